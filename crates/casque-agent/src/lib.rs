@@ -1,0 +1,1 @@
+//! casque-agent: attest, place files, start the program

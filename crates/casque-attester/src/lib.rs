@@ -1,0 +1,1 @@
+//! Gather Evidence inside the guest

@@ -1,0 +1,1 @@
+//! Entra ID, Azure Key Vault and Microsoft Azure Attestation on the wire

@@ -1,0 +1,1 @@
+//! casque: the command line of policy authors

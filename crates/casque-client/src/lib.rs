@@ -1,0 +1,1 @@
+//! Typed client of a Casque server whose identity it has checked

@@ -1,0 +1,22 @@
+//! The use cases of Casque, ring 2, and the ports that they need.
+//!
+//! [`Casque`] is generic over its [`Ports`]: store, clock, randomness, Entra ID, Key Vault, MAA, endorsers.
+//! It knows no HTTP, no SQL and no runtime; the order of one release is numbered in [`release`](crate).
+
+mod casque;
+mod challenge;
+mod error;
+mod ports;
+
+pub use casque::{
+    AttestRequest, Casque, Limits, PolicyText, PublicValue, PutOutcome, Released, ValueQuery,
+};
+pub use challenge::{Challenge, ChallengeKey, RedeemError};
+pub use error::{
+    AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
+};
+pub use ports::{
+    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, MaaSource, NewPolicy,
+    PolicyRecord, Ports, PutError, SourceFailure, SourceKind, Store, StoreError, TokenPurpose,
+    TokenSource, VaultSecret, VaultSource,
+};

@@ -1,0 +1,353 @@
+//! What the use cases need from the world. Adapters of ring 3 implement these traits; the test kit fakes them.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use casque_appraise::{MaaKeys, MaaToken, SgxEndorsements, SgxEndorsementsId, SgxQuote};
+use casque_types::{
+    EntraCredential, KeyHash, MaaUrl, PolicyHash, PolicyName, Rng, RuntimeData, Seconds, Secret,
+    SecretName, Timestamp, VaultAddress, VaultSecretName,
+};
+use thiserror::Error;
+
+/// All ports of one running Casque.
+pub trait Ports: Send + Sync + 'static {
+    /// Where policies and values are kept.
+    type Store: Store;
+    /// What time it is.
+    type Clock: Clock;
+    /// Fresh randomness.
+    type Rng: Rng;
+    /// Entra ID.
+    type Tokens: TokenSource;
+    /// Key Vault.
+    type Vaults: VaultSource;
+    /// Microsoft Azure Attestation.
+    type Maa: MaaSource;
+    /// Intel's endorsements.
+    type Endorsements: EndorsementSource;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+    /// The source of randomness.
+    fn rng(&self) -> &Self::Rng;
+    /// The source of Entra tokens.
+    fn tokens(&self) -> &Self::Tokens;
+    /// The source of Key Vault secrets.
+    fn vaults(&self) -> &Self::Vaults;
+    /// The source of attestation tokens and their keys.
+    fn maa(&self) -> &Self::Maa;
+    /// The source of endorsements.
+    fn endorsements(&self) -> &Self::Endorsements;
+}
+
+/// What time it is.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Policies with all their versions, the values of their secrets, and the audit log.
+///
+/// Everything confidential is encrypted by the store; nothing is ever deleted.
+pub trait Store: Send + Sync {
+    /// The hash of a policy's current version.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn head(
+        &self,
+        name: &PolicyName,
+    ) -> impl Future<Output = Result<Option<PolicyHash>, StoreError>> + Send;
+
+    /// One version of a policy.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read or a record does not open.
+    fn load(
+        &self,
+        name: &PolicyName,
+        hash: &PolicyHash,
+    ) -> impl Future<Output = Result<Option<PolicyRecord>, StoreError>> + Send;
+
+    /// The stored values of a version's secrets: those of `wanted` that have one, in any order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read or a record does not open.
+    fn values(
+        &self,
+        name: &PolicyName,
+        hash: &PolicyHash,
+        wanted: &[SecretName],
+    ) -> impl Future<Output = Result<Vec<(SecretName, Secret)>, StoreError>> + Send;
+
+    /// Puts a new version with its values and its audit record, all or nothing; durable when it returns.
+    ///
+    /// # Errors
+    /// [`PutError::Conflict`] when the current version is not `new.record.predecessor` (compare and set).
+    fn put(
+        &self,
+        new: NewPolicy,
+        audit: AuditEvent,
+    ) -> impl Future<Output = Result<(), PutError>> + Send;
+
+    /// Appends to the audit log; durable when it returns. Waits for its group, not for a sync of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the event is not on record, and what it would have recorded must not happen.
+    fn append_audit(
+        &self,
+        event: AuditEvent,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Whether it can serve; for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot.
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// One version of a policy as it is kept.
+#[derive(Debug)]
+pub struct PolicyRecord {
+    /// Its name.
+    pub name: PolicyName,
+    /// Its hash.
+    pub hash: PolicyHash,
+    /// The version before it.
+    pub predecessor: Option<PolicyHash>,
+    /// The key hash of the first version's author.
+    pub creator: KeyHash,
+    /// The author's text; confidential, since it can hold credentials.
+    pub text: Secret,
+    /// When it was put.
+    pub created: Timestamp,
+}
+
+/// A version to put.
+#[derive(Debug)]
+pub struct NewPolicy {
+    /// The version.
+    pub record: PolicyRecord,
+    /// The values of its secrets, as `casque_secrets` writes stored values.
+    pub values: Vec<(SecretName, Secret)>,
+}
+
+/// Why a version was not put.
+#[derive(Debug, Error)]
+pub enum PutError {
+    /// Another version is current: somebody was faster, or the predecessor is wrong.
+    #[error("the current version is another one")]
+    Conflict {
+        /// The current version, if there is one.
+        current: Option<PolicyHash>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store did not do its work.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// It cannot be read or written now; the operation may be tried again.
+    #[error("the store is not available")]
+    Unavailable {
+        /// The database's own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A record does not open under its key and place: it was changed, moved or replayed, or the root key is another one.
+    #[error(
+        "record `{record}` does not open: it was changed outside Casque, or the root key is another one"
+    )]
+    Damaged {
+        /// Table and row, no content.
+        record: String,
+    },
+}
+
+/// Something that is put on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub action: AuditAction,
+    /// The policy's name or the config id.
+    pub subject: String,
+    /// The version concerned.
+    pub policy: PolicyHash,
+    /// The key of the one who asked; for a release the digest of the sealed-to key.
+    pub caller: Option<KeyHash>,
+    /// Further facts, without secrets: identity proved, verifier, vault secret ids.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditAction {
+    /// A policy's first version was put.
+    PolicyCreated,
+    /// A further version was put.
+    PolicyUpdated,
+    /// A version's text was read.
+    PolicyRead,
+    /// A configuration was released.
+    ConfigurationReleased,
+}
+
+impl AuditAction {
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PolicyCreated => "policy-created",
+            Self::PolicyUpdated => "policy-updated",
+            Self::PolicyRead => "policy-read",
+            Self::ConfigurationReleased => "configuration-released",
+        }
+    }
+}
+
+/// Gets access tokens from Entra ID; caches by credential and scope, one request at a time for each.
+pub trait TokenSource: Send + Sync {
+    /// A token with enough life left for its purpose.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] with a sentence for the author.
+    fn token(
+        &self,
+        credential: &EntraCredential,
+        purpose: TokenPurpose<'_>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Arc<AccessToken>, SourceFailure>> + Send;
+}
+
+/// What a token is for; authority and scope follow from it.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenPurpose<'a> {
+    /// To read from this vault.
+    Vault(&'a VaultAddress),
+    /// To be handed to the workload: Key Vault's scope in the default cloud.
+    Workload,
+}
+
+/// An OAuth 2.0 access token.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret,
+    /// End of its life.
+    pub expires: Timestamp,
+}
+
+/// Reads secrets from Key Vault.
+pub trait VaultSource: Send + Sync {
+    /// The current version of a secret that is enabled and inside its life at `now`.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] with a sentence for the author.
+    fn secret(
+        &self,
+        vault: &VaultAddress,
+        name: &VaultSecretName,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<VaultSecret, SourceFailure>> + Send;
+}
+
+/// A secret as a vault holds it.
+#[derive(Debug)]
+pub struct VaultSecret {
+    /// The value; a vault holds text only.
+    pub value: Secret,
+    /// Free text; a hint only.
+    pub content_type: Option<String>,
+    /// The id with version, for the audit log.
+    pub id: String,
+}
+
+/// Talks to instances of Microsoft Azure Attestation.
+pub trait MaaSource: Send + Sync {
+    /// Has an instance judge a quote (background-check model).
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when it refuses the quote or cannot be reached.
+    fn attest_sgx(
+        &self,
+        url: &MaaUrl,
+        quote: &SgxQuote,
+        runtime: &RuntimeData,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<MaaToken, SourceFailure>> + Send;
+
+    /// The keys under `<url>/certs`: cached, fetched again (not too often) when `key_id` is not among them.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when they cannot be had.
+    fn keys(
+        &self,
+        url: &MaaUrl,
+        key_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Arc<MaaKeys>, SourceFailure>> + Send;
+}
+
+/// Gets endorsements; caches them, one request at a time for each.
+pub trait EndorsementSource: Send + Sync {
+    /// The endorsements for one family of SGX platforms.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when there are none in the cache that are valid and none can be fetched.
+    fn sgx(
+        &self,
+        id: SgxEndorsementsId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Arc<SgxEndorsements>, SourceFailure>> + Send;
+}
+
+/// A remote party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// Microsoft Entra ID.
+    Entra,
+    /// Azure Key Vault.
+    KeyVault,
+    /// Microsoft Azure Attestation.
+    Maa,
+    /// Intel's certification service.
+    Endorser,
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Entra => "Microsoft Entra ID",
+            Self::KeyVault => "Azure Key Vault",
+            Self::Maa => "Microsoft Azure Attestation",
+            Self::Endorser => "Intel's certification service",
+        })
+    }
+}
+
+/// Why a remote party did not give what was asked: a sentence for the policy's author, without secrets.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{source_kind}: {what}")]
+pub struct SourceFailure {
+    /// Which party.
+    pub source_kind: SourceKind,
+    /// A stable code such as `entra-wrong-secret`; all are listed in `docs/errors.md`.
+    pub code: &'static str,
+    /// What was asked, of whom, and what came back.
+    pub what: String,
+    /// What to do next.
+    pub mend: String,
+    /// Whether the same request may succeed later without any change.
+    pub retryable: bool,
+    /// When the party said to ask again.
+    pub retry_after: Option<Seconds>,
+}

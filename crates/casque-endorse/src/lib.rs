@@ -1,0 +1,1 @@
+//! Fetch and cache endorsements: Intel PCS and PCCS

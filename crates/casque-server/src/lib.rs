@@ -1,0 +1,1 @@
+//! casqued: the Casque server

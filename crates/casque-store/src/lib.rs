@@ -1,0 +1,1 @@
+//! Encrypted, versioned store on SQLite

@@ -1,0 +1,208 @@
+//! The JSON messages of Casque's HTTP interface, version 1: the only crate that knows HTTP bodies.
+//!
+//! Every message is a plain mirror: fields are the wire's, bytes are base64url without padding ([`B64`]).
+//! Meaning is given to them by those who convert: the server into requests of the use cases, the client
+//! into types of `casque-types`. Requests refuse unknown members; answers ignore them, so that a newer
+//! server can speak to an older client.
+//!
+//! | method, path | request | answer |
+//! |---|---|---|
+//! | `POST /v1/challenge` | empty | [`Challenge`] |
+//! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
+//! | `GET /v1/version` | | [`Version`] |
+//! | `POST /session` | policy text | [`PolicyCreated`] |
+//! | `GET /v1/sessions/<name>[?hash=H]` | | [`PolicyRead`] |
+//! | `GET /v1/values/session=S[,secret=N][,session_hash=H]` | | [`Value`] or [`Values`] |
+//!
+//! Errors are [`ErrorAnswer`] on every route; SCONE's routes add `msg`, SCONE's own list of causes.
+
+mod b64;
+
+use std::collections::BTreeMap;
+
+pub use b64::{B64, B64Error};
+use serde::{Deserialize, Serialize};
+
+/// An offer to attest.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The nonce for the runtime data.
+    pub nonce: B64,
+    /// Until when it is good, seconds since 1970.
+    pub expires: u64,
+    /// Key hash of the server's identity.
+    pub server: String,
+    /// Key encapsulation mechanisms that answers can be sealed with: `X-Wing`.
+    pub kems: Vec<String>,
+    /// Kinds of evidence that this server appraises: `sgx`, `maa`, `none`.
+    pub evidence: Vec<String>,
+}
+
+/// Runtime data and the evidence that is bound to it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestRequest {
+    /// The runtime data, verbatim.
+    pub runtime_data: B64,
+    /// The evidence.
+    pub evidence: Evidence,
+}
+
+/// Evidence by kind.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Evidence {
+    /// No evidence.
+    None {},
+    /// An SGX quote.
+    Sgx {
+        /// The quote.
+        quote: B64,
+    },
+    /// A token of Microsoft Azure Attestation that the attester obtained.
+    Maa {
+        /// The compact JWS.
+        token: String,
+    },
+}
+
+/// A released configuration.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AttestAnswer {
+    /// The sealed configuration.
+    pub sealed: Sealed,
+    /// After how many seconds to ask again.
+    pub refresh_after_s: u64,
+}
+
+/// A configuration, sealed to the key in the runtime data and signed by the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Encapsulated key.
+    pub encapsulated: B64,
+    /// Ciphertext with tag.
+    pub ciphertext: B64,
+    /// `SubjectPublicKeyInfo` of the server's identity, DER.
+    pub server_key: B64,
+    /// Its signature.
+    pub signature: B64,
+}
+
+/// What answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Version {
+    /// `casque`.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// Key hash of the server's identity.
+    pub server: String,
+    /// `SubjectPublicKeyInfo` of the server's identity, DER.
+    pub server_key: B64,
+}
+
+/// A policy was put.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PolicyCreated {
+    /// Its hash.
+    pub hash: String,
+    /// Warnings; left out when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A policy's text.
+#[derive(Serialize, Deserialize)]
+pub struct PolicyRead {
+    /// The text.
+    pub session: String,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// One value.
+#[derive(Serialize, Deserialize)]
+pub struct Value {
+    /// The kind.
+    pub kind: String,
+    /// The value as text; `binary` in hexadecimal digits.
+    pub value: String,
+    /// When it runs out, RFC 3339; `null` when never.
+    pub expires: Option<String>,
+    /// When it will be renewed, RFC 3339; `null` when never.
+    pub renew: Option<String>,
+}
+
+/// All public values of a policy.
+#[derive(Serialize, Deserialize)]
+pub struct Values {
+    /// By name.
+    pub values: BTreeMap<String, Value>,
+}
+
+/// One finding in a policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// Stable code.
+    pub code: String,
+    /// What was expected and what was found.
+    pub message: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// Why a request was refused or failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorAnswer {
+    /// The failure.
+    pub error: Failure,
+    /// SCONE's form: the outermost message first, then its causes. On SCONE's routes alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub msg: Vec<String>,
+}
+
+/// A failure.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable code.
+    pub code: String,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What led to it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The rules of the policy that failed, for a denial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// What is wrong with a policy that was to be put.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One rule of a policy that failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reason {
+    /// Stable code.
+    pub code: String,
+    /// Path in the policy.
+    pub path: String,
+    /// What the policy expects; left out unless anyone may read the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was found.
+    pub found: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+#[cfg(test)]
+mod tests;
