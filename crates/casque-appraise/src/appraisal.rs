@@ -101,6 +101,20 @@ pub enum Identity {
     Sgx(SgxIdentity),
 }
 
+impl fmt::Display for Identity {
+    /// One line for the audit log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unattested => f.write_str("unattested"),
+            Self::Sgx(sgx) => write!(
+                f,
+                "sgx mrenclave={} mrsigner={} isvprodid={} isvsvn={} debug={}",
+                sgx.mr_enclave, sgx.mr_signer, sgx.product_id, sgx.svn, sgx.debug
+            ),
+        }
+    }
+}
+
 /// Who judged the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verifier {
@@ -113,6 +127,16 @@ pub enum Verifier {
         /// The instance.
         issuer: MaaUrl,
     },
+}
+
+impl fmt::Display for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("nobody"),
+            Self::Casque => f.write_str("casque"),
+            Self::Maa { issuer } => write!(f, "maa {issuer}"),
+        }
+    }
 }
 
 /// How much a piece of evidence speaks for.

@@ -1,19 +1,23 @@
-//! Skeleton of the use cases; filled in next.
+//! The use cases over their ports: what is shared by all of them.
+
 use std::sync::Arc;
 
-use casque_appraise::{Evidence, TrustAnchors};
-use casque_policy::Diagnostic;
-use casque_secrets::{IdentityKey, SealedConfiguration};
-use casque_types::{KeyHash, PolicyHash, PolicyName, Seconds, Secret, SecretKind, SecretName};
+use casque_appraise::TrustAnchors;
+use casque_policy::Policy;
+use casque_secrets::IdentityKey;
+use casque_types::{KeyHash, PolicyHash, PolicyName, RngError, Seconds};
 
-use crate::{
-    AttestError, Challenge, ChallengeKey, Ports, PutPolicyError, ReadPolicyError, ReadValueError,
-};
+use crate::policies::PolicyCache;
+use crate::{Challenge, ChallengeKey, Clock as _, Ports, Store as _, StoreError};
 
-/// The use cases over their ports.
+/// The use cases over their ports. Each lives in a module of its own: `attest`, `put`, `read`.
 pub struct Casque<P: Ports> {
-    #[expect(dead_code, reason = "skeleton")]
-    ports: P,
+    pub(crate) ports: P,
+    pub(crate) identity: Arc<IdentityKey>,
+    pub(crate) challenge: ChallengeKey,
+    pub(crate) anchors: TrustAnchors,
+    pub(crate) limits: Limits,
+    policies: PolicyCache,
 }
 
 /// Bounds and lives that the operator may set.
@@ -21,7 +25,7 @@ pub struct Casque<P: Ports> {
 pub struct Limits {
     /// Life of a nonce. Default 60 s.
     pub nonce_life: Seconds,
-    /// How many parsed policies are kept. Default 1024.
+    /// How many parsed policies are kept in memory. Default 1024.
     pub cached_policies: usize,
     /// When an agent is told to ask again, if nothing in the configuration runs out before. Default 12 h.
     pub refresh_after: Seconds,
@@ -40,62 +44,23 @@ impl Default for Limits {
     }
 }
 
-/// A request to attest.
-#[derive(Debug)]
-pub struct AttestRequest {
-    /// The runtime data as sent.
-    pub runtime_data: Vec<u8>,
-    /// The evidence.
-    pub evidence: Evidence,
+/// A stored version of a policy, parsed.
+pub(crate) struct LoadedPolicy {
+    pub(crate) policy: Policy,
+    pub(crate) hash: PolicyHash,
+    pub(crate) creator: KeyHash,
 }
 
-/// A released configuration.
-#[derive(Debug)]
-pub struct Released {
-    /// Sealed to the key in the runtime data, signed by the server's identity.
-    pub sealed: SealedConfiguration,
-    /// When to ask again.
-    pub refresh_after: Seconds,
+/// Why a stored version could not be had.
+pub(crate) enum LoadError {
+    Store(StoreError),
+    Unparsable,
 }
 
-/// What putting a policy led to.
-#[derive(Debug)]
-pub struct PutOutcome {
-    /// The new version.
-    pub hash: PolicyHash,
-    /// Warnings.
-    pub warnings: Vec<Diagnostic>,
-}
-
-/// A version's text.
-#[derive(Debug)]
-pub struct PolicyText {
-    /// Its hash.
-    pub hash: PolicyHash,
-    /// The author's text, with `creator` added where it is part of the hash and missing.
-    pub text: Secret,
-}
-
-/// Which public values are asked for.
-#[derive(Clone, Debug)]
-pub struct ValueQuery {
-    /// The policy.
-    pub policy: PolicyName,
-    /// One secret; all public ones when none.
-    pub secret: Option<SecretName>,
-    /// The version that must be current, if the caller pins one.
-    pub hash: Option<PolicyHash>,
-}
-
-/// A public value: for certificates the PEM without key.
-#[derive(Debug)]
-pub struct PublicValue {
-    /// The secret.
-    pub name: SecretName,
-    /// Its kind.
-    pub kind: SecretKind,
-    /// Text, or bytes for `binary`.
-    pub value: Secret,
+impl From<StoreError> for LoadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl<P: Ports> Casque<P> {
@@ -103,75 +68,83 @@ impl<P: Ports> Casque<P> {
     #[must_use]
     pub fn new(
         ports: P,
-        _identity: Arc<IdentityKey>,
-        _challenge: ChallengeKey,
-        _anchors: TrustAnchors,
-        _limits: Limits,
+        identity: Arc<IdentityKey>,
+        challenge: ChallengeKey,
+        anchors: TrustAnchors,
+        limits: Limits,
     ) -> Self {
-        Self { ports }
+        let policies = PolicyCache::new(limits.cached_policies);
+        Self {
+            ports,
+            identity,
+            challenge,
+            anchors,
+            limits,
+            policies,
+        }
     }
-    /// Offers to attest.
+
+    /// Offers to attest; nothing is remembered of it.
     ///
     /// # Errors
     /// No randomness.
-    pub fn challenge(&self) -> Result<Challenge, casque_types::RngError> {
-        todo!()
+    pub fn challenge(&self) -> Result<Challenge, RngError> {
+        let now = self.ports.clock().now();
+        let server = *self.identity.key_hash();
+        (self.challenge).issue(server, self.limits.nonce_life, now, self.ports.rng())
     }
-    /// One release.
-    ///
-    /// # Errors
-    /// [`AttestError`].
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn attest(&self, _request: AttestRequest) -> Result<Released, AttestError> {
-        todo!()
-    }
-    /// Puts a version of a policy.
-    ///
-    /// # Errors
-    /// [`PutPolicyError`].
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn put_policy(
-        &self,
-        _text: &str,
-        _caller: Option<&KeyHash>,
-    ) -> Result<PutOutcome, PutPolicyError> {
-        todo!()
-    }
-    /// Reads a version of a policy.
-    ///
-    /// # Errors
-    /// [`ReadPolicyError`].
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn read_policy(
-        &self,
-        _name: &PolicyName,
-        _hash: Option<&PolicyHash>,
-        _caller: Option<&KeyHash>,
-    ) -> Result<PolicyText, ReadPolicyError> {
-        todo!()
-    }
-    /// Reads public values.
-    ///
-    /// # Errors
-    /// [`ReadValueError`].
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn read_values(
-        &self,
-        _query: &ValueQuery,
-    ) -> Result<Vec<PublicValue>, ReadValueError> {
-        todo!()
-    }
+
     /// Whether it can serve.
     ///
     /// # Errors
     /// The store cannot.
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn check(&self) -> Result<(), crate::StoreError> {
-        todo!()
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.ports.store().check().await
     }
+
     /// The server's identity.
     #[must_use]
     pub fn identity(&self) -> &IdentityKey {
-        todo!()
+        &self.identity
+    }
+
+    /// The ports, for programs that show what stands behind them.
+    #[must_use]
+    pub const fn ports(&self) -> &P {
+        &self.ports
+    }
+
+    /// The current version of a policy, if there is one.
+    pub(crate) async fn current_policy(
+        &self,
+        name: &PolicyName,
+    ) -> Result<Option<Arc<LoadedPolicy>>, LoadError> {
+        let Some(hash) = self.ports.store().head(name).await? else {
+            return Ok(None);
+        };
+        self.policy_version(name, &hash).await
+    }
+
+    /// One version of a policy, parsed once and then remembered by its hash.
+    pub(crate) async fn policy_version(
+        &self,
+        name: &PolicyName,
+        hash: &PolicyHash,
+    ) -> Result<Option<Arc<LoadedPolicy>>, LoadError> {
+        if let Some(found) = self.policies.find(name, hash) {
+            return Ok(Some(found));
+        }
+        let Some(record) = self.ports.store().load(name, hash).await? else {
+            return Ok(None);
+        };
+        let text = record.text.expose_text().ok_or(LoadError::Unparsable)?;
+        let parsed = Policy::parse(text).map_err(|_| LoadError::Unparsable)?;
+        let loaded = Arc::new(LoadedPolicy {
+            policy: parsed.policy,
+            hash: record.hash,
+            creator: record.creator,
+        });
+        self.policies.keep(Arc::clone(&loaded));
+        Ok(Some(loaded))
     }
 }

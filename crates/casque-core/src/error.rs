@@ -172,6 +172,16 @@ pub enum PutPolicyError {
         #[source]
         cause: MakeError,
     },
+    /// A certificate needs a key or an issuer that is fetched only when a workload starts.
+    #[error(
+        "secret `{secret}` needs `{needed}` when the policy is put, but `{needed}` is imported, and fetched only when a workload starts; generate or give `{needed}` in the policy"
+    )]
+    NotHere {
+        /// The certificate.
+        secret: SecretName,
+        /// Its key or issuer.
+        needed: SecretName,
+    },
     /// A given value is no value of its kind.
     #[error("secret `{secret}`: {cause}")]
     Given {
@@ -293,7 +303,9 @@ impl PutPolicyError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::NoCaller => Blame::Unauthenticated,
-            Self::Policy(_) | Self::Given { .. } | Self::OtherCreator => Blame::Malformed,
+            Self::Policy(_) | Self::Given { .. } | Self::NotHere { .. } | Self::OtherCreator => {
+                Blame::Malformed
+            }
             Self::Exists { .. } | Self::NoPredecessor { .. } | Self::OtherPredecessor { .. } => {
                 Blame::Conflict
             }

@@ -6,9 +6,11 @@
 mod decide;
 mod diagnostic;
 mod model;
+mod pending;
 
 pub use decide::{Denial, Grant, Reason, ReasonCode, decide, screen};
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use pending::{Parsed, policy_hash, with_creator};
 pub use model::{
     AccessPolicy, AttestationEntry, CertificateSpec, Endpoint, Generation, IgnoredAdvisories,
     Image, InjectionFile, KeyType, LanguageVersion, Mode, Operation, Origin, Part, Placeholder,

@@ -58,26 +58,12 @@ impl Policy {
         self.images.iter().find(|image| image.name == *name)
     }
 
-    /// The names of the secrets that a service's arguments, environment and files ask for, and of the
-    /// aad-tokens that their imports need; no others.
-    #[must_use]
-    pub fn secrets_of<'a>(&'a self, service: &'a Service) -> BTreeSet<&'a SecretName> {
-        let files = self
-            .image_of(service)
-            .map_or(&[][..], |image| &image.injection_files);
-        let templates = (service.command.iter())
+    /// The templates that are filled for a service: its arguments, environment and files.
+    pub fn templates_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Template> {
+        let files = (self.image_of(service)).map_or(&[][..], |image| &image.injection_files);
+        (service.command.iter())
             .chain(service.environment.iter().map(|(_, value)| value))
-            .chain(files.iter().map(|file| &file.content));
-        let mut names: BTreeSet<&SecretName> = templates.flat_map(Template::secrets).collect();
-        let tokens: Vec<&SecretName> = (names.iter())
-            .filter_map(|name| self.secret(name))
-            .filter_map(|secret| match &secret.origin {
-                Origin::KeyVault(import) => Some(&import.token),
-                _ => None,
-            })
-            .collect();
-        names.extend(tokens);
-        names
+            .chain(files.iter().map(|file| &file.content))
     }
 }
 

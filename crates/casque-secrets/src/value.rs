@@ -28,6 +28,16 @@ pub struct CertificateChain {
     pub private_key: Option<Secret>,
 }
 
+impl CertificateChain {
+    /// Adds the leaf's key, PKCS#8 DER.
+    ///
+    /// # Errors
+    /// The key is not the leaf's.
+    pub fn attach_private_key(&mut self, _key: Secret) -> Result<(), ImportError> {
+        todo!()
+    }
+}
+
 impl SecretValue {
     /// Its kind.
     #[must_use]
