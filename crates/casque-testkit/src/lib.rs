@@ -1,1 +1,6 @@
-//! Software TEE with true evidence formats under its own roots, and fakes for tests
+//! The test kit: a software TEE and MAA with true formats under their own roots, and fakes of all ports.
+//!
+//! Tests and `casque-dev` link it; no product program can. Nothing here protects anything.
+
+mod pem;
+pub mod sgx;
