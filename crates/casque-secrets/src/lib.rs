@@ -1,22 +1,32 @@
 //! Secret values, ring 1: made, issued, formatted; and the seal around a released configuration.
 //!
-//! Pure: time and randomness are arguments, except that key generation, signatures and key encapsulation
-//! draw from the crypto provider's own generator (aws-lc-rs has no other way).
+//! Pure: time and randomness are arguments, except that key generation, signatures and PKCS#12 draw from
+//! their libraries' own generators (aws-lc-rs and p12-keystore have no other way).
 
+mod certificate;
+mod fields;
 mod identity;
+mod import;
+mod issue;
+mod key;
+mod layout;
 mod make;
+mod pem;
 mod render;
 mod seal;
 mod value;
 
-pub use identity::{IdentityError, IdentityKey};
-pub use make::{
-    CertificateRequest, EndpointUse, KeyAlgorithm, MakeError, issue_certificate, make_ascii,
-    make_binary, make_private_key,
-};
+pub use certificate::CertificateChain;
+pub use identity::{IdentityError, IdentityKey, verify};
+pub use import::ImportError;
+pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
+pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
 pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
     seal_configuration,
 };
-pub use value::{CertificateChain, ImportError, SecretValue, ValueParseError};
+pub use value::{SecretValue, ValueParseError};
+
+#[cfg(test)]
+mod testing;

@@ -1,6 +1,26 @@
-//! Values of secrets.
+//! Values of secrets, and the bytes in which the store keeps them.
+//!
+//! Stored form, version 1 (`vectors/secrets/stored-*.txt`); numbers and fields as in `fields.rs`:
+//!
+//! ```text
+//! 01 | kind, 1 byte | fields
+//!
+//! kind  fields
+//! 01    ascii: the text
+//! 02    binary: the bytes
+//! 03    private-key: PKCS#8 DER
+//! 04    x509: PKCS#8 DER or empty when no key is held, then every certificate, leaf first
+//! 05    x509-ca: the same
+//! 06    aad-token: the token
+//! ```
+//!
+//! Nothing may follow. The bytes are plaintext: the store seals them.
+
 use casque_types::{Secret, SecretKind};
 use thiserror::Error;
+
+use crate::CertificateChain;
+use crate::fields::{FieldReader, FieldWriter, field_bytes};
 
 /// The value of a secret, of one of the language's kinds.
 #[derive(Debug)]
@@ -19,23 +39,27 @@ pub enum SecretValue {
     AadToken(Secret),
 }
 
-/// A certificate, its issuers, its key.
-#[derive(Debug)]
-pub struct CertificateChain {
-    /// DER; the leaf first, then each issuer up to and with the root; never empty.
-    pub certificates: Vec<Vec<u8>>,
-    /// PKCS#8 DER.
-    pub private_key: Option<Secret>,
-}
-
-impl CertificateChain {
-    /// Adds the leaf's key, PKCS#8 DER.
-    ///
-    /// # Errors
-    /// The key is not the leaf's.
-    pub fn attach_private_key(&mut self, _key: Secret) -> Result<(), ImportError> {
-        todo!()
-    }
+/// Stored bytes are no value.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+pub enum ValueParseError {
+    /// Written by a later version of Casque, or no value at all.
+    #[error("the stored value has version {found}, expected {VERSION}: written by a newer Casque?")]
+    Version {
+        /// The version found; 0 when there is no byte at all.
+        found: u8,
+    },
+    /// A kind that this version does not know.
+    #[error("the stored value is of kind {found}, expected 1 to 6")]
+    Kind {
+        /// The kind found; 0 when there is none.
+        found: u8,
+    },
+    /// The fields do not fit the kind: cut off, or followed by more.
+    #[error("the stored value of kind `{kind}` is damaged")]
+    Fields {
+        /// The kind.
+        kind: SecretKind,
+    },
 }
 
 impl SecretValue {
@@ -55,47 +79,118 @@ impl SecretValue {
     /// The value as the store keeps it (layout in this module; versioned by its first byte).
     #[must_use]
     pub fn to_stored(&self) -> Secret {
-        todo!()
+        let fields = self.fields();
+        let size = fields.iter().fold(2_usize, |size, field| {
+            size.saturating_add(field_bytes(field.len()))
+        });
+        let mut writer = FieldWriter::with_capacity(size);
+        writer.byte(VERSION);
+        writer.byte(kind_byte(self.kind()));
+        for field in fields {
+            writer.field(field);
+        }
+        Secret::from(writer.finish())
     }
 
     /// Reads [`SecretValue::to_stored`] back.
     ///
     /// # Errors
-    /// Not such bytes.
-    pub fn from_stored(_bytes: &Secret) -> Result<Self, ValueParseError> {
-        todo!()
+    /// [`ValueParseError`]: the bytes are not what this version writes.
+    pub fn from_stored(bytes: &Secret) -> Result<Self, ValueParseError> {
+        // Exposed to be taken apart; each part is owned by a Secret again.
+        let mut reader = FieldReader::new(bytes.expose());
+        let found = reader.byte().unwrap_or_default();
+        if found != VERSION {
+            return Err(ValueParseError::Version { found });
+        }
+        let found = reader.byte().unwrap_or_default();
+        let kind = kind_of_byte(found).ok_or(ValueParseError::Kind { found })?;
+        let damaged = ValueParseError::Fields { kind };
+        let value = Self::read_fields(kind, &mut reader).ok_or(damaged)?;
+        if !reader.is_at_end() {
+            return Err(damaged);
+        }
+        Ok(value)
     }
 
-    /// A value that a policy gives: text for ascii, bytes for binary, PEM for keys and certificates.
-    ///
-    /// # Errors
-    /// Text that is no value of that kind.
-    pub fn from_given(_kind: SecretKind, _value: &Secret) -> Result<Self, ImportError> {
-        todo!()
+    fn fields(&self) -> Vec<&[u8]> {
+        match self {
+            // Exposed to be copied into the wiped buffer that the store seals.
+            Self::Ascii(secret)
+            | Self::Binary(secret)
+            | Self::PrivateKey(secret)
+            | Self::AadToken(secret) => vec![secret.expose()],
+            Self::X509(chain) | Self::X509Ca(chain) => {
+                // Exposed for the same reason.
+                let key = chain.private_key.as_ref().map_or(&[][..], Secret::expose);
+                let certificates = chain.certificates.iter().map(Vec::as_slice);
+                std::iter::once(key).chain(certificates).collect()
+            }
+        }
     }
 
-    /// The value of a Key Vault secret; `kind` as the policy says, inferred when it does not.
-    ///
-    /// # Errors
-    /// Text that is no value of that kind.
-    pub fn from_vault(
-        _kind: Option<SecretKind>,
-        _value: &Secret,
-        _content_type: Option<&str>,
-    ) -> Result<Self, ImportError> {
-        todo!()
+    fn read_fields(kind: SecretKind, reader: &mut FieldReader<'_>) -> Option<Self> {
+        match kind {
+            SecretKind::Ascii => {
+                let text = Secret::copied_from(reader.field()?);
+                is_text(&text).then_some(Self::Ascii(text))
+            }
+            SecretKind::Binary => Some(Self::Binary(Secret::copied_from(reader.field()?))),
+            SecretKind::PrivateKey => Some(Self::PrivateKey(Secret::copied_from(reader.field()?))),
+            SecretKind::AadToken => Some(Self::AadToken(Secret::copied_from(reader.field()?))),
+            SecretKind::X509 => read_chain(reader).map(Self::X509),
+            SecretKind::X509Ca => read_chain(reader).map(Self::X509Ca),
+        }
     }
 }
 
-/// Stored bytes are no value.
-#[derive(Debug, Error)]
-#[error("the stored value is damaged")]
-pub struct ValueParseError;
-
-/// Why a text is no value of a kind.
-#[derive(Debug, Error)]
-pub enum ImportError {
-    /// Not UTF-8, or holds NUL.
-    #[error("expected text without NUL")]
-    Text,
+fn read_chain(reader: &mut FieldReader<'_>) -> Option<CertificateChain> {
+    let key = reader.field()?;
+    let mut certificates = Vec::new();
+    while !reader.is_at_end() {
+        let certificate = reader.field()?;
+        if certificate.is_empty() {
+            return None;
+        }
+        certificates.push(certificate.to_vec());
+    }
+    (!certificates.is_empty()).then_some(CertificateChain {
+        certificates,
+        private_key: (!key.is_empty()).then(|| Secret::copied_from(key)),
+    })
 }
+
+/// Whether it is UTF-8 without NUL.
+pub(crate) fn is_text(secret: &Secret) -> bool {
+    secret
+        .expose_text()
+        .is_some_and(|text| !text.contains('\0'))
+}
+
+const fn kind_byte(kind: SecretKind) -> u8 {
+    match kind {
+        SecretKind::Ascii => 1,
+        SecretKind::Binary => 2,
+        SecretKind::PrivateKey => 3,
+        SecretKind::X509 => 4,
+        SecretKind::X509Ca => 5,
+        SecretKind::AadToken => 6,
+    }
+}
+
+const fn kind_of_byte(byte: u8) -> Option<SecretKind> {
+    match byte {
+        1 => Some(SecretKind::Ascii),
+        2 => Some(SecretKind::Binary),
+        3 => Some(SecretKind::PrivateKey),
+        4 => Some(SecretKind::X509),
+        5 => Some(SecretKind::X509Ca),
+        6 => Some(SecretKind::AadToken),
+        _ => None,
+    }
+}
+
+const VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests;

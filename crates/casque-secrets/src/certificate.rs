@@ -1,0 +1,136 @@
+//! Certificate chains: read from PEM in any order, put in order, matched with their key.
+//!
+//! No signature is verified here and no date is looked at: that is for whoever relies on a certificate.
+//! What is held is that the private key is the leaf's, and that each issuer follows what it issued by name
+//! (RFC 5280 section 6.1, without the cryptography).
+
+use casque_types::Secret;
+use der::{Decode as _, Encode as _};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::BasicConstraints;
+
+use crate::ImportError;
+use crate::key::PrivateKey;
+
+/// A certificate, its issuers, its key.
+#[derive(Debug)]
+pub struct CertificateChain {
+    /// DER; the leaf first, then each issuer up to and with the root; never empty.
+    pub certificates: Vec<Vec<u8>>,
+    /// PKCS#8 DER.
+    pub private_key: Option<Secret>,
+}
+
+impl CertificateChain {
+    /// The certificate itself, DER.
+    #[must_use]
+    pub fn leaf(&self) -> &[u8] {
+        self.certificates.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// The same chain holding its key, PKCS#8 DER, in place of the one held so far.
+    ///
+    /// # Errors
+    /// [`ImportError::KeyAlgorithm`] or [`ImportError::KeyMismatch`].
+    pub fn with_private_key(self, key: Secret) -> Result<Self, ImportError> {
+        let leaf = ReadCertificate::read(self.leaf().to_vec(), 1)?;
+        if leaf.spki != spki_of(&key)? {
+            return Err(ImportError::KeyMismatch);
+        }
+        Ok(Self {
+            certificates: self.certificates,
+            private_key: Some(key),
+        })
+    }
+
+    /// Puts certificates in order: the one that the key belongs to (without a key: the first that issued
+    /// none of the others), then each one's issuer as far as they are there, then what is left, in the
+    /// order given. A certificate given twice is kept once.
+    pub(crate) fn ordered(
+        certificates: Vec<Vec<u8>>,
+        private_key: Option<Secret>,
+    ) -> Result<Self, ImportError> {
+        let mut rest: Vec<ReadCertificate> = Vec::new();
+        for (position, der) in (1..).zip(certificates) {
+            if !rest.iter().any(|known| known.der == der) {
+                rest.push(ReadCertificate::read(der, position)?);
+            }
+        }
+        let leaf = match &private_key {
+            Some(key) => {
+                let spki = spki_of(key)?;
+                let found = rest.iter().position(|one| one.spki == spki);
+                found.ok_or(ImportError::KeyMismatch)?
+            }
+            None => rest
+                .iter()
+                .position(|one| !one.issued_any(&rest))
+                .unwrap_or(0),
+        };
+        if leaf >= rest.len() {
+            return Err(ImportError::NoCertificate);
+        }
+        Ok(Self {
+            certificates: chained(leaf, rest),
+            private_key,
+        })
+    }
+
+    /// Whether the leaf's basic constraints let it issue others.
+    pub(crate) fn is_authority(&self) -> bool {
+        ReadCertificate::read(self.leaf().to_vec(), 1).is_ok_and(|leaf| leaf.authority)
+    }
+}
+
+/// DER `SubjectPublicKeyInfo` of a private key.
+pub(crate) fn spki_of(key: &Secret) -> Result<Vec<u8>, ImportError> {
+    PrivateKey::parse(key)
+        .and_then(|key| key.spki())
+        .ok_or(ImportError::KeyAlgorithm)
+}
+
+fn chained(leaf: usize, mut rest: Vec<ReadCertificate>) -> Vec<Vec<u8>> {
+    let mut ordered = vec![rest.remove(leaf)];
+    while let Some(next) = ordered
+        .last()
+        .filter(|last| last.issuer != last.subject)
+        .and_then(|last| rest.iter().position(|one| one.subject == last.issuer))
+    {
+        ordered.push(rest.remove(next));
+    }
+    ordered.extend(rest);
+    ordered.into_iter().map(|one| one.der).collect()
+}
+
+/// What ordering needs to know of a certificate.
+struct ReadCertificate {
+    der: Vec<u8>,
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    spki: Vec<u8>,
+    authority: bool,
+}
+
+impl ReadCertificate {
+    fn read(der: Vec<u8>, position: usize) -> Result<Self, ImportError> {
+        let unreadable = |_| ImportError::Certificate { position };
+        let certificate = Certificate::from_der(&der).map_err(unreadable)?;
+        let tbs = certificate.tbs_certificate();
+        let constraints = tbs
+            .get_extension::<BasicConstraints>()
+            .map_err(unreadable)?;
+        Ok(Self {
+            subject: tbs.subject().to_der().map_err(unreadable)?,
+            issuer: tbs.issuer().to_der().map_err(unreadable)?,
+            spki: tbs.subject_public_key_info().to_der().map_err(unreadable)?,
+            authority: constraints.is_some_and(|(_, constraints)| constraints.ca),
+            der,
+        })
+    }
+
+    fn issued_any(&self, others: &[Self]) -> bool {
+        others
+            .iter()
+            .any(|other| other.der != self.der && other.issuer == self.subject)
+    }
+}
