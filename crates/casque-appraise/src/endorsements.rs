@@ -2,7 +2,13 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::ParsedPublicKey;
+use casque_types::Timestamp;
+use der::{DateTime, Decode as _};
 use thiserror::Error;
+use x509_cert::crl::CertificateList;
+
+use crate::{SgxEndorsement, strict_json};
 
 /// Which of Intel's certification authorities issued a PCK certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +70,142 @@ impl fmt::Debug for SgxEndorsements {
     }
 }
 
+impl SgxEndorsements {
+    /// The platform family that the TCB info says it is for; unverified.
+    ///
+    /// # Errors
+    /// [`EndorsementsParseError::Malformed`] when the TCB info cannot be read.
+    pub fn fmspc(&self) -> Result<[u8; 6], EndorsementsParseError> {
+        let expected = malformed(TCB_INFO, "`fmspc`, 12 hexadecimal digits");
+        let raw: raw::TcbInfo =
+            strict_json::from_str(&self.tcb_info).map_err(|_| expected.clone())?;
+        let mut fmspc = [0; 6];
+        hex::decode_to_slice(raw.fmspc, &mut fmspc).map_err(|_| expected)?;
+        Ok(fmspc)
+    }
+
+    /// From when until when all four dated documents say that they are in force; unverified.
+    ///
+    /// The signers' certificates have lives of their own, which are years: an appraisal judges them.
+    ///
+    /// # Errors
+    /// [`EndorsementsParseError::Malformed`] when a document cannot be read or states no end.
+    pub fn validity(&self) -> Result<SgxEndorsementsValidity, EndorsementsParseError> {
+        let windows = [
+            (
+                SgxEndorsement::TcbInfo,
+                json_window(TCB_INFO, &self.tcb_info)?,
+            ),
+            (
+                SgxEndorsement::QeIdentity,
+                json_window("QE identity", &self.qe_identity)?,
+            ),
+            (
+                SgxEndorsement::PckCrl,
+                crl_window("PCK revocation list", &self.pck_crl)?,
+            ),
+            (
+                SgxEndorsement::RootCrl,
+                crl_window("root revocation list", &self.root_ca_crl)?,
+            ),
+        ];
+        let [(document, (from, until)), others @ ..] = windows;
+        let all = SgxEndorsementsValidity {
+            from,
+            until,
+            first_to_expire: document,
+        };
+        Ok(others
+            .into_iter()
+            .fold(all, SgxEndorsementsValidity::narrowed))
+    }
+}
+
+/// When a set of endorsements is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SgxEndorsementsValidity {
+    /// The latest beginning.
+    pub from: Timestamp,
+    /// The earliest end; the last second in which it is in force.
+    pub until: Timestamp,
+    /// Whose end that is.
+    pub first_to_expire: SgxEndorsement,
+}
+
+impl SgxEndorsementsValidity {
+    fn narrowed(self, (document, (from, until)): (SgxEndorsement, (Timestamp, Timestamp))) -> Self {
+        let (until, first_to_expire) = if until < self.until {
+            (until, document)
+        } else {
+            (self.until, self.first_to_expire)
+        };
+        Self {
+            from: self.from.max(from),
+            until,
+            first_to_expire,
+        }
+    }
+}
+
+fn json_window(
+    document: &'static str,
+    text: &str,
+) -> Result<(Timestamp, Timestamp), EndorsementsParseError> {
+    let expected = malformed(
+        document,
+        "`issueDate` and `nextUpdate` such as `2026-11-23T08:30:00Z`",
+    );
+    let raw: raw::Dated = strict_json::from_str(text).map_err(|_| expected.clone())?;
+    let read = |text: &str| text.parse::<DateTime>().map(timestamp_of);
+    match (read(&raw.issue_date), read(&raw.next_update)) {
+        (Ok(from), Ok(until)) => Ok((from, until)),
+        _ => Err(expected),
+    }
+}
+
+fn crl_window(
+    document: &'static str,
+    der: &[u8],
+) -> Result<(Timestamp, Timestamp), EndorsementsParseError> {
+    let crl = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)
+        .map_err(|_| malformed(document, "a revocation list in DER"))?;
+    let list = crl.tbs_cert_list;
+    let next_update = list
+        .next_update
+        .ok_or(malformed(document, "a next update"))?;
+    Ok((
+        timestamp_of(list.this_update.to_date_time()),
+        timestamp_of(next_update.to_date_time()),
+    ))
+}
+
+fn timestamp_of(time: DateTime) -> Timestamp {
+    Timestamp::from_unix_s(time.unix_duration().as_secs())
+}
+
+const fn malformed(document: &'static str, expected: &'static str) -> EndorsementsParseError {
+    EndorsementsParseError::Malformed { document, expected }
+}
+
+const TCB_INFO: &str = "TCB info";
+
+/// The members that are read here, of the JSON as Intel signs it.
+mod raw {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(super) struct TcbInfo {
+        pub(super) fmspc: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct Dated {
+        pub(super) issue_date: String,
+        pub(super) next_update: String,
+    }
+}
+
 /// The signing keys that a Microsoft Azure Attestation instance publishes under `<url>/certs`.
 #[derive(Clone, Debug)]
 pub struct MaaKeys {
@@ -73,8 +215,8 @@ pub struct MaaKeys {
 /// One signing key: RSA, from the first certificate of `x5c`.
 #[derive(Clone, Debug)]
 pub(crate) struct MaaKey {
-    /// PKCS#1 `RSAPublicKey`, DER.
-    pub(crate) public_key: Vec<u8>,
+    /// The key, ready to verify with.
+    pub(crate) public_key: ParsedPublicKey,
     /// Length of the modulus.
     pub(crate) modulus_bits: u32,
 }

@@ -6,18 +6,24 @@
 //! Words are RFC 9334's; formats and checks are listed in the module of each kind of evidence.
 
 mod appraisal;
+mod bytes;
 mod endorsements;
 mod evidence;
 mod maa;
 mod sgx;
+mod strict_json;
 
 pub use appraisal::{
     AdvisoryId, AdvisoryIdParseError, Appraisal, Identity, Scope, Tcb, TcbStatus, Verifier,
     appraise_absent,
 };
 pub use endorsements::{
-    EndorsementsParseError, MaaKeys, PckAuthority, SgxEndorsements, SgxEndorsementsId, TrustAnchors,
+    EndorsementsParseError, MaaKeys, PckAuthority, SgxEndorsements, SgxEndorsementsId,
+    SgxEndorsementsValidity, TrustAnchors,
 };
 pub use evidence::{Evidence, EvidenceKind, EvidenceParseError};
 pub use maa::{MaaAppraiseError, MaaToken, MaaTrust, MaaVerdict, appraise_maa, verify_maa_token};
-pub use sgx::{SgxAppraiseError, SgxQuote, SgxVerdict, appraise_sgx, verify_sgx_quote};
+pub use sgx::{
+    RevokedThing, SgxAppraiseError, SgxEndorsement, SgxQuote, SgxVerdict, appraise_sgx,
+    verify_sgx_quote,
+};

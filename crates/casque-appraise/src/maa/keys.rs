@@ -1,0 +1,168 @@
+//! The key document of an instance, `<url>/certs` (RFC 7517), in both shapes that instances serve:
+//! `x5c` alone (2021), or with `n` and `e` beside it (2026).
+//!
+//! The key is that of the first certificate of `x5c`. The certificate's own signature and life are not
+//! judged: who serves the document over TLS says which keys are the instance's. Entries that are no RSA
+//! signing keys, or come without a certificate, are skipped: a token signed by one finds no key.
+
+use aws_lc_rs::signature::{
+    ParsedPublicKey, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY as RS256,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use der::asn1::{ObjectIdentifier, UintRef};
+use der::{Decode as _, Encode as _, Sequence};
+use x509_cert::Certificate;
+
+use crate::endorsements::MaaKey;
+use crate::{EndorsementsParseError, MaaKeys, strict_json};
+
+impl MaaKeys {
+    /// Reads the document under `<url>/certs`: at most 1 MiB and 64 keys.
+    ///
+    /// Key ids are kept as they stand, with `+`, `/` and `=`.
+    ///
+    /// # Errors
+    /// [`EndorsementsParseError`] when it is no key set, or an RSA entry in it contradicts itself.
+    pub fn parse(json: &[u8]) -> Result<Self, EndorsementsParseError> {
+        if json.len() > Self::MAX_BYTES {
+            return Err(EndorsementsParseError::TooLong {
+                document: DOCUMENT,
+                limit_bytes: Self::MAX_BYTES,
+                found_bytes: json.len(),
+            });
+        }
+        let text = str::from_utf8(json).map_err(|_| NOT_A_KEY_SET)?;
+        let raw: raw::KeySet = strict_json::from_str(text).map_err(|_| NOT_A_KEY_SET)?;
+        if raw.keys.len() > MAX_KEYS {
+            return Err(malformed("at most 64 keys"));
+        }
+        let mut keys: Vec<(String, MaaKey)> = Vec::new();
+        for entry in raw.keys {
+            let Some((id, key)) = parse_entry(entry)? else {
+                continue;
+            };
+            if keys.iter().any(|(known, _)| *known == id) {
+                return Err(malformed("each `kid` once"));
+            }
+            keys.push((id, key));
+        }
+        Ok(Self { keys })
+    }
+
+    /// Whether a key with this id is there.
+    #[must_use]
+    pub fn contains(&self, key_id: &str) -> bool {
+        self.find(key_id).is_some()
+    }
+
+    pub(super) fn find(&self, key_id: &str) -> Option<&MaaKey> {
+        self.keys
+            .iter()
+            .find(|(id, _)| id == key_id)
+            .map(|(_, key)| key)
+    }
+
+    /// The most bytes that a key document may have.
+    pub const MAX_BYTES: usize = 1024 * 1024;
+}
+
+fn parse_entry(entry: raw::Key) -> Result<Option<(String, MaaKey)>, EndorsementsParseError> {
+    let signs = entry.usage.is_none_or(|usage| usage == "sig");
+    let (Some(id), Some(chain)) = (entry.kid, entry.x5c) else {
+        return Ok(None);
+    };
+    let Some(leaf) = chain.first().filter(|_| signs && entry.kty == "RSA") else {
+        return Ok(None);
+    };
+    let der = STANDARD
+        .decode(leaf)
+        .map_err(|_| malformed("certificates in base64 in `x5c`"))?;
+    let certificate =
+        Certificate::from_der(&der).map_err(|_| malformed("certificates in DER in `x5c`"))?;
+    let spki = certificate.tbs_certificate().subject_public_key_info();
+    if spki.algorithm.oid != RSA_ENCRYPTION {
+        return Ok(None);
+    }
+    let numbers =
+        RsaNumbers::from_der(spki.subject_public_key.raw_bytes()).map_err(|_| NOT_AN_RSA_KEY)?;
+    expect_same(entry.n.as_deref(), numbers.modulus)?;
+    expect_same(entry.e.as_deref(), numbers.exponent)?;
+    let spki_der = spki.to_der().map_err(|_| NOT_AN_RSA_KEY)?;
+    let key = MaaKey {
+        public_key: ParsedPublicKey::new(&RS256, spki_der).map_err(|_| NOT_AN_RSA_KEY)?,
+        modulus_bits: bits(numbers.modulus),
+    };
+    Ok(Some((id, key)))
+}
+
+/// `n` or `e`, where it is there, says the same as the certificate.
+fn expect_same(text: Option<&str>, number: UintRef<'_>) -> Result<(), EndorsementsParseError> {
+    let Some(text) = text else { return Ok(()) };
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| malformed("`n` and `e` in base64url"))?;
+    if without_leading_zeros(&bytes) == number.as_bytes() {
+        Ok(())
+    } else {
+        Err(malformed(
+            "`n` and `e` to be the key of the certificate in `x5c`",
+        ))
+    }
+}
+
+fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+fn bits(number: UintRef<'_>) -> u32 {
+    let bytes = number.as_bytes();
+    let zeros = bytes.first().map_or(0, |byte| byte.leading_zeros());
+    u32::try_from(bytes.len())
+        .unwrap_or(u32::MAX)
+        .saturating_mul(8)
+        .saturating_sub(zeros)
+}
+
+/// `RSAPublicKey` (RFC 8017 appendix A.1.1).
+#[derive(Sequence)]
+struct RsaNumbers<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+const fn malformed(expected: &'static str) -> EndorsementsParseError {
+    EndorsementsParseError::Malformed {
+        document: DOCUMENT,
+        expected,
+    }
+}
+
+const DOCUMENT: &str = "key document";
+const NOT_A_KEY_SET: EndorsementsParseError =
+    malformed("a JSON object with `keys`, each with `kty` and no member twice");
+const NOT_AN_RSA_KEY: EndorsementsParseError = malformed("certificates of RSA keys in `x5c`");
+const MAX_KEYS: usize = 64;
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+/// The JSON as it stands on the wire; other members are of no use here.
+mod raw {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(super) struct KeySet {
+        pub(super) keys: Vec<Key>,
+    }
+
+    #[derive(Deserialize)]
+    pub(super) struct Key {
+        pub(super) kty: String,
+        pub(super) kid: Option<String>,
+        #[serde(rename = "use")]
+        pub(super) usage: Option<String>,
+        pub(super) x5c: Option<Vec<String>>,
+        pub(super) n: Option<String>,
+        pub(super) e: Option<String>,
+    }
+}
