@@ -2,5 +2,6 @@
 //!
 //! Tests and `casque-dev` link it; no product program can. Nothing here protects anything.
 
+pub mod maa;
 mod pem;
 pub mod sgx;

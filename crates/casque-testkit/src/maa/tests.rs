@@ -1,0 +1,160 @@
+//! Tokens and key documents against an RS256 verification of our own, and against the real key documents.
+
+use std::path::PathBuf;
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use casque_types::sha256;
+use der::Encode as _;
+use serde_json::Value;
+use x509_cert::Certificate;
+
+use super::*;
+use crate::sgx::software_identity;
+
+const NOW: Timestamp = Timestamp::from_unix_s(1_795_478_400);
+
+fn maa() -> SoftwareMaa {
+    SoftwareMaa::generate("https://casque.eus.attest.azure.net".parse().unwrap(), NOW).unwrap()
+}
+
+fn spec() -> TokenSpec {
+    let identity = software_identity(sha256(b"program").into());
+    TokenSpec::sgx(identity, [7; 64], NOW)
+}
+
+/// The parts of a token: header, claims, and whether the key of `maa` signed them.
+fn read(maa: &SoftwareMaa, token: &str) -> (Value, Value, bool) {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let jwks: Value = serde_json::from_str(&maa.jwks(JwksShape::CertificateAlone)).unwrap();
+    let certificate = STANDARD
+        .decode(jwks["keys"][0]["x5c"][0].as_str().unwrap())
+        .unwrap();
+    let certificate = Certificate::from_der(&certificate).unwrap();
+    let spki = certificate.tbs_certificate().subject_public_key_info();
+    let key = spki.subject_public_key.as_bytes().unwrap();
+    let good = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+        .verify(signed.as_bytes(), &decode(signature))
+        .is_ok();
+    let parse = |bytes: Vec<u8>| serde_json::from_slice(&bytes).unwrap();
+    (parse(decode(header)), parse(decode(claims)), good)
+}
+
+#[test]
+fn token_valid_has_the_header_and_claims_of_the_service() {
+    let maa = maa();
+    let runtime = br#"{"v":"x","key":{"b":1,"a":2}}"#.to_vec();
+    let spec = spec().with_runtime(RuntimeClaim::Json(runtime));
+    let (header, claims, good) = read(&maa, &maa.token(&spec).unwrap());
+    assert!(good);
+    assert_eq!(header["alg"], "RS256");
+    assert_eq!(header["kid"], maa.key_id());
+    assert_eq!(header["jku"], "https://casque.eus.attest.azure.net/certs");
+    assert_eq!(claims["iss"], "https://casque.eus.attest.azure.net");
+    assert_eq!(claims["exp"], NOW.as_unix_s() + 28_800);
+    assert_eq!(claims["x-ms-sgx-is-debuggable"], false);
+    assert_eq!(claims["x-ms-sgx-product-id"], 1);
+    assert_eq!(claims["x-ms-sgx-report-data"], "07".repeat(64));
+    let runtime = serde_json::to_string(&claims["x-ms-runtime"]).unwrap();
+    assert_eq!(runtime, r#"{"key":{"a":2,"b":1},"v":"x"}"#);
+}
+
+#[test]
+fn token_unsigned_has_an_empty_signature() {
+    let maa = maa();
+    let mut spec = spec();
+    spec.algorithm = TokenAlgorithm::Unsigned;
+    let token = maa.token(&spec).unwrap();
+    assert!(token.ends_with('.'));
+    let (header, _, good) = read(&maa, &token);
+    assert_eq!(header["alg"], "none");
+    assert!(!good);
+}
+
+#[test]
+fn token_changed_after_signing_does_not_verify() {
+    let maa = maa();
+    let mut spec = spec();
+    spec.changed = true;
+    let (_, claims, good) = read(&maa, &maa.token(&spec).unwrap());
+    assert_eq!(claims["x-ms-ver"], "1.1");
+    assert!(!good);
+}
+
+#[test]
+fn token_runtime_that_is_no_json_is_refused() {
+    let spec = spec().with_runtime(RuntimeClaim::Json(b"{".to_vec()));
+    let refused = maa().token(&spec);
+    assert!(matches!(refused, Err(SoftwareMaaError::RuntimeData)));
+}
+
+#[test]
+fn jwks_of_2026_states_the_numbers_of_the_certificate() {
+    let jwks: Value = serde_json::from_str(&maa().jwks(JwksShape::WithNumbers)).unwrap();
+    let key = &jwks["keys"][0];
+    assert_eq!(
+        (key["alg"].as_str(), key["e"].as_str()),
+        (Some("RS256"), Some("AQAB"))
+    );
+    let modulus = URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap();
+    assert_eq!(modulus.len(), 256);
+    let certificate = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
+    assert!(certificate.windows(256).any(|window| window == modulus));
+}
+
+#[test]
+fn stored_maa_is_read_back_with_the_same_key() {
+    let before = maa();
+    let after = SoftwareMaa::from_bytes(&before.to_bytes().unwrap()).unwrap();
+    assert_eq!(before.key_id(), after.key_id());
+    let (_, _, good) = read(&before, &after.token(&spec()).unwrap());
+    assert!(good);
+}
+
+#[test]
+fn key_id_is_computed_as_the_real_service_does() {
+    let keys = real_keys();
+    if keys.is_empty() {
+        println!("skipped: no vectors of MAA key documents");
+        return;
+    }
+    let reproduced = keys.iter().filter(|(kid, certificate)| {
+        let certificate = Certificate::from_der(certificate).unwrap();
+        let spki = certificate.tbs_certificate().subject_public_key_info();
+        key_id(&spki.to_der().unwrap()) == *kid
+    });
+    assert_eq!(reproduced.count(), keys.len());
+}
+
+/// The keys with one certificate in the real key documents, by id.
+fn real_keys() -> Vec<(String, Vec<u8>)> {
+    let place = std::env::var_os("CASQUE_VECTORS").map_or_else(
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../shared/vectors"
+            ))
+        },
+        PathBuf::from,
+    );
+    let files = std::fs::read_dir(place.join("maa")).into_iter().flatten();
+    files
+        .map(|file| file.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("jwks__")
+        })
+        .flat_map(|path| {
+            let jwks: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            jwks["keys"].as_array().unwrap().clone()
+        })
+        .filter(|key| key["x5c"].as_array().is_some_and(|chain| chain.len() == 1))
+        .map(|key| {
+            let certificate = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
+            (key["kid"].as_str().unwrap().to_owned(), certificate)
+        })
+        .collect()
+}
