@@ -7,7 +7,7 @@ use casque_types::{
 };
 use casque_wire as wire;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Expected, MAX_RELEASE_BYTES};
 use crate::{ClientError, ClientIdentity, ServerAddress, ServerTrust, Timeouts};
 
 /// A client of one server.
@@ -120,7 +120,9 @@ impl Client {
     /// showed, [`ClientError::NoCommonKem`] when it cannot seal to an X-Wing key.
     pub fn challenge(&self) -> Result<Challenge, ClientError> {
         let expected = "a challenge";
-        let raw: wire::Challenge = self.exchange.send("/v1/challenge", JSON, b"", expected)?;
+        let raw: wire::Challenge =
+            self.exchange
+                .send("/v1/challenge", JSON, b"", Expected::small(expected))?;
         let malformed = || self.exchange.malformed(200, expected);
         let server = raw.server.parse().map_err(|_| malformed())?;
         self.require_server(server)?;
@@ -154,9 +156,13 @@ impl Client {
             runtime_data: wire::B64(runtime.as_bytes().to_vec()),
             evidence,
         };
+        let large = Expected {
+            what: expected,
+            limit_bytes: MAX_RELEASE_BYTES,
+        };
         let body =
             serde_json::to_vec(&request).map_err(|_| self.exchange.malformed(0, expected))?;
-        let answer: wire::AttestAnswer = self.exchange.send("/v1/attest", JSON, &body, expected)?;
+        let answer: wire::AttestAnswer = self.exchange.send("/v1/attest", JSON, &body, large)?;
         let sealed = SealedConfiguration {
             encapsulated: answer.sealed.encapsulated.0,
             ciphertext: answer.sealed.ciphertext.0,
@@ -173,7 +179,9 @@ impl Client {
     /// showed.
     pub fn version(&self) -> Result<ServerVersion, ClientError> {
         let expected = "a version with the server's key";
-        let raw: wire::Version = self.exchange.read("/v1/version", expected)?;
+        let raw: wire::Version = self
+            .exchange
+            .read("/v1/version", Expected::small(expected))?;
         let key_hash = KeyHash::of_spki(&raw.server_key.0);
         if raw.server.parse() != Ok(key_hash) {
             return Err(self.exchange.malformed(200, expected));
@@ -193,9 +201,12 @@ impl Client {
     /// [`ClientError::Refused`] with status 400 and diagnostics, 401, 403 or 409.
     pub fn put_policy(&self, text: &str) -> Result<PutPolicy, ClientError> {
         let expected = "the hash of the policy";
-        let answer: wire::PolicyCreated =
-            self.exchange
-                .send("/session", "application/yaml", text.as_bytes(), expected)?;
+        let answer: wire::PolicyCreated = self.exchange.send(
+            "/session",
+            "application/yaml",
+            text.as_bytes(),
+            Expected::small(expected),
+        )?;
         Ok(PutPolicy {
             hash: (answer.hash.parse()).map_err(|_| self.exchange.malformed(201, expected))?,
             warnings: answer.warnings,
@@ -214,7 +225,7 @@ impl Client {
         let expected = "a policy's text and hash";
         let query = hash.map_or_else(String::new, |hash| format!("?hash={hash}"));
         let path = format!("/v1/sessions/{name}{query}");
-        let answer: wire::PolicyRead = self.exchange.read(&path, expected)?;
+        let answer: wire::PolicyRead = self.exchange.read(&path, Expected::small(expected))?;
         Ok(PolicyText {
             text: Secret::new(answer.session.into_bytes()),
             hash: (answer.hash.parse()).map_err(|_| self.exchange.malformed(200, expected))?,
@@ -233,7 +244,7 @@ impl Client {
     ) -> Result<PublicValue, ClientError> {
         let pinned = hash.map_or_else(String::new, |hash| format!(",session_hash={hash}"));
         let path = format!("/v1/values/session={policy},secret={secret}{pinned}");
-        let answer: wire::Value = self.exchange.read(&path, "a value")?;
+        let answer: wire::Value = self.exchange.read(&path, Expected::small("a value"))?;
         Ok(public_value(answer))
     }
 
@@ -249,7 +260,7 @@ impl Client {
         let expected = "values by name";
         let pinned = hash.map_or_else(String::new, |hash| format!(",session_hash={hash}"));
         let path = format!("/v1/values/session={policy}{pinned}");
-        let answer: wire::Values = self.exchange.read(&path, expected)?;
+        let answer: wire::Values = self.exchange.read(&path, Expected::small(expected))?;
         let named = |(name, value): (String, wire::Value)| {
             let name = name
                 .parse()

@@ -18,6 +18,26 @@ use crate::{AddressParseError, ClientError, ClientIdentity, ServerAddress, Serve
 /// The most bytes of an answer that are read.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
+/// The most bytes of an answer with a sealed configuration: 16 MiB and its seal, in base64.
+pub const MAX_RELEASE_BYTES: usize = 22 * 1024 * 1024;
+
+/// What a request is to be answered with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// Named in errors.
+    pub(crate) what: &'static str,
+    pub(crate) limit_bytes: usize,
+}
+
+impl Expected {
+    pub(crate) const fn small(what: &'static str) -> Self {
+        Self {
+            what,
+            limit_bytes: MAX_ANSWER_BYTES,
+        }
+    }
+}
+
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -75,11 +95,11 @@ impl Exchange {
         self.observed.get()
     }
 
-    /// `GET path`, answered with a `T`; `expected` names it for the error.
+    /// `GET path`, answered with a `T`.
     pub(crate) fn read<T: DeserializeOwned>(
         &self,
         path: &str,
-        expected: &'static str,
+        expected: Expected,
     ) -> Result<T, ClientError> {
         let request = self.agent.get(format!("{}{path}", self.address.url()));
         self.answer(request.call(), expected)
@@ -91,7 +111,7 @@ impl Exchange {
         path: &str,
         content_type: &str,
         body: &[u8],
-        expected: &'static str,
+        expected: Expected,
     ) -> Result<T, ClientError> {
         let request = self.agent.post(format!("{}{path}", self.address.url()));
         self.answer(request.content_type(content_type).send(body), expected)
@@ -108,13 +128,14 @@ impl Exchange {
     fn answer<T: DeserializeOwned>(
         &self,
         response: Result<Response<Body>, ureq::Error>,
-        expected: &'static str,
+        expected: Expected,
     ) -> Result<T, ClientError> {
         let mut response = response.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
-        let body = self.bounded(response.body_mut())?;
+        let body = self.bounded(response.body_mut(), expected.limit_bytes)?;
         if (200..300).contains(&status) {
-            return serde_json::from_slice(&body).map_err(|_| self.malformed(status, expected));
+            return serde_json::from_slice(&body)
+                .map_err(|_| self.malformed(status, expected.what));
         }
         let answer: ErrorAnswer = serde_json::from_slice(&body)
             .map_err(|_| self.malformed(status, "a JSON account of the error"))?;
@@ -124,29 +145,33 @@ impl Exchange {
         })
     }
 
-    fn bounded(&self, body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    fn bounded(
+        &self,
+        body: &mut Body,
+        limit_bytes: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let announced = body.content_length().map(usize::try_from);
         let capacity = match announced {
-            Some(Ok(bytes)) if bytes <= MAX_ANSWER_BYTES => bytes,
-            Some(_) => return Err(self.too_large()),
+            Some(Ok(bytes)) if bytes <= limit_bytes => bytes,
+            Some(_) => return Err(self.too_large(limit_bytes)),
             None => UNANNOUNCED_BYTES,
         };
         // One more byte than there should be, so that reading to the end does not move the block.
         let mut bytes = Zeroizing::new(Vec::with_capacity(capacity.saturating_add(1)));
-        let limit = u64::try_from(MAX_ANSWER_BYTES).unwrap_or(u64::MAX);
+        let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
         (body.as_reader().take(limit.saturating_add(1)))
             .read_to_end(&mut bytes)
             .map_err(|error| self.failed(ureq::Error::from(error)))?;
-        if bytes.len() > MAX_ANSWER_BYTES {
-            return Err(self.too_large());
+        if bytes.len() > limit_bytes {
+            return Err(self.too_large(limit_bytes));
         }
         Ok(bytes)
     }
 
-    fn too_large(&self) -> ClientError {
+    fn too_large(&self, limit_bytes: usize) -> ClientError {
         ClientError::TooLarge {
             address: self.address.clone(),
-            limit_bytes: MAX_ANSWER_BYTES,
+            limit_bytes,
         }
     }
 
@@ -175,7 +200,7 @@ impl Exchange {
                 address,
                 source: io::Error::new(io::ErrorKind::NotFound, "no such host"),
             },
-            ureq::Error::LargeResponseHeader(..) => self.too_large(),
+            ureq::Error::LargeResponseHeader(_, limit_bytes) => self.too_large(limit_bytes),
             other => ClientError::Unreachable {
                 address,
                 source: io::Error::other(other),

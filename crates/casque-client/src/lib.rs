@@ -2,7 +2,7 @@
 //!
 //! Blocking, HTTP/1.1 over TLS 1.3 on one kept-alive connection; no async runtime. The server is known by
 //! the hash of its public key ([`ServerTrust`]), not by a name in a certificate. Answers are bounded
-//! ([`MAX_ANSWER_BYTES`]), every exchange has a deadline ([`Timeouts`]), redirects are not followed and
+//! ([`MAX_ANSWER_BYTES`], [`MAX_RELEASE_BYTES`]), every exchange has a deadline ([`Timeouts`]), redirects are not followed and
 //! proxies of the environment are not used.
 //!
 //! It is not the place where a released configuration is judged: [`Client::release`] opens it with
@@ -21,6 +21,6 @@ pub use client::{
     Challenge, Client, EvidenceKind, PolicyText, PublicValue, PutPolicy, ServerVersion,
 };
 pub use error::ClientError;
-pub use exchange::{MAX_ANSWER_BYTES, Timeouts};
+pub use exchange::{MAX_ANSWER_BYTES, MAX_RELEASE_BYTES, Timeouts};
 pub use release::{ReleaseError, Released};
 pub use tls::{ClientIdentity, ServerTrust};
