@@ -30,3 +30,5 @@ pub use value::{SecretValue, ValueParseError};
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;

@@ -18,8 +18,8 @@ fn make_ascii_each_of_64_characters_comes_equally_often() {
             0
         }
     };
-    for c in '\0'..='\u{7f}' {
-        assert_eq!(counts[c as usize], expected(c), "{c:?}");
+    for (c, count) in ('\0'..='\u{7f}').zip(counts) {
+        assert_eq!(count, expected(c), "{c:?}");
     }
 }
 
