@@ -1,0 +1,220 @@
+//! A store in memory, with the contract of `casque_core::Store` to the letter, and faults on request.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use casque_core::{AuditAction, AuditEvent, NewPolicy, PolicyRecord, PutError, Store, StoreError};
+use casque_types::{PolicyHash, PolicyName, Secret, SecretName};
+use thiserror::Error;
+
+use super::lock;
+
+/// Policies, values and the audit log in memory; "durable" means: in this memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    policies: BTreeMap<PolicyName, Vec<NewPolicy>>,
+    audit: Vec<AuditEvent>,
+    calls: Vec<StoreOperation>,
+    due: VecDeque<(StoreOperation, StoreFault)>,
+    down: bool,
+}
+
+/// What is asked of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreOperation {
+    /// [`Store::head`]
+    Head,
+    /// [`Store::load`]
+    Load,
+    /// [`Store::values`]
+    Values,
+    /// [`Store::put`]
+    Put,
+    /// [`Store::append_audit`]
+    AppendAudit,
+    /// [`Store::check`]
+    Check,
+}
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreFault {
+    /// Nothing was read or written, and the caller learns that.
+    Before,
+    /// It was written, and the caller learns of a failure all the same: the connection broke, the process
+    /// died. A read fails likewise.
+    After,
+    /// A record does not open. Nothing is written.
+    Damaged,
+}
+
+/// The cause that faults on request give.
+#[derive(Debug, Error)]
+#[error("the test asked for it")]
+struct OnRequest;
+
+impl MemStore {
+    /// Lets the next such operation fail; several are used up in order.
+    pub fn fail_once(&self, operation: StoreOperation, fault: StoreFault) {
+        lock(&self.0).due.push_back((operation, fault));
+    }
+
+    /// Takes the store down, or brings it back: while it is down nothing is read or written.
+    pub fn set_down(&self, down: bool) {
+        lock(&self.0).down = down;
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> Vec<AuditEvent> {
+        lock(&self.0).audit.clone()
+    }
+
+    /// The releases on record.
+    #[must_use]
+    pub fn releases(&self) -> Vec<AuditEvent> {
+        let mut audit = self.audit();
+        audit.retain(|event| event.action == AuditAction::ConfigurationReleased);
+        audit
+    }
+
+    /// How often this was asked of it.
+    #[must_use]
+    pub fn calls(&self, operation: StoreOperation) -> usize {
+        let state = lock(&self.0);
+        state
+            .calls
+            .iter()
+            .filter(|call| **call == operation)
+            .count()
+    }
+
+    /// How many versions of a policy there are.
+    #[must_use]
+    pub fn versions(&self, name: &PolicyName) -> usize {
+        lock(&self.0).policies.get(name).map_or(0, Vec::len)
+    }
+}
+
+impl State {
+    /// Records the call; the fault that is due after the work, or the failure that is due before it.
+    fn begin(&mut self, operation: StoreOperation) -> Result<Option<StoreFault>, StoreError> {
+        self.calls.push(operation);
+        if self.down {
+            return Err(unavailable());
+        }
+        let position = self.due.iter().position(|(due, _)| *due == operation);
+        match position.and_then(|position| self.due.remove(position)) {
+            Some((_, StoreFault::Before)) => Err(unavailable()),
+            Some((_, StoreFault::Damaged)) => Err(StoreError::Damaged {
+                record: format!("{operation:?}"),
+            }),
+            Some((_, StoreFault::After)) => Ok(Some(StoreFault::After)),
+            None => Ok(None),
+        }
+    }
+
+    fn current(&self, name: &PolicyName) -> Option<PolicyHash> {
+        let versions = self.policies.get(name)?;
+        versions.last().map(|version| version.record.hash)
+    }
+
+    fn version(&self, name: &PolicyName, hash: &PolicyHash) -> Option<&NewPolicy> {
+        let versions = self.policies.get(name)?;
+        versions.iter().find(|version| version.record.hash == *hash)
+    }
+}
+
+impl Store for MemStore {
+    async fn head(&self, name: &PolicyName) -> Result<Option<PolicyHash>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Head)?;
+        end(fault)?;
+        Ok(state.current(name))
+    }
+
+    async fn load(
+        &self,
+        name: &PolicyName,
+        hash: &PolicyHash,
+    ) -> Result<Option<PolicyRecord>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Load)?;
+        end(fault)?;
+        Ok(state
+            .version(name, hash)
+            .map(|version| copy(&version.record)))
+    }
+
+    async fn values(
+        &self,
+        name: &PolicyName,
+        hash: &PolicyHash,
+        wanted: &[SecretName],
+    ) -> Result<Vec<(SecretName, Secret)>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Values)?;
+        end(fault)?;
+        let values = state
+            .version(name, hash)
+            .map_or(&[][..], |version| &version.values);
+        Ok((values.iter())
+            .filter(|(name, _)| wanted.contains(name))
+            // the store keeps its own, as a database does
+            .map(|(name, value)| (name.clone(), value.duplicate()))
+            .collect())
+    }
+
+    async fn put(&self, new: NewPolicy, audit: AuditEvent) -> Result<(), PutError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Put)?;
+        let current = state.current(&new.record.name);
+        if current != new.record.predecessor {
+            return Err(PutError::Conflict { current });
+        }
+        let versions = state.policies.entry(new.record.name.clone()).or_default();
+        versions.push(new);
+        state.audit.push(audit);
+        Ok(end(fault)?)
+    }
+
+    async fn append_audit(&self, event: AuditEvent) -> Result<(), StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::AppendAudit)?;
+        state.audit.push(event);
+        end(fault)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let fault = lock(&self.0).begin(StoreOperation::Check)?;
+        end(fault)
+    }
+}
+
+fn end(fault: Option<StoreFault>) -> Result<(), StoreError> {
+    match fault {
+        Some(_) => Err(unavailable()),
+        None => Ok(()),
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable {
+        source: Box::new(OnRequest),
+    }
+}
+
+fn copy(record: &PolicyRecord) -> PolicyRecord {
+    PolicyRecord {
+        name: record.name.clone(),
+        hash: record.hash,
+        predecessor: record.predecessor,
+        creator: record.creator,
+        // the store keeps its own, as a database does
+        text: record.text.duplicate(),
+        created: record.created,
+    }
+}

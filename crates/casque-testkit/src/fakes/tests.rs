@@ -1,0 +1,195 @@
+//! The fakes keep the ports' contracts.
+
+use assert_matches::assert_matches;
+use casque_core::{
+    AuditAction, AuditEvent, Clock as _, MaaSource as _, NewPolicy, PolicyRecord, PutError,
+    SourceKind, Store as _, StoreError, TokenPurpose, TokenSource as _, VaultSource as _,
+};
+use casque_types::{
+    ClientProof, EntraCredential, KeyHash, PolicyHash, Rng as _, Seconds, Secret, Timestamp,
+};
+use pollster::block_on;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::maa::SoftwareMaa;
+use crate::sgx::SoftwareTee;
+
+const NOW: Timestamp = Timestamp::from_unix_s(1_795_478_400);
+
+fn hash(byte: u8) -> PolicyHash {
+    [byte; 32].into()
+}
+
+fn version(byte: u8, predecessor: Option<PolicyHash>) -> NewPolicy {
+    NewPolicy {
+        record: PolicyRecord {
+            name: "app".parse().unwrap(),
+            hash: hash(byte),
+            predecessor,
+            creator: KeyHash::from([9; 32]),
+            text: Secret::copied_from(b"text"),
+            created: NOW,
+        },
+        values: vec![
+            ("one".parse().unwrap(), Secret::copied_from(&[1])),
+            ("two".parse().unwrap(), Secret::copied_from(&[2])),
+        ],
+    }
+}
+
+fn event(action: AuditAction) -> AuditEvent {
+    AuditEvent {
+        at: NOW,
+        action,
+        subject: "app".to_owned(),
+        policy: hash(1),
+        caller: None,
+        facts: Vec::new(),
+    }
+}
+
+fn put(store: &MemStore, new: NewPolicy) -> Result<(), PutError> {
+    block_on(store.put(new, event(AuditAction::PolicyCreated)))
+}
+
+#[test]
+fn store_put_is_compare_and_set() {
+    let store = MemStore::default();
+    put(&store, version(1, None)).unwrap();
+    let conflict = put(&store, version(2, None));
+    assert_matches!(conflict, Err(PutError::Conflict { current: Some(h) }) if h == hash(1));
+    let conflict = put(&store, version(2, Some(hash(7))));
+    assert_matches!(conflict, Err(PutError::Conflict { current: Some(h) }) if h == hash(1));
+    put(&store, version(2, Some(hash(1)))).unwrap();
+    let name = "app".parse().unwrap();
+    assert_eq!(block_on(store.head(&name)).unwrap(), Some(hash(2)));
+    let first = block_on(store.load(&name, &hash(1))).unwrap().unwrap();
+    assert_eq!(first.predecessor, None);
+    assert_eq!((store.versions(&name), store.audit().len()), (2, 2));
+}
+
+#[test]
+fn store_put_onto_nothing_with_a_predecessor_is_a_conflict() {
+    let conflict = put(&MemStore::default(), version(1, Some(hash(7))));
+    assert_matches!(conflict, Err(PutError::Conflict { current: None }));
+}
+
+#[test]
+fn store_values_are_those_wanted() {
+    let store = MemStore::default();
+    put(&store, version(1, None)).unwrap();
+    let wanted = ["two".parse().unwrap(), "three".parse().unwrap()];
+    let values = block_on(store.values(&"app".parse().unwrap(), &hash(1), &wanted)).unwrap();
+    let [(name, value)] = values.as_slice() else {
+        panic!("expected one value");
+    };
+    assert_eq!((name.as_str(), value.expose()), ("two", &[2_u8][..]));
+}
+
+#[test]
+fn store_fault_before_writes_nothing_and_after_has_written() {
+    let store = MemStore::default();
+    let append = || block_on(store.append_audit(event(AuditAction::ConfigurationReleased)));
+    store.fail_once(StoreOperation::AppendAudit, StoreFault::Before);
+    assert_matches!(append(), Err(StoreError::Unavailable { .. }));
+    assert_eq!(store.releases().len(), 0);
+    store.fail_once(StoreOperation::AppendAudit, StoreFault::After);
+    assert_matches!(append(), Err(StoreError::Unavailable { .. }));
+    assert_eq!(store.releases().len(), 1);
+    append().unwrap();
+    assert_eq!(store.releases().len(), 2);
+    assert_eq!(store.calls(StoreOperation::AppendAudit), 3);
+}
+
+#[test]
+fn store_fault_of_another_operation_waits_for_it() {
+    let store = MemStore::default();
+    store.fail_once(StoreOperation::Put, StoreFault::Before);
+    block_on(store.check()).unwrap();
+    let refused = put(&store, version(1, None));
+    assert_matches!(
+        refused,
+        Err(PutError::Store(StoreError::Unavailable { .. }))
+    );
+}
+
+#[test]
+fn store_down_serves_nothing_until_it_is_back() {
+    let store = MemStore::default();
+    store.set_down(true);
+    assert_matches!(block_on(store.check()), Err(StoreError::Unavailable { .. }));
+    store.set_down(false);
+    block_on(store.check()).unwrap();
+}
+
+#[test]
+fn clock_clones_share_and_never_go_back() {
+    let clock = MockClock::at(NOW);
+    let other = clock.clone();
+    clock.advance(Seconds(5));
+    other.set(NOW);
+    assert_eq!(other.now(), NOW.plus(Seconds(5)));
+}
+
+#[test]
+fn rng_calls_differ_and_runs_do_not() {
+    let draw = |rng: &CountingRng| {
+        let mut bytes = [0_u8; 40];
+        rng.fill(&mut bytes).map(|()| bytes)
+    };
+    let rng = CountingRng::default();
+    let (one, two) = (draw(&rng).unwrap(), draw(&rng).unwrap());
+    assert_ne!(one, two);
+    assert_eq!(draw(&CountingRng::default()).unwrap(), one);
+    rng.set_failing(true);
+    assert!(draw(&rng).is_err());
+}
+
+#[test]
+fn vaults_absent_vault_and_absent_secret_are_told_apart() {
+    let (tokens, vaults) = (FakeTokens::default(), FakeVaults::default());
+    let credential = EntraCredential {
+        tenant: "contoso.com".parse().unwrap(),
+        client: "3f2c210e-83b4-4217-9eee-4f747d8aeeb3".parse().unwrap(),
+        proof: ClientProof::Secret(Secret::copied_from(b"s")),
+    };
+    let vault = "my-vault".parse().unwrap();
+    let token = block_on(tokens.token(&credential, TokenPurpose::Vault(&vault), NOW)).unwrap();
+    let read = |name: &str| block_on(vaults.secret(&vault, &name.parse().unwrap(), &token, NOW));
+    assert_eq!(read("db").unwrap_err().code, "vault-name-unresolved");
+    vaults.put(&vault, &"db".parse().unwrap(), "value", Some("text/plain"));
+    assert_eq!(read("other").unwrap_err().code, "vault-secret-not-found");
+    assert_eq!(read("db").unwrap().value.expose(), b"value");
+    let expected = "token of 3f2c210e-83b4-4217-9eee-4f747d8aeeb3 for my-vault";
+    assert_eq!(vaults.calls.made()[2].token, expected);
+    assert_eq!(tokens.calls.made()[0].vault, Some(vault));
+}
+
+#[test]
+fn calls_fail_once_and_always() {
+    let tokens = Calls::<u8>::default();
+    let broken = failure(SourceKind::Entra, "entra-unavailable");
+    tokens.fail_once(broken.clone());
+    assert_eq!(tokens.record(1), Err(broken.clone()));
+    assert_eq!(tokens.record(2), Ok(()));
+    tokens.fail_always(Some(broken));
+    assert!(tokens.record(3).is_err() && tokens.record(4).is_err());
+    tokens.fail_always(None);
+    assert_eq!(tokens.record(5), Ok(()));
+    assert_eq!(tokens.made(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn maa_other_instance_is_not_found() {
+    let tee = Arc::new(SoftwareTee::generate(NOW).unwrap());
+    let url = "https://casque.eus.attest.azure.net".parse().unwrap();
+    let maa = Arc::new(SoftwareMaa::generate(url, NOW).unwrap());
+    let fake = FakeMaa::new(Arc::clone(&maa), tee);
+    let other = "https://other.eus.attest.azure.net".parse().unwrap();
+    let refused = block_on(fake.keys(&other, maa.key_id(), NOW)).unwrap_err();
+    assert_eq!(refused.code, "maa-instance-not-found");
+    let keys = block_on(fake.keys(maa.url(), maa.key_id(), NOW)).unwrap();
+    assert!(keys.contains(maa.key_id()));
+}
