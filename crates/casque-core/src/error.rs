@@ -13,6 +13,8 @@ use crate::{RedeemError, SourceFailure, StoreError};
 pub enum Blame {
     /// The caller sent something that is no such thing (400).
     Malformed,
+    /// The caller sent more than is taken (413).
+    TooLarge,
     /// The caller did not prove who it is (401).
     Unauthenticated,
     /// The caller proved who it is, and may not (403).

@@ -8,6 +8,7 @@ use casque_types::{
     ConfigId, Configuration, ConfigurationFile, EntraCredential, Seconds, Secret, SecretName,
     Timestamp,
 };
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use zeroize::Zeroizing;
 
@@ -43,6 +44,8 @@ impl From<SecretValue> for Value {
     }
 }
 
+type NamedValue = (SecretName, Value);
+
 /// The secret at fault and the fault.
 pub(crate) type SecretFault = (SecretName, ResolveError);
 
@@ -57,19 +60,19 @@ impl<P: Ports> Casque<P> {
     ) -> Result<Resolved, AttestError> {
         let asked = asked_secrets(loaded, service);
         let mut stored = self.stored_values(loaded, &asked).await?;
-        let all: Result<Vec<_>, SecretFault> = stream::iter(asked)
-            .map(|secret| {
-                let stored = stored.remove(&secret.name);
-                async move {
-                    let value = self.value_of(loaded, secret, stored, now).await;
-                    value
-                        .map(|value| (secret.name.clone(), value))
-                        .map_err(|cause| (secret.name.clone(), cause))
+        let mut fetches: Vec<BoxFuture<'_, Result<NamedValue, SecretFault>>> = Vec::new();
+        for secret in asked {
+            let stored = stored.remove(&secret.name);
+            let name = secret.name.clone();
+            fetches.push(Box::pin(async move {
+                match self.value_of(loaded, secret, stored, now).await {
+                    Ok(value) => Ok((name, value)),
+                    Err(cause) => Err((name, cause)),
                 }
-            })
-            .buffer_unordered(MOST_CONCURRENT_FETCHES)
-            .try_collect()
-            .await;
+            }));
+        }
+        let fetches = stream::iter(fetches).buffer_unordered(MOST_CONCURRENT_FETCHES);
+        let all: Result<Vec<_>, SecretFault> = fetches.try_collect().await;
         let all = all.map_err(|(secret, cause)| AttestError::Secret {
             config: config.clone(),
             secret,
@@ -158,7 +161,7 @@ impl<P: Ports> Casque<P> {
 }
 
 impl Resolved {
-    fn gather(all: Vec<(SecretName, Value)>) -> Self {
+    fn gather(all: Vec<NamedValue>) -> Self {
         let expires = all.iter().filter_map(|(_, value)| value.expires).min();
         let mut vault_ids: Vec<String> = (all.iter())
             .filter_map(|(_, value)| value.vault_id.clone())

@@ -188,17 +188,21 @@ fn attach_given_keys(policy: &Policy, values: &mut Values) -> Result<(), PutPoli
                 });
             }
         };
-        let Some(SecretValue::X509(chain) | SecretValue::X509Ca(chain)) =
-            values.get_mut(&secret.name)
-        else {
-            continue;
+        let fault = |cause| PutPolicyError::Given {
+            secret: secret.name.clone(),
+            cause,
         };
-        chain
-            .attach_private_key(key)
-            .map_err(|cause| PutPolicyError::Given {
-                secret: secret.name.clone(),
-                cause,
-            })?;
+        let with_key = match values.remove(&secret.name) {
+            Some(SecretValue::X509(chain)) => {
+                SecretValue::X509(chain.with_private_key(key).map_err(fault)?)
+            }
+            Some(SecretValue::X509Ca(chain)) => {
+                SecretValue::X509Ca(chain.with_private_key(key).map_err(fault)?)
+            }
+            Some(other) => other,
+            None => continue,
+        };
+        values.insert(secret.name.clone(), with_key);
     }
     Ok(())
 }
