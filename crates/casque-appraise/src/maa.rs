@@ -195,6 +195,3 @@ fn expect_life(claims: &Claims, skew: Seconds, now: Timestamp) -> Result<(), Maa
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

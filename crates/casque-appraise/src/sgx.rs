@@ -212,6 +212,3 @@ const fn status_of(status: DcapStatus) -> Result<TcbStatus, SgxAppraiseError> {
 }
 
 const P256_SIGNATURE_BYTES: usize = 64;
-
-#[cfg(test)]
-mod tests;

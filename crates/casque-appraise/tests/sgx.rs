@@ -1,0 +1,543 @@
+//! SGX quotes of the software TEE: valid ones are appraised, each bend is refused by its own error.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the functions that tests call are tests"
+)]
+
+use assert_matches::assert_matches;
+use casque_appraise::{
+    AdvisoryId, EvidenceParseError, Identity, PckAuthority, RevokedThing, Scope, SgxAppraiseError,
+    SgxEndorsement, SgxEndorsements, SgxQuote, SgxVerdict, TcbStatus, TrustAnchors, Verifier,
+    appraise_sgx, verify_sgx_quote,
+};
+use casque_testkit::sgx::{
+    EndorsementSpec, QuoteFlaw, QuoteSpec, SgxPlatform, SoftwareTee, Standing,
+};
+use casque_types::{
+    Kem, KemPublicKey, KeyHash, MrEnclave, MrSigner, Nonce, RuntimeData, Seconds, SgxIdentity,
+    Timestamp,
+};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
+const A_DAY: Seconds = Seconds(86_400);
+
+struct World {
+    tee: SoftwareTee,
+    spec: EndorsementSpec,
+    now: Timestamp,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::of(PckAuthority::Processor)
+    }
+
+    fn of(authority: PckAuthority) -> Self {
+        let platform = SgxPlatform {
+            authority,
+            ..SgxPlatform::default()
+        };
+        Self {
+            tee: SoftwareTee::generate_platform(platform, NOW).unwrap(),
+            spec: EndorsementSpec::valid_at(NOW),
+            now: NOW,
+        }
+    }
+
+    fn endorsements(&self) -> SgxEndorsements {
+        self.tee.endorsements_of(&self.spec).unwrap()
+    }
+
+    fn anchors(&self) -> TrustAnchors {
+        TrustAnchors::dangerous_with_sgx_root(self.tee.root_der().to_vec())
+    }
+
+    fn quote(&self) -> SgxQuote {
+        let spec = QuoteSpec::new(identity(), *runtime(1).report_data().as_bytes());
+        SgxQuote::parse(&self.tee.quote_of(&spec).unwrap()).unwrap()
+    }
+
+    fn verify(&self, quote: &SgxQuote) -> Result<SgxVerdict, SgxAppraiseError> {
+        verify_sgx_quote(quote, &self.endorsements(), &self.anchors(), self.now)
+    }
+
+    /// Why the valid quote is refused after `bend`.
+    fn refusal(bend: impl FnOnce(&mut Self)) -> SgxAppraiseError {
+        let mut world = Self::new();
+        bend(&mut world);
+        world.verify(&world.quote()).unwrap_err()
+    }
+
+    /// Why a quote with this flaw is refused, once parsed.
+    fn refusal_of(flaw: QuoteFlaw) -> SgxAppraiseError {
+        let world = Self::new();
+        world.verify(&flawed(&world, flaw).unwrap()).unwrap_err()
+    }
+}
+
+fn flawed(world: &World, flaw: QuoteFlaw) -> Result<SgxQuote, EvidenceParseError> {
+    let spec = QuoteSpec::new(identity(), [0; 64]).with_flaw(flaw);
+    SgxQuote::parse(&world.tee.quote_of(&spec).unwrap())
+}
+
+fn malformation_of(flaw: QuoteFlaw) -> &'static str {
+    match flawed(&World::new(), flaw).unwrap_err() {
+        EvidenceParseError::Malformed { expected, .. } => expected,
+        EvidenceParseError::TooLong { .. } => panic!("the quote is short"),
+    }
+}
+
+fn identity() -> SgxIdentity {
+    SgxIdentity {
+        mr_enclave: MrEnclave::from([0xe1; 32]),
+        mr_signer: MrSigner::from([0x51; 32]),
+        product_id: 0x0102,
+        svn: 0x0304,
+        debug: false,
+    }
+}
+
+fn runtime(nonce: u8) -> RuntimeData {
+    RuntimeData::new(
+        KeyHash::of_spki(b"server"),
+        "ns/app/web".parse().unwrap(),
+        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
+        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
+    )
+}
+
+fn advisory(number: u32) -> AdvisoryId {
+    AdvisoryId::from_number(number).unwrap()
+}
+
+// ---- what is appraised ----
+
+#[test]
+fn quote_bound_to_the_request_is_appraised() {
+    let world = World::new();
+    let appraisal = appraise_sgx(
+        &world.quote(),
+        &runtime(1),
+        &world.endorsements(),
+        &world.anchors(),
+        NOW,
+    )
+    .unwrap();
+    assert_eq!(*appraisal.identity(), Identity::Sgx(identity()));
+    assert_eq!(*appraisal.verifier(), Verifier::Casque);
+    assert_eq!(appraisal.scope(), Scope::Process);
+    assert_eq!(*appraisal.runtime(), runtime(1));
+    assert_eq!(appraisal.tcb().status, TcbStatus::UpToDate);
+    assert_eq!(appraisal.tcb().advisories, []);
+    assert_eq!(appraisal.valid_until(), Some(world.spec.next_update));
+}
+
+#[test]
+fn quote_parsed_claims_what_the_enclave_said() {
+    let quote = World::new().quote();
+    assert_eq!(*quote.claimed_identity(), identity());
+    assert_eq!(*quote.report_data(), *runtime(1).report_data().as_bytes());
+}
+
+#[test]
+fn quote_of_debug_enclave_is_verified_and_says_so() {
+    let world = World::new();
+    let debug = SgxIdentity {
+        debug: true,
+        ..identity()
+    };
+    let quote = world.tee.quote(&debug, &[0; 64]).unwrap();
+    let verdict = world.verify(&SgxQuote::parse(&quote).unwrap()).unwrap();
+    assert!(verdict.identity.debug);
+}
+
+#[test]
+fn quote_names_the_endorsements_of_either_authority() {
+    for authority in [PckAuthority::Processor, PckAuthority::Platform] {
+        let world = World::of(authority);
+        assert_eq!(
+            world.quote().endorsements_id(),
+            Ok(world.tee.endorsements_id())
+        );
+        assert_matches!(world.verify(&world.quote()), Ok(_));
+    }
+}
+
+#[test]
+fn quote_of_every_status_but_revoked_is_verified_with_that_status() {
+    for status in [
+        TcbStatus::UpToDate,
+        TcbStatus::SwHardeningNeeded,
+        TcbStatus::ConfigurationNeeded,
+        TcbStatus::ConfigurationAndSwHardeningNeeded,
+        TcbStatus::OutOfDate,
+        TcbStatus::OutOfDateConfigurationNeeded,
+    ] {
+        let mut world = World::new();
+        world.spec = world.spec.with_tcb(status, &[615, 289]);
+        let verdict = world.verify(&world.quote()).unwrap();
+        assert_eq!(verdict.tcb.status, status);
+        assert_eq!(verdict.tcb.advisories, [advisory(289), advisory(615)]);
+    }
+}
+
+#[test]
+fn quote_of_outdated_quoting_enclave_is_out_of_date_with_its_advisories() {
+    let mut world = World::new();
+    world.spec = world.spec.with_tcb(TcbStatus::SwHardeningNeeded, &[615]);
+    world.spec.qe_status = TcbStatus::OutOfDate;
+    world.spec.qe_advisories = vec![advisory(477), advisory(615)];
+    let verdict = world.verify(&world.quote()).unwrap();
+    assert_eq!(verdict.tcb.status, TcbStatus::OutOfDate);
+    assert_eq!(verdict.tcb.advisories, [advisory(477), advisory(615)]);
+}
+
+#[test]
+fn verdict_is_valid_until_the_first_endorsement_expires() {
+    let mut world = World::new();
+    world.spec.crl_next_update = NOW.plus(A_DAY);
+    let verdict = world.verify(&world.quote()).unwrap();
+    assert_eq!(verdict.valid_until, NOW.plus(A_DAY));
+}
+
+#[test]
+fn endorsements_state_platform_and_validity() {
+    let mut world = World::new();
+    world.spec.crl_next_update = NOW.plus(A_DAY);
+    let endorsements = world.endorsements();
+    assert_eq!(endorsements.fmspc(), Ok(world.tee.platform().fmspc));
+    let validity = endorsements.validity().unwrap();
+    assert_eq!(validity.from, world.spec.issued);
+    assert_eq!(validity.until, NOW.plus(A_DAY));
+    assert_eq!(validity.first_to_expire, SgxEndorsement::PckCrl);
+}
+
+// ---- what is refused: binding, root, quote ----
+
+#[test]
+fn quote_bound_to_another_nonce_is_not_bound() {
+    let world = World::new();
+    let (endorsements, anchors) = (world.endorsements(), world.anchors());
+    let refused = appraise_sgx(&world.quote(), &runtime(2), &endorsements, &anchors, NOW);
+    assert_matches!(refused, Err(SgxAppraiseError::NotBound));
+}
+
+#[test]
+fn quote_with_bytes_after_the_binding_is_not_bound() {
+    let world = World::new();
+    let mut report_data = *runtime(1).report_data().as_bytes();
+    report_data[63] = 1;
+    let quote = world.tee.quote(&identity(), &report_data).unwrap();
+    let quote = SgxQuote::parse(&quote).unwrap();
+    let (endorsements, anchors) = (world.endorsements(), world.anchors());
+    let refused = appraise_sgx(&quote, &runtime(1), &endorsements, &anchors, NOW);
+    assert_matches!(refused, Err(SgxAppraiseError::NotBound));
+}
+
+#[test]
+fn quote_of_software_tee_is_refused_under_intels_root() {
+    let world = World::new();
+    let vendors = TrustAnchors::vendors();
+    let refused = verify_sgx_quote(&world.quote(), &world.endorsements(), &vendors, NOW);
+    assert_eq!(
+        refused.unwrap_err(),
+        SgxAppraiseError::EndorsementsSignature {
+            document: SgxEndorsement::RootCrl
+        }
+    );
+}
+
+#[test]
+fn quote_of_another_tee_is_refused_by_its_chain() {
+    let (world, other) = (World::new(), World::new());
+    assert_matches!(
+        world.verify(&other.quote()),
+        Err(SgxAppraiseError::PckChain)
+    );
+}
+
+#[test]
+fn anchor_that_is_no_certificate_is_a_defect() {
+    let world = World::new();
+    let anchors = TrustAnchors::dangerous_with_sgx_root(vec![0x30, 0]);
+    let refused = verify_sgx_quote(&world.quote(), &world.endorsements(), &anchors, NOW);
+    assert_matches!(refused, Err(SgxAppraiseError::TrustAnchor));
+}
+
+#[test]
+fn quote_signed_by_foreign_platform_is_refused() {
+    assert_eq!(
+        World::refusal_of(QuoteFlaw::ForeignCertificates),
+        SgxAppraiseError::QeReport
+    );
+}
+
+#[test]
+fn quote_without_certificates_is_refused_by_its_chain() {
+    let world = World::new();
+    let quote = flawed(&world, QuoteFlaw::NoCertificates).unwrap();
+    assert_matches!(
+        quote.endorsements_id(),
+        Err(EvidenceParseError::Malformed { .. })
+    );
+    assert_matches!(world.verify(&quote), Err(SgxAppraiseError::PckChain));
+}
+
+#[test]
+fn quote_changed_after_signing_is_refused() {
+    assert_eq!(
+        World::refusal_of(QuoteFlaw::ReportSignature),
+        SgxAppraiseError::QuoteSignature
+    );
+}
+
+#[test]
+fn quote_whose_qe_report_is_bent_is_refused() {
+    for flaw in [QuoteFlaw::QeReportSignature, QuoteFlaw::QeReportData] {
+        assert_eq!(World::refusal_of(flaw), SgxAppraiseError::QeReport);
+    }
+}
+
+#[test]
+fn quote_of_a_quoting_enclave_that_is_not_intels_is_refused() {
+    for flaw in [QuoteFlaw::QeSigner, QuoteFlaw::QeDebug, QuoteFlaw::QeSvn(0)] {
+        assert_eq!(World::refusal_of(flaw), SgxAppraiseError::QeIdentity);
+    }
+}
+
+#[test]
+fn quote_with_another_layout_is_malformed() {
+    let expected = [
+        (QuoteFlaw::Version(4), "version 3"),
+        (QuoteFlaw::KeyType(3), "key type 2"),
+        (QuoteFlaw::QeVendor, "QE vendor"),
+        (QuoteFlaw::CertificationType(1), "type 5"),
+        (QuoteFlaw::TrailingBytes, "nothing after"),
+        (QuoteFlaw::CutOff, "more bytes"),
+    ];
+    for (flaw, words) in expected {
+        let found = malformation_of(flaw);
+        assert!(found.contains(words), "{flaw:?}: {found}");
+    }
+}
+
+#[test]
+fn quote_cut_anywhere_is_malformed() {
+    let whole = World::new().quote();
+    for end in 0..whole.as_bytes().len() {
+        let cut = SgxQuote::parse(&whole.as_bytes()[..end]);
+        assert_matches!(cut, Err(EvidenceParseError::Malformed { .. }));
+    }
+}
+
+#[test]
+fn quote_over_the_limit_is_refused_before_it_is_read() {
+    let refused = SgxQuote::parse(&vec![0; SgxQuote::MAX_BYTES + 1]).unwrap_err();
+    assert_matches!(
+        refused,
+        EvidenceParseError::TooLong {
+            found_bytes: 16_385,
+            ..
+        }
+    );
+}
+
+// ---- what is refused: endorsements ----
+
+#[test]
+fn endorsements_for_another_family_are_refused() {
+    let refused = World::refusal(|world| world.spec.fmspc = Some([1; 6]));
+    assert_eq!(refused, SgxAppraiseError::WrongFmspc);
+}
+
+#[test]
+fn endorsements_for_tdx_are_refused() {
+    let refused = World::refusal(|world| world.spec.tcb_info_id = "TDX");
+    assert_eq!(refused, SgxAppraiseError::WrongFmspc);
+}
+
+#[test]
+fn platform_below_every_level_is_not_listed() {
+    let refused = World::refusal(|world| {
+        world.spec.least_pce_svn = Some(world.tee.platform().pce_svn + 1);
+    });
+    assert_eq!(refused, SgxAppraiseError::TcbNotListed);
+}
+
+#[test]
+fn endorsements_past_their_life_are_expired_by_name() {
+    let late = World::refusal(|world| world.now = world.spec.next_update.plus(Seconds(1)));
+    assert_matches!(late, SgxAppraiseError::EndorsementsExpired { .. });
+    let info = World::refusal(|world| {
+        world.spec.crl_next_update = world.spec.next_update.plus(A_DAY);
+        world.now = world.spec.next_update.plus(Seconds(1));
+    });
+    let document = SgxEndorsement::TcbInfo;
+    assert_eq!(info, SgxAppraiseError::EndorsementsExpired { document });
+    let list = World::refusal(|world| {
+        world.spec.crl_next_update = NOW;
+        world.now = NOW.plus(Seconds(1));
+    });
+    let document = SgxEndorsement::RootCrl;
+    assert_eq!(list, SgxAppraiseError::EndorsementsExpired { document });
+}
+
+#[test]
+fn endorsements_before_their_life_are_not_valid_yet() {
+    let refused = World::refusal(|world| world.now = world.spec.issued.minus(Seconds(1)));
+    let document = SgxEndorsement::TcbInfo;
+    assert_eq!(
+        refused,
+        SgxAppraiseError::EndorsementsNotYetValid { document }
+    );
+}
+
+#[test]
+fn endorsements_changed_after_signing_are_refused_by_name() {
+    let refused = World::refusal(|world| world.spec.tcb_info_changed = true);
+    let document = SgxEndorsement::TcbInfo;
+    assert_eq!(
+        refused,
+        SgxAppraiseError::EndorsementsSignature { document }
+    );
+    let refused = World::refusal(|world| world.spec.qe_identity_changed = true);
+    let document = SgxEndorsement::QeIdentity;
+    assert_eq!(
+        refused,
+        SgxAppraiseError::EndorsementsSignature { document }
+    );
+}
+
+#[test]
+fn anything_revoked_is_refused_by_what_it_is() {
+    let refused = World::refusal(|world| world.spec.pck = Standing::Revoked);
+    let what = RevokedThing::PckCertificate;
+    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    let refused = World::refusal(|world| world.spec.authority = Standing::Revoked);
+    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    let refused = World::refusal(|world| world.spec.tcb_signer = Standing::Revoked);
+    let what = RevokedThing::Signer;
+    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    let refused = World::refusal(|world| world.spec.tcb_status = TcbStatus::Revoked);
+    let what = RevokedThing::Tcb;
+    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    let refused = World::refusal(|world| world.spec.qe_status = TcbStatus::Revoked);
+    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+}
+
+#[test]
+fn endorsements_with_another_qe_signer_are_refused() {
+    let refused = World::refusal(|world| world.spec.qe_signer = Some(MrSigner::from([1; 32])));
+    assert_eq!(refused, SgxAppraiseError::QeIdentity);
+}
+
+/// Why the valid quote is refused with bent endorsements.
+fn refusal_with(bend: impl FnOnce(&mut SgxEndorsements)) -> SgxAppraiseError {
+    let world = World::new();
+    let mut endorsements = world.endorsements();
+    bend(&mut endorsements);
+    verify_sgx_quote(&world.quote(), &endorsements, &world.anchors(), NOW).unwrap_err()
+}
+
+#[test]
+fn endorsements_that_cannot_be_read_are_refused_by_name() {
+    type Bend = fn(&mut SgxEndorsements);
+    let bends: [(SgxEndorsement, Bend); 8] = [
+        (SgxEndorsement::TcbInfo, |it| it.tcb_info.push('}')),
+        (SgxEndorsement::TcbInfo, |it| it.tcb_info_signature.push(0)),
+        (SgxEndorsement::QeIdentity, |it| it.qe_identity.push('}')),
+        (SgxEndorsement::QeIdentity, |it| {
+            it.qe_identity_signature.clear();
+        }),
+        (SgxEndorsement::SignerChain, |it| {
+            it.tcb_info_issuer_chain.clear();
+        }),
+        (SgxEndorsement::SignerChain, |it| {
+            it.qe_identity_issuer_chain.clear();
+        }),
+        (SgxEndorsement::PckCrl, |it| it.pck_crl.truncate(40)),
+        (SgxEndorsement::RootCrl, |it| it.root_ca_crl.truncate(40)),
+    ];
+    for (document, bend) in bends {
+        let refused = refusal_with(bend);
+        assert_eq!(
+            refused,
+            SgxAppraiseError::EndorsementsMalformed { document }
+        );
+    }
+}
+
+#[test]
+fn signer_chain_of_another_root_is_refused_by_name() {
+    let other = World::new().endorsements();
+    let refused = refusal_with(|it| it.tcb_info_issuer_chain = other.tcb_info_issuer_chain);
+    let document = SgxEndorsement::SignerChain;
+    assert_eq!(
+        refused,
+        SgxAppraiseError::EndorsementsSignature { document }
+    );
+}
+
+#[test]
+fn revocation_list_of_another_authority_is_refused_by_name() {
+    let other = World::new().endorsements();
+    let refused = refusal_with(|it| it.pck_crl = other.pck_crl);
+    let document = SgxEndorsement::PckCrl;
+    assert_eq!(
+        refused,
+        SgxAppraiseError::EndorsementsSignature { document }
+    );
+}
+
+#[test]
+fn revocation_list_of_the_pck_authority_expired_alone_is_named() {
+    let world = World::new();
+    let mut endorsements = world.endorsements();
+    let mut early = world.spec.clone();
+    early.crl_next_update = NOW;
+    endorsements.pck_crl = world.tee.endorsements_of(&early).unwrap().pck_crl;
+    let now = NOW.plus(Seconds(1));
+    let refused = verify_sgx_quote(&world.quote(), &endorsements, &world.anchors(), now);
+    let document = SgxEndorsement::PckCrl;
+    assert_eq!(
+        refused.unwrap_err(),
+        SgxAppraiseError::EndorsementsExpired { document }
+    );
+}
+
+#[test]
+fn endorsements_that_state_no_dates_have_no_validity() {
+    let mut endorsements = World::new().endorsements();
+    endorsements.tcb_info = endorsements.tcb_info.replace("nextUpdate", "next");
+    assert_matches!(endorsements.validity(), Err(_));
+    endorsements.tcb_info = r#"{"fmspc":"00"}"#.to_owned();
+    assert_matches!(endorsements.fmspc(), Err(_));
+}
+
+// ---- laws ----
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn quote_with_any_byte_changed_before_its_chain_is_refused(at in 0..SIGNED_END, flip in 1..=255_u8) {
+        let world = World::new();
+        let mut bytes = world.quote().as_bytes().to_vec();
+        bytes[at] ^= flip;
+        let verified = SgxQuote::parse(&bytes).is_ok_and(|quote| world.verify(&quote).is_ok());
+        prop_assert!(!verified);
+    }
+
+    #[test]
+    fn quote_parser_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let mut quote = vec![3, 0, 2, 0, 0, 0, 0, 0];
+        quote.extend(bytes);
+        prop_assert!(SgxQuote::parse(&quote).is_err());
+    }
+}
+
+/// Header, report, lengths, signatures, attestation key, QE report, authentication data, type and length
+/// of the chain: all before the PEM text.
+const SIGNED_END: usize = 432 + 4 + 64 + 64 + 384 + 64 + 2 + 32 + 2 + 4;
