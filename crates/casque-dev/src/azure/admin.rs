@@ -1,0 +1,145 @@
+//! The fault switch, on its own port.
+//!
+//! | method, path | meaning |
+//! |---|---|
+//! | `GET /faults/<service>` | the current [`FaultPlan`] |
+//! | `PUT /faults/<service>` | another one, whole |
+//! | `DELETE /faults` | no faults anywhere |
+//! | `POST /keys/<entra or maa>/rotate` | another signing key from now on |
+//! | `GET /requests/<service>` | how often each method and path was asked for |
+//! | `GET /command?config=<config id>` | the program that the service's policy starts |
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use casque_types::ConfigId;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Services;
+use super::faults::{FaultPlan, Faults};
+
+/// Tells which program a service's policy starts: bound late, since the server starts after Azure.
+#[derive(Clone, Default)]
+pub struct Commands(Arc<OnceLock<Lookup>>);
+
+/// What became of a question for a program; `Err` says why there is none.
+pub type Answer = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+type Lookup = Box<dyn Fn(ConfigId) -> Answer + Send + Sync>;
+
+impl Commands {
+    /// Says how to look a program up; the first one counts.
+    pub fn bind(&self, lookup: impl Fn(ConfigId) -> Answer + Send + Sync + 'static) {
+        if self.0.set(Box::new(lookup)).is_err() {
+            tracing::warn!("programs are looked up already");
+        }
+    }
+
+    async fn of(&self, config: ConfigId) -> Result<String, String> {
+        match self.0.get() {
+            Some(lookup) => lookup(config).await,
+            None => Err("no server runs beside this local Azure".to_owned()),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Admin {
+    services: Arc<Services>,
+    commands: Commands,
+}
+
+pub(super) fn router(services: Arc<Services>, commands: Commands) -> Router {
+    Router::new()
+        .route("/faults", delete(reset))
+        .route("/faults/{service}", get(show).put(set))
+        .route("/keys/{service}/rotate", post(rotate))
+        .route("/requests/{service}", get(requests))
+        .route("/command", get(command))
+        .with_state(Admin { services, commands })
+}
+
+impl Admin {
+    fn faults(&self, service: &str) -> Result<&Arc<Faults>, Response> {
+        let found = self.services.faults(service);
+        found.ok_or_else(|| {
+            refusal(
+                StatusCode::NOT_FOUND,
+                "expected entra, vault, maa, imds or pccs",
+            )
+        })
+    }
+}
+
+async fn reset(State(admin): State<Admin>) -> StatusCode {
+    for faults in &admin.services.faults {
+        faults.set(FaultPlan::default());
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn show(State(admin): State<Admin>, Path(service): Path<String>) -> Response {
+    let faults = admin.faults(&service);
+    faults.map_or_else(|refused| refused, |f| Json(f.plan()).into_response())
+}
+
+async fn set(
+    State(admin): State<Admin>,
+    Path(service): Path<String>,
+    body: axum::body::Bytes,
+) -> Response {
+    let faults = match admin.faults(&service) {
+        Ok(faults) => faults,
+        Err(refused) => return refused,
+    };
+    match serde_json::from_slice::<FaultPlan>(&body) {
+        Ok(plan) => {
+            faults.set(plan.clone());
+            Json(plan).into_response()
+        }
+        Err(error) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn rotate(State(admin): State<Admin>, Path(service): Path<String>) -> Response {
+    let rotated = match service.as_str() {
+        "entra" => admin.services.entra.rotate(),
+        "maa" => admin.services.maa.rotate(),
+        _ => return refusal(StatusCode::NOT_FOUND, "expected entra or maa"),
+    };
+    match rotated {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn requests(State(admin): State<Admin>, Path(service): Path<String>) -> Response {
+    let faults = admin.faults(&service);
+    faults.map_or_else(|refused| refused, |f| Json(f.requests()).into_response())
+}
+
+#[derive(Deserialize)]
+struct CommandQuery {
+    config: String,
+}
+
+async fn command(State(admin): State<Admin>, Query(query): Query<CommandQuery>) -> Response {
+    let config = match query.config.parse::<ConfigId>() {
+        Ok(config) => config,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match admin.commands.of(config).await {
+        Ok(program) => Json(json!({ "program": program })).into_response(),
+        Err(why) => refusal(StatusCode::NOT_FOUND, &why),
+    }
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}

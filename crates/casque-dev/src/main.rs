@@ -1,0 +1,7 @@
+//! The program casque-dev.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    casque_dev::cli::main()
+}

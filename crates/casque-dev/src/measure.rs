@@ -1,0 +1,105 @@
+//! Which program a name means, and its measurement in the software TEE.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use casque_testkit::sgx::measure_program;
+use casque_types::MrEnclave;
+use thiserror::Error;
+
+/// Why a program has no measurement.
+#[derive(Debug, Error)]
+pub enum MeasureError {
+    /// There is none of that name.
+    #[error("there is no program `{}` in PATH", program.display())]
+    Absent {
+        /// The name.
+        program: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read the program `{}`", program.display())]
+    Read {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Standard output is closed.
+    #[error("cannot write to standard output")]
+    Print(#[source] io::Error),
+}
+
+/// Prints the measurement of a program.
+///
+/// # Errors
+/// [`MeasureError`].
+pub fn print(program: &OsStr) -> Result<(), MeasureError> {
+    let measurement = measure(&find(program)?)?;
+    writeln!(io::stdout(), "{measurement}").map_err(MeasureError::Print)
+}
+
+/// The path of a program as `execvp` finds it: with a slash it is a path, without it is in `PATH`.
+///
+/// # Errors
+/// [`MeasureError::Absent`].
+pub fn find(program: &OsStr) -> Result<PathBuf, MeasureError> {
+    if program.as_bytes().contains(&b'/') {
+        return Ok(PathBuf::from(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| is_program(candidate))
+        .ok_or_else(|| MeasureError::Absent {
+            program: program.into(),
+        })
+}
+
+fn is_program(path: &Path) -> bool {
+    let regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    regular && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// The digest of a program's file.
+///
+/// # Errors
+/// [`MeasureError::Read`].
+pub fn measure(program: &Path) -> Result<MrEnclave, MeasureError> {
+    let read = |source| MeasureError::Read {
+        program: program.to_owned(),
+        source,
+    };
+    measure_program(File::open(program).map_err(read)?).map_err(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use assert_matches::assert_matches;
+
+    use super::*;
+
+    #[test]
+    fn find_name_without_slash_is_looked_up_in_path() {
+        let found = find(OsStr::new("sh")).unwrap();
+        assert!(found.is_absolute() && found.ends_with("sh"));
+    }
+
+    #[test]
+    fn find_unknown_name_is_absent() {
+        let absent = find(OsStr::new("no-such-program-anywhere"));
+        assert_matches!(absent, Err(MeasureError::Absent { .. }));
+    }
+
+    #[test]
+    fn measure_changed_program_is_another_measurement() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        std::fs::write(&one, b"program").unwrap();
+        std::fs::write(&other, b"program\n").unwrap();
+        assert_ne!(measure(&one).unwrap(), measure(&other).unwrap());
+    }
+}
