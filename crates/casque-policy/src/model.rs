@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use casque_appraise::AdvisoryId;
 use casque_types::{
-    Encoding, EntraCredential, FileMode, Format, KeyHash, MaaUrl, MrEnclave, MrSigner, PolicyHash,
+    Digest, Encoding, EntraCredential, FileMode, Format, KeyHash, MaaUrl, MrEnclave, MrSigner, PolicyHash,
     PolicyName, Seconds, Secret, SecretKind, SecretName, ServiceName, VaultAddress,
     VaultSecretName,
 };
@@ -36,6 +36,8 @@ pub struct Policy {
     pub images: Vec<Image>,
     /// Its secrets.
     pub secrets: Vec<SecretSpec>,
+    /// The digest of its canonical form, its creator left out (see [`policy_hash`](crate::policy_hash)).
+    pub(crate) canonical: Digest<32>,
 }
 
 impl Policy {

@@ -1,0 +1,141 @@
+//! YAML 1.2 text as a tree of located nodes: the one place that knows the YAML parser.
+//!
+//! Bounded before anything is built: bytes, depth, number of nodes. Refused: anchors and aliases (a
+//! policy says what it means where it means it, and no alias bomb can be written), keys that are not
+//! scalars, duplicate keys, several documents, characters that YAML does not print. A scalar has no type
+//! but "null or text": what a text means is said by the place where it stands, never by its quotes.
+
+mod load;
+mod source;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use crate::Position;
+
+pub(crate) use load::{ScalarSpan, Style, expect_bounded, load, scalars};
+pub(crate) use source::{Offsets, Places};
+
+/// A node of the tree.
+#[derive(Debug)]
+pub(crate) struct Node<'a> {
+    pub(crate) position: Position,
+    pub(crate) tag: Option<Tag>,
+    pub(crate) value: Value<'a>,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(crate) enum Value<'a> {
+    /// A plain `~`, `null` or nothing.
+    Null,
+    Text(Text<'a>),
+    List(Vec<Node<'a>>),
+    Map(Vec<Entry<'a>>),
+}
+
+/// A local tag of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Akv,
+    Cas,
+}
+
+impl Tag {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Akv => "akv",
+            Self::Cas => "cas",
+        }
+    }
+}
+
+/// A key with its value.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) position: Position,
+    pub(crate) value: Node<'a>,
+}
+
+/// A scalar's text, wiped when dropped: it may be a secret's.
+pub(crate) struct Text<'a> {
+    text: Cow<'a, str>,
+    /// As it stands in the file, quotes and indentation included.
+    source: &'a str,
+    position: Position,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const fn new(text: Cow<'a, str>, source: &'a str, position: Position) -> Self {
+        Self {
+            text,
+            source,
+            position,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Finds one place after the other in the file.
+    pub(crate) const fn places(&self) -> Places<'a> {
+        Places::new(self.source, self.position)
+    }
+}
+
+impl Drop for Text<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(text) = &mut self.text {
+            text.zeroize();
+        }
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes at {})", self.text.len(), self.position)
+    }
+}
+
+impl Value<'_> {
+    /// What it is, for messages.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(crate) const fn text(&self) -> Option<&Text<'a>> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// The items of a list; a node that is none is its own only item.
+    pub(crate) fn one_or_more(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => std::slice::from_ref(self),
+        }
+    }
+}
+
+
