@@ -1,34 +1,183 @@
-//! The casqued of a local world.
+//! The casqued of a local world: the server as a library, under the software TEE's root.
+//!
+//! The only place where a server is started with other trust anchors than the vendors'.
+
+use std::sync::Arc;
+
+use casque_appraise::TrustAnchors;
+use casque_core::{Ports as _, Store as _};
+use casque_policy::{Part, Policy};
+use casque_server::{Config, Server, ServerPorts};
+use casque_testkit::sgx::SoftwareTee;
+use casque_types::ConfigId;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
 use crate::azure::{Commands, Endpoints};
 use crate::state::StateDirectory;
-use casque_testkit::sgx::SoftwareTee;
-use std::sync::Arc;
-use thiserror::Error;
-/// x
+
+/// A running casqued.
+pub struct Cas {
+    address: String,
+    key_hash: String,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Why it did not start.
 #[derive(Debug, Error)]
-#[error("not yet")]
-pub struct CasError;
-/// x
-pub struct Cas;
+pub enum CasError {
+    /// The configuration could not be written.
+    #[error("its configuration could not be written")]
+    Write(#[from] toml::ser::Error),
+    /// The configuration could not be read back.
+    #[error("its configuration does not parse")]
+    Parse(#[from] toml::de::Error),
+    /// The server itself.
+    #[error(transparent)]
+    Start(#[from] casque_server::StartError),
+}
+
 impl Cas {
-    /// x
+    /// Starts it; its state is in the folder `casqued` of the state folder.
+    ///
+    /// # Errors
+    /// [`CasError`].
     pub async fn start(
-        _: &StateDirectory,
-        _: &Endpoints,
-        _: &Arc<SoftwareTee>,
-        _: u16,
-        _: &Commands,
+        state: &StateDirectory,
+        azure: &Endpoints,
+        tee: &Arc<SoftwareTee>,
+        port: u16,
+        commands: &Commands,
     ) -> Result<Self, CasError> {
-        Err(CasError)
+        let config = Config::parse(&toml::to_string(&raw::config(state, azure, port))?)?;
+        let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
+        let server = Server::start(&config, anchors).await?;
+        let casque = server.casque();
+        commands.bind(move |config| Box::pin(program_of(Arc::clone(&casque), config)));
+        let address = format!("https://localhost:{}", server.address().port());
+        let key_hash = server.key_hash().to_string();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async move {
+            // A sender that is gone means the same as a word from it.
+            let _told = stopped.await;
+        };
+        Ok(Self {
+            address,
+            key_hash,
+            stop,
+            serving: tokio::spawn(server.serve(stopped)),
+        })
     }
-    /// x
+
+    /// `https://localhost:<port>`.
+    #[must_use]
     pub fn address(&self) -> String {
-        String::new()
+        self.address.clone()
     }
-    /// x
+
+    /// What clients pin.
+    #[must_use]
     pub fn key_hash(&self) -> String {
-        String::new()
+        self.key_hash.clone()
     }
-    /// x
-    pub async fn stop(self) {}
+
+    /// Lets requests in work finish, and ends it.
+    pub async fn stop(self) {
+        if self.stop.send(()).is_err() || self.serving.await.is_err() {
+            tracing::warn!("casqued had ended before it was told to");
+        }
+    }
+}
+
+/// The program that a service's policy starts. Only the local world may ask: it owns the store.
+async fn program_of(
+    casque: Arc<casque_core::Casque<ServerPorts>>,
+    config: ConfigId,
+) -> Result<String, String> {
+    let store = casque.ports().store();
+    let name = config.policy();
+    let failed = |_| "the store cannot be read".to_owned();
+    let absent = || format!("there is no service `{config}`");
+    let hash = store.head(name).await.map_err(failed)?;
+    let hash = hash.ok_or_else(absent)?;
+    let record = store.load(name, &hash).await.map_err(failed)?;
+    let record = record.ok_or_else(absent)?;
+    // Exposed: to be parsed; the first word of a command is all that leaves.
+    let text = record.text.expose_text().ok_or_else(absent)?;
+    let parsed = Policy::parse(text).map_err(|_| "the stored policy does not parse".to_owned())?;
+    let service = parsed.policy.service(config.service()).ok_or_else(absent)?;
+    let name_it = "name the program behind `--`";
+    let Some(first) = service.command.first() else {
+        return Err(format!("service `{config}` has no `command`: {name_it}"));
+    };
+    match first.parts.as_slice() {
+        [Part::Text(program)] => Ok(program.clone()),
+        _ => Err(format!(
+            "the program in the `command` of `{config}` holds a placeholder: {name_it}"
+        )),
+    }
+}
+
+/// The configuration file as it would stand in TOML.
+mod raw {
+    use super::{Endpoints, Serialize, StateDirectory};
+    use std::path::PathBuf;
+
+    #[derive(Serialize)]
+    pub(super) struct Config {
+        listen: String,
+        state_directory: PathBuf,
+        dns_names: Vec<String>,
+        azure: Azure,
+        endorsements: Endorsements,
+    }
+
+    #[derive(Serialize)]
+    struct Azure {
+        default_cloud: &'static str,
+        cloud: Vec<Cloud>,
+    }
+
+    #[derive(Serialize)]
+    struct Cloud {
+        name: &'static str,
+        authority: String,
+        vault_suffixes: Vec<String>,
+        maa_issuers: Vec<String>,
+        vault_scope: String,
+        ca_file: PathBuf,
+    }
+
+    #[derive(Serialize)]
+    struct Endorsements {
+        intel_url: String,
+        ca_file: PathBuf,
+    }
+
+    pub(super) fn config(state: &StateDirectory, azure: &Endpoints, port: u16) -> Config {
+        let host = |url: &str| url.strip_prefix("https://").unwrap_or(url).to_owned();
+        Config {
+            listen: format!("127.0.0.1:{port}"),
+            state_directory: state.path("casqued"),
+            dns_names: vec!["localhost".to_owned()],
+            azure: Azure {
+                default_cloud: "local",
+                cloud: vec![Cloud {
+                    name: "local",
+                    authority: azure.authority.clone(),
+                    vault_suffixes: vec![host(&azure.vault)],
+                    maa_issuers: vec![azure.maa.clone()],
+                    vault_scope: format!("{}/.default", azure.vault_resource),
+                    ca_file: azure.ca_file.clone(),
+                }],
+            },
+            endorsements: Endorsements {
+                intel_url: azure.pccs.clone(),
+                ca_file: azure.ca_file.clone(),
+            },
+        }
+    }
 }

@@ -55,6 +55,7 @@ impl Listeners {
             client_certificate_file: files.certificate_file.clone(),
             client_thumbprint: files.thumbprint.clone(),
             vault: url_of(&self.vault)?,
+            vault_resource: seed.vault.resource.clone(),
             maa: url_of(&self.maa)?,
             imds: url_of(&self.imds)?,
             pccs: url_of(&self.pccs)?,

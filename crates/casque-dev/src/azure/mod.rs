@@ -75,6 +75,8 @@ pub struct Endpoints {
     pub client_thumbprint: String,
     /// Key Vault.
     pub vault: String,
+    /// The audience of its tokens.
+    pub vault_resource: String,
     /// MAA.
     pub maa: String,
     /// IMDS.
