@@ -6,3 +6,6 @@ pub mod fakes;
 pub mod maa;
 mod pem;
 pub mod sgx;
+mod world;
+
+pub use world::{Attempt, TestWorld};

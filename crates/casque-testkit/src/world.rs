@@ -1,0 +1,211 @@
+//! A whole Casque in memory: fakes behind it, the software TEE in front of it, so that a test of a release
+//! reads in ten lines.
+//!
+//! What fails while a test is set up panics with what was expected; what the use case answers is returned.
+
+#![expect(
+    clippy::expect_used,
+    reason = "the world of a test: what cannot be set up fails the test, here and with its cause"
+)]
+
+use std::sync::{Arc, OnceLock};
+
+use casque_appraise::{Evidence, MaaToken, SgxQuote, TrustAnchors};
+use casque_core::{
+    AttestError, AttestRequest, Casque, ChallengeKey, Limits, PutOutcome, PutPolicyError, Released,
+};
+use casque_secrets::{ConfigurationKey, IdentityKey, open_configuration};
+use casque_types::{
+    ConfigId, Configuration, KeyHash, PolicyHash, RuntimeData, SgxIdentity, Timestamp, sha256,
+};
+use pollster::block_on;
+
+use crate::fakes::TestPorts;
+use crate::maa::{RuntimeClaim, SoftwareMaa, TokenSpec};
+use crate::sgx::{QuoteFlaw, QuoteSpec, SoftwareTee, software_identity};
+
+/// A Casque with everything around it.
+pub struct TestWorld {
+    /// The use cases.
+    pub casque: Casque<TestPorts>,
+    /// The fakes behind them.
+    pub ports: TestPorts,
+    /// The TEE whose root they trust; the same in all worlds of a process.
+    pub tee: Arc<SoftwareTee>,
+    /// The MAA instance at [`TestWorld::MAA`]; the same in all worlds of a process.
+    pub maa: Arc<SoftwareMaa>,
+    /// The key of the author who puts policies.
+    pub author: KeyHash,
+}
+
+/// One workload on its way: its challenge redeemed into runtime data, its key, who it is.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What its evidence shall be bound to.
+    pub runtime: RuntimeData,
+    /// The key that the answer is sealed to.
+    pub key: ConfigurationKey,
+    /// The enclave that it is.
+    pub identity: SgxIdentity,
+}
+
+impl Default for TestWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestWorld {
+    /// The time at which every world begins: 2026-11-24T00:00:00Z.
+    pub const BEGIN: Timestamp = Timestamp::from_unix_s(1_795_478_400);
+    /// The only MAA instance that answers.
+    pub const MAA: &'static str = "https://casque.eus.attest.azure.net";
+
+    /// An empty world.
+    #[must_use]
+    pub fn new() -> Self {
+        let (tee, maa) = (shared_tee(), shared_maa());
+        let ports = TestPorts::new(Arc::clone(&tee), Arc::clone(&maa), Self::BEGIN);
+        let identity = IdentityKey::generate().expect("the provider makes an identity");
+        let casque = Casque::new(
+            ports.clone(),
+            Arc::new(identity),
+            ChallengeKey::new(&[0xC4; 32]),
+            TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec()),
+            Limits::default(),
+        );
+        Self {
+            casque,
+            ports,
+            tee,
+            maa,
+            author: KeyHash::of_spki(b"the author's key"),
+        }
+    }
+
+    /// The program that the policies of a test grant: its measurement is SHA-256 of `program`.
+    #[must_use]
+    pub fn program() -> SgxIdentity {
+        software_identity(sha256(b"program").into())
+    }
+
+    /// Has the author put a policy.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn try_put(&self, text: &str) -> Result<PutOutcome, PutPolicyError> {
+        block_on(self.casque.put_policy(text, Some(&self.author)))
+    }
+
+    /// Has the author put a policy that must be accepted; answers its hash.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[must_use]
+    pub fn put(&self, text: &str) -> PolicyHash {
+        self.try_put(text).expect("the policy is accepted").hash
+    }
+
+    /// [`TestWorld::program`] asks for a challenge, and makes its key and runtime data for `config`.
+    ///
+    /// # Panics
+    /// When `config` is none, or there is no randomness.
+    #[must_use]
+    pub fn attempt(&self, config: &str) -> Attempt {
+        let challenge = self.casque.challenge().expect("there is randomness");
+        let config: ConfigId = config.parse().expect("a config id");
+        let key = ConfigurationKey::generate(&self.ports.rng).expect("there is randomness");
+        let public = key.public().clone();
+        Attempt {
+            runtime: RuntimeData::new(challenge.server, config, challenge.nonce, public),
+            key,
+            identity: Self::program(),
+        }
+    }
+
+    /// A valid quote of the attempt's enclave, bound to its runtime data.
+    #[must_use]
+    pub fn quote(&self, attempt: &Attempt) -> Evidence {
+        self.quote_with(attempt, None)
+    }
+
+    /// The same with one thing wrong.
+    ///
+    /// # Panics
+    /// When it does not parse any more.
+    #[must_use]
+    pub fn quote_with(&self, attempt: &Attempt, flaw: Option<QuoteFlaw>) -> Evidence {
+        let report_data = *attempt.runtime.report_data().as_bytes();
+        let spec = QuoteSpec {
+            identity: attempt.identity.clone(),
+            report_data,
+            flaw,
+        };
+        let bytes = self.tee.quote_of(&spec).expect("the TEE quotes");
+        Evidence::Sgx(SgxQuote::parse(&bytes).expect("a quote"))
+    }
+
+    /// A valid token about the attempt's enclave, bound to its runtime data, changed by `bend` before it is
+    /// signed.
+    ///
+    /// # Panics
+    /// When it does not parse any more.
+    #[must_use]
+    pub fn token(&self, attempt: &Attempt, bend: impl FnOnce(&mut TokenSpec)) -> Evidence {
+        let now = casque_core::Clock::now(&self.ports.clock);
+        let report_data = *attempt.runtime.report_data().as_bytes();
+        let runtime = RuntimeClaim::Json(attempt.runtime.as_bytes().to_vec());
+        let mut spec =
+            TokenSpec::sgx(attempt.identity.clone(), report_data, now).with_runtime(runtime);
+        bend(&mut spec);
+        let token = self.maa.token(&spec).expect("the MAA signs");
+        Evidence::MaaToken(MaaToken::parse(&token).expect("a token"))
+    }
+
+    /// Sends the attempt's runtime data with this evidence.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn send(&self, attempt: &Attempt, evidence: Evidence) -> Result<Released, AttestError> {
+        block_on(self.casque.attest(AttestRequest {
+            runtime_data: attempt.runtime.as_bytes().to_vec(),
+            evidence,
+        }))
+    }
+
+    /// Opens what was released, as the attempt's agent does.
+    ///
+    /// # Panics
+    /// When it is not sealed for this attempt by this server.
+    #[must_use]
+    pub fn open(&self, attempt: &Attempt, released: &Released) -> Configuration {
+        let server = self.casque.identity().key_hash();
+        open_configuration(&released.sealed, &attempt.key, &attempt.runtime, server)
+            .expect("the answer opens")
+    }
+
+    /// The whole way with a valid quote.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn attest(&self, config: &str) -> Result<Configuration, AttestError> {
+        let attempt = self.attempt(config);
+        let released = self.send(&attempt, self.quote(&attempt))?;
+        Ok(self.open(&attempt, &released))
+    }
+}
+
+fn shared_tee() -> Arc<SoftwareTee> {
+    static TEE: OnceLock<Arc<SoftwareTee>> = OnceLock::new();
+    let make = || Arc::new(SoftwareTee::generate(TestWorld::BEGIN).expect("a software TEE"));
+    Arc::clone(TEE.get_or_init(make))
+}
+
+fn shared_maa() -> Arc<SoftwareMaa> {
+    static MAA: OnceLock<Arc<SoftwareMaa>> = OnceLock::new();
+    let make = || {
+        let url = TestWorld::MAA.parse().expect("an address");
+        Arc::new(SoftwareMaa::generate(url, TestWorld::BEGIN).expect("a software MAA"))
+    };
+    Arc::clone(MAA.get_or_init(make))
+}
