@@ -1,0 +1,135 @@
+//! What is kept of an instance's keys, and when they are served, fetched again, or given up.
+//!
+//! Instances change keys without notice: an unknown key id fetches them again, though not more than once
+//! in [`PAUSE_WITH_KEYS`], since anyone can make up key ids. When that fails the last good keys still serve,
+//! for [`MAX_AGE`] at most, so that whoever blocks the way cannot keep a withdrawn key alive.
+
+use std::sync::Arc;
+
+use casque_appraise::MaaKeys;
+use casque_core::SourceFailure;
+use casque_types::{Seconds, Timestamp};
+
+use crate::slots::Kept;
+
+/// What is known of one instance's keys.
+#[derive(Debug, Default)]
+pub(super) struct KeysState {
+    keys: Option<(Arc<MaaKeys>, Timestamp)>,
+    last_try: Option<Timestamp>,
+    /// What the last fetch failed with, if it failed.
+    failure: Option<SourceFailure>,
+    flights: u64,
+}
+
+/// What to do for an asker.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// These keys serve.
+    Serve(Arc<MaaKeys>),
+    /// The keys are to be fetched.
+    Fetch,
+    /// There are none, and it is too early to ask again.
+    Refuse(SourceFailure),
+}
+
+impl KeysState {
+    /// How many times the instance was asked.
+    pub(super) const fn flights(&self) -> u64 {
+        self.flights
+    }
+
+    pub(super) fn look(&self, key_id: &str, now: Timestamp) -> Look {
+        let good = self.good(now);
+        if let Some((keys, fetched)) = &good
+            && keys.contains(key_id)
+            && now < fetched.plus(FRESH)
+        {
+            return Look::Serve(Arc::clone(keys));
+        }
+        let next_try = self.next_try(good.is_some());
+        match (good, &self.failure) {
+            _ if next_try.is_none_or(|next| next <= now) => Look::Fetch,
+            (Some((keys, _)), _) => Look::Serve(keys),
+            (None, Some(failure)) => Look::Refuse(SourceFailure {
+                retry_after: next_try.map(|next| next.since(now)),
+                ..failure.clone()
+            }),
+            (None, None) => Look::Fetch,
+        }
+    }
+
+    /// The outcome of a fetch that landed since there were `flights`: it is the waiting asker's too.
+    pub(super) fn landed_since(&self, flights: u64) -> Option<Result<Arc<MaaKeys>, SourceFailure>> {
+        if self.flights == flights {
+            return None;
+        }
+        match (&self.keys, &self.failure) {
+            (Some((keys, _)), _) => Some(Ok(Arc::clone(keys))),
+            (None, Some(failure)) => Some(Err(failure.clone())),
+            (None, None) => None,
+        }
+    }
+
+    /// Notes what a fetch brought; after a failure the last good keys serve.
+    pub(super) fn settle(
+        &mut self,
+        fetched: Result<Arc<MaaKeys>, SourceFailure>,
+        now: Timestamp,
+    ) -> Result<Arc<MaaKeys>, SourceFailure> {
+        self.flights = self.flights.wrapping_add(1);
+        self.last_try = Some(now);
+        match fetched {
+            Ok(keys) => {
+                self.keys = Some((Arc::clone(&keys), now));
+                self.failure = None;
+                Ok(keys)
+            }
+            Err(failure) => {
+                self.failure = Some(failure.clone());
+                self.keys = self.good(now);
+                self.keys
+                    .as_ref()
+                    .map_or(Err(failure), |(keys, _)| Ok(Arc::clone(keys)))
+            }
+        }
+    }
+
+    /// The keys that are not too old to serve.
+    fn good(&self, now: Timestamp) -> Option<(Arc<MaaKeys>, Timestamp)> {
+        let (keys, fetched) = self.keys.as_ref()?;
+        (now < fetched.plus(MAX_AGE)).then(|| (Arc::clone(keys), *fetched))
+    }
+
+    /// Not before then is the instance asked again; `None` if it was never asked.
+    fn next_try(&self, has_keys: bool) -> Option<Timestamp> {
+        let pause = if has_keys {
+            PAUSE_WITH_KEYS
+        } else {
+            PAUSE_WITHOUT_KEYS
+        };
+        let asked_for = self
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.retry_after);
+        let last_try = self.last_try?;
+        Some(last_try.plus(asked_for.unwrap_or(pause).max(pause)))
+    }
+}
+
+impl Kept for KeysState {
+    fn kept_until(&self) -> Timestamp {
+        let keys = self.keys.as_ref().map(|(_, fetched)| fetched.plus(MAX_AGE));
+        let pause = self.next_try(keys.is_some());
+        keys.max(pause).unwrap_or(Timestamp::from_unix_s(0))
+    }
+}
+
+/// How long keys serve without being fetched again.
+const FRESH: Seconds = Seconds(24 * 3600);
+/// How long they serve when they cannot be fetched again.
+const MAX_AGE: Seconds = Seconds(7 * 24 * 3600);
+/// The time between two fetches while there are keys.
+const PAUSE_WITH_KEYS: Seconds = Seconds(60);
+/// The time between two fetches while there are none.
+const PAUSE_WITHOUT_KEYS: Seconds = Seconds(5);

@@ -1,0 +1,313 @@
+//! Attestation instances: what is sent to them, and how their keys are kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use assert_matches::assert_matches;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_appraise::{MaaKeys, MaaToken, MaaTrust, SgxQuote, verify_maa_token};
+use casque_core::{MaaSource as _, SourceFailure, SourceKind};
+use casque_testkit::maa::{JwksShape, SoftwareMaa, TokenSpec};
+use casque_testkit::sgx::{SoftwareTee, software_identity};
+use casque_types::{
+    Kem, KemPublicKey, KeyHash, MaaUrl, MrEnclave, Nonce, RuntimeData, Seconds, Timestamp, sha256,
+};
+
+use super::world::{NOW, Reply, World, later};
+use crate::Azure;
+
+fn url(world: &World) -> MaaUrl {
+    format!("https://{}", world.host).parse().unwrap()
+}
+
+fn runtime() -> RuntimeData {
+    let key = KemPublicKey::from_bytes(Kem::XWing, vec![7; 1216]).unwrap();
+    let server = KeyHash::of_spki(b"server");
+    let nonce = Nonce::from_bytes(vec![1; 32]).unwrap();
+    RuntimeData::new(server, "policy/service".parse().unwrap(), nonce, key)
+}
+
+/// An enclave's quote over the runtime data.
+fn quote() -> SgxQuote {
+    static TEE: OnceLock<SoftwareTee> = OnceLock::new();
+    let tee = TEE.get_or_init(|| SoftwareTee::generate(NOW).unwrap());
+    let identity = software_identity(MrEnclave::from(sha256(b"program")));
+    let quote = tee.quote(&identity, runtime().report_data().as_bytes());
+    SgxQuote::parse(&quote.unwrap()).unwrap()
+}
+
+/// Two instances' keys; the address in them does not matter here.
+fn software(index: usize) -> &'static SoftwareMaa {
+    static ALL: [OnceLock<SoftwareMaa>; 2] = [OnceLock::new(), OnceLock::new()];
+    ALL[index]
+        .get_or_init(|| SoftwareMaa::generate("https://maa.example".parse().unwrap(), NOW).unwrap())
+}
+
+fn jwks(index: usize) -> Reply {
+    Reply::new(200, software(index).jwks(JwksShape::WithNumbers))
+}
+
+fn token() -> String {
+    let identity = software_identity(MrEnclave::from(sha256(b"program")));
+    let spec = TokenSpec::sgx(identity, *runtime().report_data().as_bytes(), NOW);
+    software(0).token(&spec).unwrap()
+}
+
+async fn attest(azure: &Azure, world: &World, now: Timestamp) -> Result<MaaToken, SourceFailure> {
+    azure
+        .maa
+        .attest_sgx(&url(world), &quote(), &runtime(), now)
+        .await
+}
+
+async fn attest_failure(reply: Reply) -> SourceFailure {
+    let world = World::always(reply).await;
+    attest(&world.azure(), &world, NOW).await.unwrap_err()
+}
+
+async fn keys(
+    azure: &Azure,
+    world: &World,
+    key_id: &str,
+    now: Timestamp,
+) -> Result<Arc<MaaKeys>, SourceFailure> {
+    azure.maa.keys(&url(world), key_id, now).await
+}
+
+#[tokio::test]
+async fn quote_is_sent_with_its_runtime_data_and_no_token() {
+    let body = format!(r#"{{"token":"{}"}}"#, token());
+    let world = World::always(Reply::new(200, body)).await;
+    let found = attest(&world.azure(), &world, NOW).await.unwrap();
+    assert_eq!(found.key_id(), software(0).key_id());
+    let seen = &world.seen()[0];
+    assert_eq!(seen.method, "POST");
+    assert_eq!(seen.target, "/attest/SgxEnclave?api-version=2020-10-01");
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("authorization"), None);
+    let sent: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+    let decoded =
+        |text: &serde_json::Value| URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
+    assert_eq!(decoded(&sent["quote"]), quote().as_bytes());
+    assert_eq!(decoded(&sent["runtimeData"]["data"]), runtime().as_bytes());
+    assert_eq!(sent["runtimeData"]["dataType"], "JSON");
+    assert_eq!(sent.as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn refusal_of_each_kind_gives_its_code() {
+    let rows = [
+        (400, "InvalidParameter", "maa-evidence-refused", false),
+        (400, "PolicyEvaluationError", "maa-policy-refused", false),
+        (401, "Unauthorized", "maa-access-denied", false),
+        (403, "Forbidden", "maa-access-denied", false),
+        (404, "NotFound", "maa-instance-not-found", false),
+        (418, "Teapot", "maa-refused", false),
+        (429, "TooManyRequests", "maa-throttled", true),
+        (500, "InternalError", "maa-unavailable", true),
+    ];
+    for (status, word, code, passes) in rows {
+        let body = format!(r#"{{"error":{{"code":"{word}","message":"Quote\r\nis bad."}}}}"#);
+        let failure = attest_failure(Reply::new(status, body)).await;
+        assert_eq!(
+            (failure.code, failure.retryable),
+            (code, passes),
+            "{status} {word}"
+        );
+        assert_eq!(failure.source_kind, SourceKind::Maa);
+        assert!(failure.what.contains(word) && failure.what.contains("\"Quote is bad.\""));
+    }
+}
+
+#[tokio::test]
+async fn answer_of_other_form_or_size_is_refused() {
+    let code = async |body: String| attest_failure(Reply::new(200, body)).await.code;
+    assert_eq!(code("{}".to_owned()).await, "maa-answer-malformed");
+    assert_eq!(
+        code(r#"{"token":"a.b.c"}"#.to_owned()).await,
+        "maa-answer-malformed"
+    );
+    assert_eq!(
+        code("x".repeat(256 * 1024 + 1)).await,
+        "maa-answer-too-long"
+    );
+}
+
+#[tokio::test]
+async fn redirect_is_not_followed() {
+    let other = World::always(jwks(0)).await;
+    let reply = Reply::new(308, "").with("location", &format!("https://{}/certs", other.host));
+    let world = World::always(reply).await;
+    let failure = keys(&world.azure(), &world, "any", NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-redirected");
+    assert_eq!(other.connections(), 0);
+}
+
+#[tokio::test]
+async fn instance_that_no_cloud_allows_sees_nothing() {
+    let (world, stranger) = (World::always(jwks(0)).await, World::always(jwks(0)).await);
+    let azure = world.azure();
+    let failure = keys(&azure, &stranger, "any", NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-host-not-allowed");
+    let failure = attest(&azure, &stranger, NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-host-not-allowed");
+    assert_eq!((stranger.connections(), world.connections()), (0, 0));
+}
+
+#[tokio::test]
+async fn retry_after_of_an_instance_is_kept_to_without_asking() {
+    let world = World::always(Reply::new(429, "").with("retry-after", "9")).await;
+    let azure = world.azure();
+    attest(&azure, &world, NOW).await.unwrap_err();
+    let failure = attest(&azure, &world, later(2)).await.unwrap_err();
+    assert_matches!(
+        failure,
+        SourceFailure {
+            code: "maa-throttled",
+            retry_after: Some(Seconds(7)),
+            ..
+        }
+    );
+    assert_eq!(world.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_a_day() {
+    let world = World::always(jwks(0)).await;
+    let azure = world.azure();
+    let known = software(0).key_id();
+    for seconds in [0, 100, 86_399] {
+        let keys = keys(&azure, &world, known, later(seconds)).await.unwrap();
+        assert!(keys.contains(known));
+    }
+    assert_eq!(world.seen().len(), 1);
+    assert_eq!(world.seen()[0].target, "/certs");
+    assert_eq!(world.seen()[0].header("authorization"), None);
+    keys(&azure, &world, known, later(86_400)).await.unwrap();
+    assert_eq!(world.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn keys_for_unknown_id_are_fetched_again_once_a_minute() {
+    let world = World::start(|_, count| jwks(usize::from(count >= 2))).await;
+    let azure = world.azure();
+    let at = async |key_id: &str, seconds| {
+        let keys = keys(&azure, &world, key_id, later(seconds)).await.unwrap();
+        keys.contains(key_id)
+    };
+    let (old, new) = (software(0).key_id(), software(1).key_id());
+    assert!(at(old, 0).await);
+    assert!(!at(new, 59).await);
+    assert_eq!(world.seen().len(), 1);
+    assert!(!at(new, 60).await);
+    assert!(!at("made-up", 61).await);
+    assert_eq!(world.seen().len(), 2);
+    assert!(at(new, 120).await);
+    assert_eq!(world.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn last_good_keys_serve_a_week_when_no_others_can_be_had() {
+    let world = World::start(|_, count| match count {
+        0 => jwks(0),
+        _ => Reply::new(404, ""),
+    })
+    .await;
+    let azure = world.azure();
+    let known = software(0).key_id();
+    keys(&azure, &world, known, NOW).await.unwrap();
+    keys(&azure, &world, known, later(86_400)).await.unwrap();
+    keys(&azure, &world, known, later(86_401)).await.unwrap();
+    assert_eq!(world.seen().len(), 2);
+    keys(&azure, &world, known, later(7 * 86_400 - 1))
+        .await
+        .unwrap();
+    let failure = keys(&azure, &world, known, later(7 * 86_400 + 60))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, "maa-instance-not-found");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_not_asked_for_again_at_once() {
+    let world = World::start(|_, count| match count {
+        0 => Reply::new(200, "{}"),
+        _ => jwks(0),
+    })
+    .await;
+    let azure = world.azure();
+    let known = software(0).key_id();
+    let failure = keys(&azure, &world, known, NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-answer-malformed");
+    let failure = keys(&azure, &world, known, later(4)).await.unwrap_err();
+    assert_eq!(failure.retry_after, Some(Seconds(1)));
+    assert_eq!(world.seen().len(), 1);
+    keys(&azure, &world, known, later(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_longer_than_the_limit_are_refused() {
+    let world = World::always(Reply::new(200, " ".repeat((1 << 20) + 1))).await;
+    let failure = keys(&world.azure(), &world, "any", NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-answer-too-long");
+}
+
+#[tokio::test]
+async fn hundred_askers_at_once_make_one_request() {
+    let world = World::always(jwks(0)).await;
+    let azure = world.azure();
+    let known = software(0).key_id();
+    let asked = (0..100).map(|_| keys(&azure, &world, known, NOW));
+    for found in futures_util::future::join_all(asked).await {
+        assert!(found.unwrap().contains(known));
+    }
+    assert_eq!(world.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn recorded_keys_verify_the_recorded_token() {
+    let root = std::env::var_os("CASQUE_VECTORS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
+        PathBuf::from,
+    );
+    let read = |name: &str| std::fs::read_to_string(root.join("maa").join(name)).ok();
+    let (Some(document), Some(token)) = (
+        read("jwks__sharedwus.wus.attest.azure.net__1.0.0__1.json"),
+        read("attest-SgxEnclave__sharedwus__1.0.0__JSON.jwt"),
+    ) else {
+        println!("skipped: no recorded answers of attestation instances");
+        return;
+    };
+    let world = World::always(Reply::new(200, document)).await;
+    let token = MaaToken::parse(token.trim()).unwrap();
+    let keys = keys(&world.azure(), &world, token.key_id(), NOW)
+        .await
+        .unwrap();
+    assert!(keys.contains(token.key_id()));
+    let trust = MaaTrust {
+        issuer: "https://sharedwus.wus.attest.azure.net".parse().unwrap(),
+        min_rsa_bits: 2048,
+        clock_skew: Seconds(u64::MAX / 4),
+    };
+    verify_maa_token(&token, &keys, &trust, Timestamp::from_unix_s(1_622_000_000)).unwrap();
+}
+
+#[tokio::test]
+async fn key_url_of_a_token_is_not_fetched() {
+    let elsewhere = World::always(jwks(0)).await;
+    let identity = software_identity(MrEnclave::from(sha256(b"program")));
+    let mut spec = TokenSpec::sgx(identity, *runtime().report_data().as_bytes(), NOW);
+    spec.key_url = Some(format!("https://{}/certs", elsewhere.host));
+    let body = format!(r#"{{"token":"{}"}}"#, software(0).token(&spec).unwrap());
+    let world = World::start(move |seen, _| match seen.target.as_str() {
+        "/certs" => jwks(0),
+        _ => Reply::new(200, body.clone()),
+    })
+    .await;
+    let azure = world.azure();
+    let token = attest(&azure, &world, NOW).await.unwrap();
+    keys(&azure, &world, token.key_id(), NOW).await.unwrap();
+    assert_eq!(elsewhere.connections(), 0);
+    assert_eq!(world.seen().len(), 2);
+}

@@ -1,0 +1,9 @@
+//! The adapters against a local Azure that answers over TLS as each test says, with answers bent in one
+//! place at a time.
+
+mod codes;
+mod entra;
+mod key_vault;
+mod maa;
+mod settings;
+mod world;
