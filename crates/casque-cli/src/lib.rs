@@ -1,1 +1,76 @@
-//! casque: the command line of policy authors
+//! casque: the command line of policy authors, ring 4. `docs/cli.md` describes every command.
+//!
+//! Data go to standard output, everything else to standard error; the exit code says how it ended
+//! ([`exit`]). The library reads neither clock nor environment: [`Invocation`] brings both.
+
+mod args;
+mod cas;
+mod config;
+mod console;
+mod edit;
+mod error;
+pub mod exit;
+mod generate;
+mod identity;
+mod invocation;
+mod lock;
+mod own;
+mod pem;
+mod policy_file;
+mod report;
+mod servers;
+mod session;
+
+use std::io::{Read, Write};
+
+use clap::Parser as _;
+
+pub use args::command;
+pub use invocation::{Invocation, Terminal};
+
+use args::{Cli, Command};
+use console::Console;
+use error::CliError;
+
+/// Runs one command; the answer is the exit code.
+pub fn run(
+    invocation: &Invocation,
+    stdin: &mut dyn Read,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> u8 {
+    let cli = match Cli::try_parse_from(&invocation.arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, stdout, stderr),
+    };
+    let style = invocation.style(cli.output);
+    let mut console = Console::new(stdin, stdout, stderr, style);
+    match dispatch(cli, invocation, &mut console) {
+        Ok(code) => code,
+        Err(error) => console.failed(&error),
+    }
+}
+
+fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Result<u8, CliError> {
+    let config = invocation.config_path(cli.config.or(cli.config_in_front));
+    let config = config.as_deref();
+    match cli.command {
+        Command::Session(command) => session::run(&command, invocation, config, console),
+        Command::Cas(command) => cas::run(&command, config, console),
+        Command::Own(command) => own::run(&command, invocation, config, console),
+        Command::Completions { shell } => generate::completions(shell, console),
+        Command::Man { folder } => generate::manual(&folder, console),
+    }
+}
+
+/// What clap has to say: help and version are data, the rest is an error of usage.
+fn usage<'a>(error: &clap::Error, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> u8 {
+    let asked_for = error.exit_code() == 0;
+    let (stream, code) = match asked_for {
+        true => (stdout, exit::OK),
+        false => (stderr, exit::USAGE),
+    };
+    // Nobody is left to tell when the stream is closed.
+    write!(stream, "{}", error.render()).ok();
+    code
+}
