@@ -36,6 +36,7 @@ pub struct TestWorld {
     pub maa: Arc<SoftwareMaa>,
     /// The key of the author who puts policies.
     pub author: KeyHash,
+    identity: Arc<IdentityKey>,
 }
 
 /// One workload on its way: its challenge redeemed into runtime data, its key, who it is.
@@ -67,20 +68,21 @@ impl TestWorld {
         let (tee, maa) = (shared_tee(), shared_maa());
         let ports = TestPorts::new(Arc::clone(&tee), Arc::clone(&maa), Self::BEGIN);
         let identity = IdentityKey::generate().expect("the provider makes an identity");
-        let casque = Casque::new(
-            ports.clone(),
-            Arc::new(identity),
-            ChallengeKey::new(&[0xC4; 32]),
-            TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec()),
-            Limits::default(),
-        );
+        let identity = Arc::new(identity);
         Self {
-            casque,
+            casque: begin(&ports, &tee, &identity),
             ports,
             tee,
             maa,
             author: KeyHash::of_spki(b"the author's key"),
+            identity,
         }
+    }
+
+    /// The process ends, and another one begins with the same identity, store, clock and sources: what it
+    /// held in memory is gone.
+    pub fn restart(&mut self) {
+        self.casque = begin(&self.ports, &self.tee, &self.identity);
     }
 
     /// The program that the policies of a test grant: its measurement is SHA-256 of `program`.
@@ -193,6 +195,16 @@ impl TestWorld {
         let released = self.send(&attempt, self.quote(&attempt))?;
         Ok(self.open(&attempt, &released))
     }
+}
+
+fn begin(ports: &TestPorts, tee: &SoftwareTee, identity: &Arc<IdentityKey>) -> Casque<TestPorts> {
+    Casque::new(
+        ports.clone(),
+        Arc::clone(identity),
+        ChallengeKey::new(&[0xC4; 32]),
+        TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec()),
+        Limits::default(),
+    )
 }
 
 fn shared_tee() -> Arc<SoftwareTee> {

@@ -1,0 +1,19 @@
+//! Releases end to end in memory: a valid one of each kind, then one thing bent at a time.
+//!
+//! The appraisers, the policy language, the seal and the use cases are the real ones; the ports are the test
+//! kit's, the TEE and MAA are made of software with true formats.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test: what cannot be set up fails it"
+)]
+
+mod hardware;
+mod maa;
+mod policies;
+mod secrets;
+mod simulation;
