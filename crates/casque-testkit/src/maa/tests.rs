@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use casque_appraise::{SgxQuote, TrustAnchors};
 use casque_types::sha256;
 use der::Encode as _;
 use serde_json::Value;
 use x509_cert::Certificate;
 
 use super::*;
-use crate::sgx::software_identity;
+use crate::sgx::{SoftwareTee, software_identity};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_478_400);
 
@@ -87,6 +88,31 @@ fn token_runtime_that_is_no_json_is_refused() {
     let spec = spec().with_runtime(RuntimeClaim::Json(b"{".to_vec()));
     let refused = maa().token(&spec);
     assert!(matches!(refused, Err(SoftwareMaaError::RuntimeData)));
+}
+
+#[test]
+fn attest_sgx_gives_a_token_about_the_quote_and_its_runtime_data_alone() {
+    let (maa, tee) = (maa(), SoftwareTee::generate(NOW).unwrap());
+    let identity = software_identity(sha256(b"program").into());
+    let mut report_data = [0; 64];
+    report_data[..32].copy_from_slice(sha256(b"{}").as_bytes());
+    let bytes = tee.quote(&identity, &report_data).unwrap();
+    let quote = SgxQuote::parse(&bytes).unwrap();
+    let endorsements = tee.endorsements(NOW).unwrap();
+    let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
+    let attest = |runtime: &[u8]| {
+        let runtime = Some(RuntimeClaim::Json(runtime.to_vec()));
+        maa.attest_sgx(&quote, runtime, &endorsements, &anchors, NOW)
+    };
+    let (_, claims, good) = read(&maa, &attest(b"{}").unwrap());
+    assert!(good);
+    assert_eq!(
+        claims["x-ms-sgx-mrenclave"],
+        identity.mr_enclave.to_string()
+    );
+    let quote_hash = sha256(&bytes).to_string();
+    assert_eq!(claims["x-ms-sgx-collateral"]["quotehash"], quote_hash);
+    assert!(matches!(attest(b"{ }"), Err(MaaRefusal::RuntimeData)));
 }
 
 #[test]
