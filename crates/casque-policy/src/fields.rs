@@ -31,11 +31,7 @@ pub(crate) struct Fields<'n, 'a> {
 
 impl<'n, 'a> Fields<'n, 'a> {
     /// Opens a map; what is no map, or stands under a key that does not belong, is found.
-    pub(crate) fn open(
-        node: &'n Node<'a>,
-        keys: &Keys,
-        findings: &mut Findings,
-    ) -> Option<Self> {
+    pub(crate) fn open(node: &'n Node<'a>, keys: &Keys, findings: &mut Findings) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             findings.push(not_a(node, "a map", keys.place));
             return None;
@@ -115,8 +111,13 @@ impl<'n, 'a> Fields<'n, 'a> {
             return Some(number);
         }
         let found = quoted(text.as_str());
-        let message = format!("`{key}`: expected a number from {least} to {greatest}, found {found}");
-        findings.push(Diagnostic::error(codes::BAD_NUMBER, text.position(), message));
+        let message =
+            format!("`{key}`: expected a number from {least} to {greatest}, found {found}");
+        findings.push(Diagnostic::error(
+            codes::BAD_NUMBER,
+            text.position(),
+            message,
+        ));
         None
     }
 
@@ -204,8 +205,8 @@ fn judge_key(entry: &Entry<'_>, keys: &Keys, findings: &mut Findings) {
     let message = format!("unknown key {} in {place}", quoted(key));
     let found = Diagnostic::error(codes::UNKNOWN_KEY, entry.position, message);
     let known = keys.read.iter().chain(keys.not_yet).copied();
-    let hint = nearest_hint(key, known)
-        .unwrap_or_else(|| format!("known here: {}", keys.read.join(", ")));
+    let hint =
+        nearest_hint(key, known).unwrap_or_else(|| format!("known here: {}", keys.read.join(", ")));
     findings.push(found.hint(hint));
 }
 
@@ -226,7 +227,8 @@ pub(crate) fn not_a(node: &Node<'_>, expected: &str, place: &str) -> Diagnostic 
 }
 
 pub(crate) fn holds_placeholder(node: &Node<'_>) -> bool {
-    node.text().is_some_and(|text| text.as_str().contains(OPENING))
+    node.text()
+        .is_some_and(|text| text.as_str().contains(OPENING))
 }
 
 /// The text of a node, without NUL.
@@ -255,7 +257,10 @@ where
     T::Err: std::fmt::Display,
 {
     if text.as_str().contains(OPENING) {
-        return Err(not_yet(text.position(), &format!("a placeholder for `{key}`")));
+        return Err(not_yet(
+            text.position(),
+            &format!("a placeholder for `{key}`"),
+        ));
     }
     text.as_str().parse().map_err(|error: T::Err| {
         let message = format!("`{key}`: {error}, in {}", quoted(text.as_str()));
@@ -274,7 +279,10 @@ pub(crate) fn find_word<T: Copy>(
         return Some(*meaning);
     }
     if text.as_str().contains(OPENING) {
-        findings.push(not_yet(text.position(), &format!("a placeholder for `{key}`")));
+        findings.push(not_yet(
+            text.position(),
+            &format!("a placeholder for `{key}`"),
+        ));
         return None;
     }
     let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();

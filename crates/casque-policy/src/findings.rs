@@ -4,7 +4,11 @@ use crate::codes;
 use crate::{Diagnostic, Position, Severity};
 
 impl Diagnostic {
-    pub(crate) fn error(code: &'static str, position: Position, message: impl Into<String>) -> Self {
+    pub(crate) fn error(
+        code: &'static str,
+        position: Position,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -64,7 +68,8 @@ impl Findings {
             let code = codes::TOO_MANY_FINDINGS;
             self.found.push(Diagnostic::error(code, position, message));
         }
-        self.found.sort_by_key(|found| (found.position, found.severity));
+        self.found
+            .sort_by_key(|found| (found.position, found.severity));
         self.found
     }
 }
@@ -80,13 +85,20 @@ pub(crate) fn nearest_hint<'n>(
     let found_lower = found.to_ascii_lowercase();
     known
         .take(MAX_COMPARED_NAMES)
-        .map(|name| {
-            let likeness = strsim::jaro_winkler(&found_lower, &name.to_ascii_lowercase());
-            (likeness, name)
-        })
+        .map(|name| (likeness(&found_lower, &name.to_ascii_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| format!("did you mean `{name}`?"))
+}
+
+/// Between 0 and 1. One letter wrong, missing, too many or swapped is always near, in short names too.
+fn likeness(found: &str, known: &str) -> f64 {
+    let by_letters = strsim::jaro_winkler(found, known);
+    if strsim::osa_distance(found, known) <= 1 {
+        by_letters.max(LEAST_LIKENESS)
+    } else {
+        by_letters
+    }
 }
 
 /// `found` as it may stand in a message: cut, in back quotes.

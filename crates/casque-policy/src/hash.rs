@@ -140,7 +140,10 @@ fn place_of_creator(text: &str, creator: &KeyHash) -> Option<(usize, String)> {
     let line_start = line_start(bare, first.position);
     let offset = offset_in_line(bare, line_start, first.position.column);
     let lead = bare.get(line_start..offset)?;
-    let indentation: String = lead.chars().take_while(|c| *c == ' ' || *c == '\t').collect();
+    let indentation: String = lead
+        .chars()
+        .take_while(|c| *c == ' ' || *c == '\t')
+        .collect();
     if is_flow(bare, &root) {
         let place = offset.saturating_add(mark_bytes);
         return Some((place, format!("\"creator\": \"{creator}\", ")));
@@ -155,7 +158,9 @@ fn is_flow(text: &str, root: &Node<'_>) -> bool {
     let rest = text.get(offset..).unwrap_or_default();
     // A tag may stand before the brace.
     let rest = match rest.strip_prefix('!') {
-        Some(tagged) => tagged.split_once([' ', '\n']).map_or("", |(_, behind)| behind),
+        Some(tagged) => tagged
+            .split_once([' ', '\n'])
+            .map_or("", |(_, behind)| behind),
         None => rest,
     };
     rest.trim_start().starts_with('{')

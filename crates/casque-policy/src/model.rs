@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use casque_appraise::AdvisoryId;
 use casque_types::{
-    Digest, Encoding, EntraCredential, FileMode, Format, KeyHash, MaaUrl, MrEnclave, MrSigner, PolicyHash,
-    PolicyName, Seconds, Secret, SecretKind, SecretName, ServiceName, VaultAddress,
+    Digest, Encoding, EntraCredential, FileMode, Format, KeyHash, MaaUrl, MrEnclave, MrSigner,
+    PolicyHash, PolicyName, Seconds, Secret, SecretKind, SecretName, ServiceName, VaultAddress,
     VaultSecretName,
 };
 

@@ -211,12 +211,7 @@ pub(crate) fn token_suffix(name: &str, position: Position) -> Diagnostic {
         .hint(format!("write `$$SCONE::{name}$$`"))
 }
 
-fn unknown_format(
-    name: &str,
-    suffix: &str,
-    declared: Declared,
-    position: Position,
-) -> Diagnostic {
+fn unknown_format(name: &str, suffix: &str, declared: Declared, position: Position) -> Diagnostic {
     let message = format!("unknown format {} of `{name}`", quoted(suffix));
     let found = Diagnostic::error(codes::UNKNOWN_FORMAT, position, message);
     let known = Format::SUFFIXES.iter().map(|(known, _)| *known);
@@ -240,6 +235,9 @@ fn formats_hint(kind: SecretKind) -> String {
 }
 
 fn unknown_encoding(found: &str, position: Position) -> Diagnostic {
-    let message = format!("expected `|escape(json)` in the placeholder, found {}", quoted(found));
+    let message = format!(
+        "expected `|escape(json)` in the placeholder, found {}",
+        quoted(found)
+    );
     Diagnostic::error(codes::UNKNOWN_ENCODING, position, message)
 }

@@ -93,7 +93,12 @@ fn expand_scalar<'s>(
             let value = variables(name)?;
             Some(value.replace('\n', &format!("\n{indentation}")))
         };
-        expand(source, located.places(), &indented, &mut Findings::default())
+        expand(
+            source,
+            located.places(),
+            &indented,
+            &mut Findings::default(),
+        )
     });
     Some(Replacement {
         scalar,
@@ -184,7 +189,9 @@ fn tag_length(source: Option<&str>) -> usize {
 fn block_header(text: &str, content: usize) -> usize {
     let before = text.get(..content).unwrap_or_default();
     let above = before.trim_end();
-    let line_start = above.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
+    let line_start = above
+        .rfind('\n')
+        .map_or(0, |newline| newline.saturating_add(1));
     let line = above.get(line_start..).unwrap_or_default();
     let header = line
         .char_indices()
@@ -255,4 +262,3 @@ fn double_quoted(text: &str) -> String {
     quoted.push('"');
     quoted
 }
-

@@ -9,7 +9,10 @@ use casque_types::KeyHash;
 
 /// Third-party files, beside the repository; found through `CASQUE_CORPUS`.
 fn corpus() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus/sessions");
+    let default = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/corpus/sessions"
+    );
     let path = option_env!("CASQUE_CORPUS").unwrap_or(default);
     let path = PathBuf::from(path);
     if path.is_dir() {
@@ -73,7 +76,10 @@ fn corpus_every_file_parses_or_says_why_not() {
             Ok(policy) => println!("{name}: {} services", policy.services.len()),
             Err(found) => {
                 let is_error = |f: &Diagnostic| f.severity == Severity::Error;
-                assert!(found.iter().any(is_error), "{name} is refused with a reason");
+                assert!(
+                    found.iter().any(is_error),
+                    "{name} is refused with a reason"
+                );
                 let mut places: Vec<_> = found.iter().map(|f| f.position).collect();
                 assert!(places.is_sorted(), "{name}: in the order of the text");
                 places.dedup();
@@ -100,18 +106,21 @@ fn corpus_acceptance_policies_parse() {
 
 #[test]
 fn corpus_acceptance_policy_means_what_it_says() {
-    let Some((_, text)) = texts().into_iter().find(|(name, _)| name.starts_with("001")) else {
+    let Some((_, text)) = texts()
+        .into_iter()
+        .find(|(name, _)| name.starts_with("001"))
+    else {
         return;
     };
     let policy = check(&text).unwrap();
     assert_eq!(policy.name.as_str(), "my-namespace/rest-api");
     let service = &policy.services[0];
     let used: Vec<String> = policy
-        .secrets_of(service)
-        .into_iter()
+        .templates_of(service)
+        .flat_map(casque_policy::Template::secrets)
         .map(ToString::to_string)
         .collect();
-    assert_eq!(used, ["AAD_TOKEN", "MY_AKV_CERT", "MY_AKV_SECRET"]);
+    assert_eq!(used, ["MY_AKV_SECRET", "MY_AKV_CERT", "MY_AKV_CERT"]);
     let Origin::AadToken(credential) = &policy.secrets[0].origin else {
         panic!("{:?}", policy.secrets[0].origin);
     };

@@ -50,10 +50,16 @@ fn judge_verifier(mode: &Mode, verifier: &Verifier) -> Vec<Reason> {
             hint: "ask the instance that the policy names, or name this one".to_owned(),
         }],
         (Mode::Hardware, Verifier::Maa { .. }) => {
-            vec![verifier_mismatch(mode, "a token of the attestation service")]
+            vec![verifier_mismatch(
+                mode,
+                "a token of the attestation service",
+            )]
         }
         (Mode::Maa { .. }, Verifier::Casque) => {
-            vec![verifier_mismatch(mode, "evidence that Casque itself judged")]
+            vec![verifier_mismatch(
+                mode,
+                "evidence that Casque itself judged",
+            )]
         }
         (Mode::Hardware | Mode::Maa { .. }, Verifier::Nobody) => vec![evidence_missing(mode)],
     }
@@ -241,7 +247,9 @@ fn judge_status(security: &Security, status: TcbStatus) -> Vec<Reason> {
         ReasonCode::TcbNeedsConfiguration,
         "`insecure-configuration`, `hyperthreading`, `insecure-igpu` or `aepic-leak`",
         tolerates(Toleration::InsecureConfiguration)
-            || SHORTCUTS.iter().any(|(toleration, _)| tolerates(*toleration)),
+            || SHORTCUTS
+                .iter()
+                .any(|(toleration, _)| tolerates(*toleration)),
     );
     let outdated = (
         ReasonCode::TcbOutdated,
@@ -299,7 +307,9 @@ fn judge_advisories(security: &Security, advisories: &[AdvisoryId]) -> Vec<Reaso
             path: "security.attestation.ignore_advisories".to_owned(),
             expected: listed(ignored.iter()),
             found: advisory.to_string(),
-            hint: format!("read {advisory}; if it does not matter here, add it to `ignore_advisories`"),
+            hint: format!(
+                "read {advisory}; if it does not matter here, add it to `ignore_advisories`"
+            ),
         })
         .collect()
 }

@@ -60,15 +60,13 @@ enum Entry {
     Refused,
 }
 
-fn read_entry(
-    node: &Node<'_>,
-    key: &str,
-    entries: usize,
-    findings: &mut Findings,
-) -> Entry {
+fn read_entry(node: &Node<'_>, key: &str, entries: usize, findings: &mut Findings) -> Entry {
     if let Value::Map(map) = &node.value {
         for entry in map {
-            findings.push(not_yet(entry.position, &format!("`{}` in `{key}`", entry.key)));
+            findings.push(not_yet(
+                entry.position,
+                &format!("`{}` in `{key}`", entry.key),
+            ));
         }
         return Entry::Refused;
     }
@@ -88,7 +86,11 @@ fn read_entry(
         return Entry::Alone(alone);
     }
     let message = format!("`{}` must stand alone in `{key}`", text.as_str());
-    findings.push(Diagnostic::error(codes::WORD_NOT_ALONE, text.position(), message));
+    findings.push(Diagnostic::error(
+        codes::WORD_NOT_ALONE,
+        text.position(),
+        message,
+    ));
     Entry::Refused
 }
 

@@ -48,7 +48,8 @@ fn read_entry(node: &Node<'_>, findings: &mut Findings) -> Option<AttestationEnt
     if mr_enclaves.is_none() && signer.is_none() {
         let message = "an attestation entry must have `mrenclave` or `signer`";
         let found = Diagnostic::error(codes::ATTESTATION_EMPTY, node.position, message);
-        findings.push(found.hint("`casque-dev measure` or the image's build prints the measurement"));
+        findings
+            .push(found.hint("`casque-dev measure` or the image's build prints the measurement"));
         return None;
     }
     let signer = match signer {
@@ -130,7 +131,9 @@ fn read_svn(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<SvnRule>
     let greatest = bound("isvsvn_max", u16::MAX, findings);
     let (least, greatest) = (least?, greatest?);
     if least > greatest {
-        let place = fields.entry("isvsvn_max").map_or(fields.position, |e| e.position);
+        let place = fields
+            .entry("isvsvn_max")
+            .map_or(fields.position, |e| e.position);
         let message = format!("no version is at least {least} and at most {greatest}");
         findings.push(Diagnostic::error(codes::SVN_RANGE, place, message));
         return None;
@@ -147,7 +150,13 @@ const KEYS: Keys = Keys {
 
 const SIGNER_KEYS: Keys = Keys {
     place: "`signer`",
-    read: &["mrsigner", "isvprodid", "isvsvn", "isvsvn_min", "isvsvn_max"],
+    read: &[
+        "mrsigner",
+        "isvprodid",
+        "isvsvn",
+        "isvsvn_min",
+        "isvsvn_max",
+    ],
     not_yet: &[],
     legacy: &[],
 };

@@ -20,12 +20,20 @@ pub(super) fn read_token(fields: &Fields<'_, '_>, findings: &mut Findings) -> Op
     let tenant = fields
         .required("tenant_id", place, findings)
         .and_then(|text| {
-            findings.ok(parse_text::<TenantId>(text, codes::BAD_AZURE_ID, "tenant_id"))
+            findings.ok(parse_text::<TenantId>(
+                text,
+                codes::BAD_AZURE_ID,
+                "tenant_id",
+            ))
         });
     let client = fields
         .required("client_id", place, findings)
         .and_then(|text| {
-            findings.ok(parse_text::<ClientId>(text, codes::BAD_AZURE_ID, "client_id"))
+            findings.ok(parse_text::<ClientId>(
+                text,
+                codes::BAD_AZURE_ID,
+                "client_id",
+            ))
         });
     let proof = read_proof(fields, findings);
     Some(Origin::AadToken(EntraCredential {
@@ -68,9 +76,9 @@ fn read_proof(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Client
         (None, None, None) => {
             let message = "an aad-token must have a credential";
             let found = Diagnostic::error(codes::CREDENTIAL_MISSING, fields.position, message);
-            findings.push(found.hint(
-                "`application_secret`, or `private_key` with `certificate_thumbprint`",
-            ));
+            findings.push(
+                found.hint("`application_secret`, or `private_key` with `certificate_thumbprint`"),
+            );
             None
         }
     }
@@ -100,7 +108,11 @@ fn credential_text<'n, 'a>(
     }
     if text.as_str().is_empty() {
         let message = format!("`{key}`: expected a text, found an empty one");
-        findings.push(Diagnostic::error(codes::EMPTY_TEXT, text.position(), message));
+        findings.push(Diagnostic::error(
+            codes::EMPTY_TEXT,
+            text.position(),
+            message,
+        ));
         return None;
     }
     Some(text)
@@ -155,13 +167,11 @@ fn read_secret_name(
 }
 
 /// The token that an import names: `$$SCONE::name$$`, no more and no less.
-fn named_token(
-    text: &Text<'_>,
-    declarations: &Declarations<'_>,
-) -> Result<SecretName, Diagnostic> {
+fn named_token(text: &Text<'_>, declarations: &Declarations<'_>) -> Result<SecretName, Diagnostic> {
     let position = text.position();
     let Some(body) = sole(text.as_str()) else {
-        let message = format!("`token`: expected a placeholder, found {}", quoted(text.as_str()));
+        // The text is not shown: it may be a token.
+        let message = "`token`: expected one placeholder, and found something else";
         let found = Diagnostic::error(codes::TOKEN_REFERENCE, position, message);
         return Err(found.hint("write `$$SCONE::name$$` with the name of an aad-token secret"));
     };

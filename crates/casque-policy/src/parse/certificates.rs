@@ -35,7 +35,11 @@ pub(super) fn read(
         && let Some(entry) = fields.entry("dns")
     {
         let message = "`dns` is not for a certificate with `endpoint: client`";
-        findings.push(Diagnostic::error(codes::DNS_WITH_CLIENT, entry.position, message));
+        findings.push(Diagnostic::error(
+            codes::DNS_WITH_CLIENT,
+            entry.position,
+            message,
+        ));
     }
     let key = private_key?;
     Some(Located {
@@ -69,7 +73,11 @@ fn read_given(
     let text = given(fields, findings)?;
     if let Err(error) = pem::expect_certificates(text.as_str()) {
         let message = format!("`value`: {error}");
-        findings.push(Diagnostic::error(codes::BAD_CERTIFICATE, text.position(), message));
+        findings.push(Diagnostic::error(
+            codes::BAD_CERTIFICATE,
+            text.position(),
+            message,
+        ));
         return None;
     }
     Some(Located {
@@ -88,6 +96,13 @@ fn read_reference(
     findings: &mut Findings,
 ) -> Option<Reference> {
     let text = fields.text(key, findings)?;
+    if pem::is_pem(text.as_str()) {
+        // The text is not shown: it may be a key.
+        let message = format!("`{key}`: expected the name of a secret, found PEM text");
+        let found = Diagnostic::error(codes::BAD_NAME, text.position(), message);
+        findings.push(found.hint("give the PEM text as `value` of a secret of its own"));
+        return None;
+    }
     let name = findings.ok(parse_text::<SecretName>(text, codes::BAD_NAME, key))?;
     Some(Reference {
         name,
@@ -184,7 +199,9 @@ fn parse_duration(text: &str) -> Option<Seconds> {
     };
     let seconds = number.checked_mul(unit_s)?;
     let greatest = YEAR_S.checked_mul(7000)?;
-    (1..=greatest).contains(&seconds).then_some(Seconds(seconds))
+    (1..=greatest)
+        .contains(&seconds)
+        .then_some(Seconds(seconds))
 }
 
 const MAX_COMMON_NAME_CHARACTERS: usize = 64;
@@ -204,7 +221,15 @@ mod tests {
 
     #[test]
     fn duration_without_unit_or_too_long_is_refused() {
-        for refused in ["", "90", "0d", "d", "1 month", "8000 years", "18446744073709551615y"] {
+        for refused in [
+            "",
+            "90",
+            "0d",
+            "d",
+            "1 month",
+            "8000 years",
+            "18446744073709551615y",
+        ] {
             assert_eq!(parse_duration(refused), None, "{refused}");
         }
     }

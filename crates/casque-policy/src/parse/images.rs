@@ -54,7 +54,10 @@ fn read_file<'n>(
     findings: &mut Findings,
 ) -> Option<InjectionFile> {
     if node.text().is_some() {
-        findings.push(not_yet(node.position, "an injection file without `content`"));
+        findings.push(not_yet(
+            node.position,
+            "an injection file without `content`",
+        ));
         return None;
     }
     let fields = Fields::open(node, &FILE_KEYS, findings)?;
@@ -65,12 +68,19 @@ fn read_file<'n>(
         && !paths.insert(path.as_str())
     {
         let message = format!("the image has another file {}", quoted(path.as_str()));
-        findings.push(Diagnostic::error(codes::DUPLICATE_PATH, path.position(), message));
+        findings.push(Diagnostic::error(
+            codes::DUPLICATE_PATH,
+            path.position(),
+            message,
+        ));
     }
     let mode = read_permission(&fields, findings);
     let has_content = fields.entries().iter().any(|entry| entry.key == "content");
     if !has_content {
-        findings.push(not_yet(node.position, "an injection file without `content`"));
+        findings.push(not_yet(
+            node.position,
+            "an injection file without `content`",
+        ));
         return None;
     }
     let content = match fields.text("content", findings) {
@@ -91,8 +101,13 @@ fn expect_path<'n, 'a>(text: &'n Text<'a>) -> Result<&'n Text<'a>, Diagnostic> {
         return Ok(text);
     }
     let found = quoted(path);
-    let message = format!("`path`: expected the absolute path of a file without `..`, found {found}");
-    Err(Diagnostic::error(codes::FILE_PATH, text.position(), message))
+    let message =
+        format!("`path`: expected the absolute path of a file without `..`, found {found}");
+    Err(Diagnostic::error(
+        codes::FILE_PATH,
+        text.position(),
+        message,
+    ))
 }
 
 /// Permission bits in YAML's octal form; a bare `0644` is decimal to YAML 1.2 and octal to YAML 1.1, and
@@ -117,7 +132,7 @@ fn read_permission(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<F
 const KEYS: Keys = Keys {
     place: "an image",
     read: &["name", "injection_files"],
-    not_yet: &["volumes", "provide_secrets"],
+    not_yet: &["volumes", "provide_secrets", "import"],
     legacy: &["mrenclaves", "tags"],
 };
 

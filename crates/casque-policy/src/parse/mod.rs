@@ -247,4 +247,3 @@ const KEYS: Keys = Keys {
     not_yet: &["salt", "namespace_hash", "volumes", "secret_config"],
     legacy: &["digest", "board_members", "board_policy", "exports"],
 };
-

@@ -61,7 +61,10 @@ fn judge_issuer(issuer: &Reference, by_name: &ByName<'_>, findings: &mut Finding
     };
     match &found.spec.origin {
         Origin::KeyVault(_) => {
-            findings.push(not_yet(issuer.position, "a certificate by an imported issuer"));
+            findings.push(not_yet(
+                issuer.position,
+                "a certificate by an imported issuer",
+            ));
         }
         Origin::Given {
             private_key: None, ..
@@ -131,7 +134,10 @@ fn judge_cycles(secrets: &[LocatedSecret], by_name: &ByName<'_>, findings: &mut 
 
 fn cycle(secret: &LocatedSecret) -> Diagnostic {
     let name = &secret.spec.name;
-    let position = secret.issuer.as_ref().map_or(secret.spec.position, |issuer| issuer.position);
+    let position = secret
+        .issuer
+        .as_ref()
+        .map_or(secret.spec.position, |issuer| issuer.position);
     let message = format!("the issuers of `{name}` go in a circle");
     Diagnostic::error(codes::ISSUER_CYCLE, position, message)
         .hint("leave `issuer` out of the root: it is self-signed then")

@@ -126,7 +126,10 @@ fn read_secret(
 }
 
 /// The kind; `None` outside when it is unknown or not supported yet.
-#[expect(clippy::option_option, reason = "no kind is a valid answer, an unknown one is none")]
+#[expect(
+    clippy::option_option,
+    reason = "no kind is a valid answer, an unknown one is none"
+)]
 fn read_kind(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Option<SecretKind>> {
     let Some(text) = fields.text("kind", findings) else {
         return fields.value("kind").is_none().then_some(None);
@@ -435,8 +438,17 @@ const KEYS: Keys = Keys {
         "certificate_thumbprint",
     ],
     not_yet: &[
-        "import", "export", "san", "signer", "alg", "validity", "payload", "scope", "authority",
-        "credential", "certificate",
+        "import",
+        "export",
+        "san",
+        "signer",
+        "alg",
+        "validity",
+        "payload",
+        "scope",
+        "authority",
+        "credential",
+        "certificate",
     ],
     legacy: &[],
 };

@@ -103,7 +103,8 @@ fn read_min_rsa_bits(fields: &Fields<'_, '_>, findings: &mut Findings) -> u32 {
         return LEAST;
     };
     if bits < LEAST {
-        let message = format!("`min_rsa_signing_key_size`: expected at least {LEAST}, found {bits}");
+        let message =
+            format!("`min_rsa_signing_key_size`: expected at least {LEAST}, found {bits}");
         let found = Diagnostic::error(codes::RSA_KEY_SIZE, node.position, message);
         findings.push(found.hint("shorter RSA keys are never trusted: choose another instance"));
         return LEAST;
@@ -179,11 +180,7 @@ fn read_advisories(
     IgnoredAdvisories::Listed(listed)
 }
 
-fn warn_all_ignored(
-    position: Position,
-    tolerate: &BTreeSet<Toleration>,
-    findings: &mut Findings,
-) {
+fn warn_all_ignored(position: Position, tolerate: &BTreeSet<Toleration>, findings: &mut Findings) {
     if tolerate.contains(&Toleration::DebugMode) {
         return;
     }

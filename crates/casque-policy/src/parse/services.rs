@@ -191,8 +191,11 @@ impl Reader<'_> {
         }
         let found = quoted(text.as_str());
         let message = format!("`pwd`: expected an absolute path, found {found}");
-        self.findings
-            .push(Diagnostic::error(codes::FILE_PATH, text.position(), message));
+        self.findings.push(Diagnostic::error(
+            codes::FILE_PATH,
+            text.position(),
+            message,
+        ));
         None
     }
 
@@ -230,6 +233,7 @@ const KEYS: Keys = Keys {
         "fspf_tag",
         "fspf_update_policy",
         "refresh",
+        "import",
     ],
     legacy: &["tags", "persistency"],
 };

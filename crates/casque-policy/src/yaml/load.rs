@@ -40,7 +40,8 @@ pub(crate) fn expect_bounded(text: &str) -> Result<&str, Diagnostic> {
         !behind.starts_with('\n')
     };
     let mut characters = text.char_indices();
-    let refused = characters.find(|(offset, c)| !is_printable(*c) || (*c == '\r' && lone_return(*offset)));
+    let refused =
+        characters.find(|(offset, c)| !is_printable(*c) || (*c == '\r' && lone_return(*offset)));
     match refused {
         None => Ok(text),
         Some((offset, c)) => {
@@ -358,8 +359,7 @@ fn too_deep(position: Position) -> Diagnostic {
 }
 
 fn find_duplicates(entries: &[Entry<'_>], findings: &mut Findings) {
-    let mut sorted: Vec<(&str, Position)> =
-        entries.iter().map(|e| (&*e.key, e.position)).collect();
+    let mut sorted: Vec<(&str, Position)> = entries.iter().map(|e| (&*e.key, e.position)).collect();
     sorted.sort_unstable();
     for pair in sorted.windows(2) {
         let [(first, first_position), (second, position)] = pair else {
@@ -408,7 +408,8 @@ fn read_tag(tag: &saphyr_parser::Tag, position: Position) -> Result<ReadTag, Dia
         _ => {
             let message = format!("unknown tag {}", quoted(&tag.to_string()));
             let refused = Diagnostic::error(codes::YAML_TAG, position, message);
-            Err(refused.hint("the language has `!akv` and `!cas`; quote a text that begins with `!`"))
+            Err(refused
+                .hint("the language has `!akv` and `!cas`; quote a text that begins with `!`"))
         }
     }
 }
