@@ -2,6 +2,8 @@
 //! repository); absent ones are skipped and said so.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "the functions that tests call are tests"
 )]
 
