@@ -225,7 +225,7 @@ impl Client {
         let expected = "a policy's text and hash";
         let query = hash.map_or_else(String::new, |hash| format!("?hash={hash}"));
         let path = format!("/v1/sessions/{name}{query}");
-        let answer: wire::PolicyRead = self.exchange.read(&path, Expected::small(expected))?;
+        let answer: wire::PolicyRead = self.exchange.read(&path, Expected::policy(expected))?;
         Ok(PolicyText {
             text: Secret::new(answer.session.into_bytes()),
             hash: (answer.hash.parse()).map_err(|_| self.exchange.malformed(200, expected))?,
@@ -244,7 +244,7 @@ impl Client {
     ) -> Result<PublicValue, ClientError> {
         let pinned = hash.map_or_else(String::new, |hash| format!(",session_hash={hash}"));
         let path = format!("/v1/values/session={policy},secret={secret}{pinned}");
-        let answer: wire::Value = self.exchange.read(&path, Expected::small("a value"))?;
+        let answer: wire::Value = self.exchange.read(&path, Expected::policy("a value"))?;
         Ok(public_value(answer))
     }
 
@@ -260,7 +260,7 @@ impl Client {
         let expected = "values by name";
         let pinned = hash.map_or_else(String::new, |hash| format!(",session_hash={hash}"));
         let path = format!("/v1/values/session={policy}{pinned}");
-        let answer: wire::Values = self.exchange.read(&path, Expected::small(expected))?;
+        let answer: wire::Values = self.exchange.read(&path, Expected::policy(expected))?;
         let named = |(name, value): (String, wire::Value)| {
             let name = name
                 .parse()

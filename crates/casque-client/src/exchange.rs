@@ -15,7 +15,7 @@ use crate::tls::{ObservedKey, OtherKey, client_config};
 use crate::transport::TlsConnector;
 use crate::{AddressParseError, ClientError, ClientIdentity, ServerAddress, ServerTrust};
 
-/// The most bytes of an answer that are read.
+/// The most bytes of an answer that are read, but for policies and releases.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The most bytes of an answer with a sealed configuration: 16 MiB and its seal, in base64.
@@ -30,6 +30,14 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// Text or values of a policy of at most 1 MiB, as JSON may write it.
+    pub(crate) const fn policy(what: &'static str) -> Self {
+        Self {
+            what,
+            limit_bytes: MAX_POLICY_BYTES,
+        }
+    }
+
     pub(crate) const fn small(what: &'static str) -> Self {
         Self {
             what,
@@ -255,4 +263,6 @@ const fn phase_of(timeout: ureq::Timeout) -> &'static str {
     }
 }
 
+/// A policy of 1 MiB, each byte of which JSON may escape.
+const MAX_POLICY_BYTES: usize = 8 * 1024 * 1024;
 const UNANNOUNCED_BYTES: usize = 64 * 1024;

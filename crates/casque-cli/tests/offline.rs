@@ -1,0 +1,485 @@
+//! The commands that need no server: what they print, where, and with which exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that cannot go on fails"
+)]
+
+mod harness;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use harness::{Place, Ran, assert_snapshot};
+
+const GOOD: &str = r#"# A policy with two variables.
+name: demo
+version: "0.3"
+access_policy:
+  read: ANY
+services:
+  - name: web
+    mrenclaves: [$MEASUREMENT]
+    command: web --greeting $$SCONE::greeting$$
+secrets:
+  - name: greeting
+    kind: ascii
+    value: ${GREETING}
+"#;
+
+const MEASUREMENT: &str =
+    "MEASUREMENT=aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899";
+
+const BAD: &str = r#"name: demo
+version: "0.3"
+services:
+  - name: web
+    mrenclave: [aa]
+    command: web $$SCONE::greting$$
+secrets:
+  - name: greeting
+    kind: ascii
+"#;
+
+const WARNED: &str = r#"name: demo
+version: "0.3"
+access_policy:
+  read: NONE
+  update: NONE
+security:
+  attestation:
+    mode: none
+services:
+  - name: web
+    command: web
+"#;
+
+fn place_with(name: &str, text: &str) -> Place {
+    let place = Place::new();
+    place.write(name, text);
+    place
+}
+
+fn filled_in(place: &Place, command: &str, more: &[&str]) -> Ran {
+    let mut arguments = vec!["session", command, "good.yaml", "-e", MEASUREMENT];
+    arguments.extend_from_slice(&["-e", "GREETING=hello there"]);
+    arguments.extend_from_slice(more);
+    place.run(&arguments)
+}
+
+#[test]
+fn help_of_every_command_is_as_recorded() {
+    let place = Place::new();
+    let mut all = String::new();
+    for path in command_paths(&casque_cli::command()) {
+        let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let ran = place.run(&arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{path:?}");
+        all.push_str(&format!(
+            "$ casque {}\n{}\n",
+            arguments.join(" "),
+            ran.stdout
+        ));
+    }
+    let ran = Ran {
+        code: 0,
+        stdout: all,
+        stderr: String::new(),
+    };
+    assert_snapshot("help", &ran);
+}
+
+fn command_paths(command: &clap::Command) -> Vec<Vec<String>> {
+    let mut paths = vec![Vec::new()];
+    for child in command.get_subcommands() {
+        for mut path in command_paths(child) {
+            path.insert(0, child.get_name().to_owned());
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+#[test]
+fn documentation_names_every_command_option_and_exit_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let documentation = std::fs::read_to_string(path).unwrap();
+    let command = casque_cli::command();
+    for path in command_paths(&command) {
+        let name = format!("casque {}", path.join(" "));
+        assert!(documentation.contains(name.trim_end()), "{name}");
+        let found = path
+            .iter()
+            .try_fold(&command, |at, name| at.find_subcommand(name));
+        for option in found
+            .unwrap()
+            .get_arguments()
+            .filter_map(|arg| arg.get_long())
+        {
+            assert!(
+                documentation.contains(&format!("--{option}")),
+                "--{option} of {name}"
+            );
+        }
+    }
+    use casque_cli::exit;
+    let first = [
+        exit::OK,
+        exit::USAGE,
+        exit::POLICY,
+        exit::WARNINGS,
+        exit::DENIED,
+    ];
+    for code in first.into_iter().chain([
+        exit::UNREACHABLE,
+        exit::CONFLICT,
+        exit::ABSENT,
+        exit::SERVER,
+    ]) {
+        assert!(
+            documentation.contains(&format!("\n| {code} | ")),
+            "exit code {code}"
+        );
+    }
+}
+
+#[test]
+fn check_good_policy_prints_it_filled_in() {
+    let place = place_with("good.yaml", GOOD);
+    let ran = filled_in(&place, "check", &["--identity", "id.pem"]);
+    assert_eq!(
+        ran.code, 1,
+        "the identity file does not exist: {}",
+        ran.stderr
+    );
+    let ran = filled_in(&place, "check", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("value: hello there\n"));
+    assert!(
+        ran.stdout
+            .starts_with("# A policy with two variables.\nname: demo\n")
+    );
+    assert!(
+        ran.stderr.starts_with("ok: policy `demo`, hash "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn verify_prints_the_hash_that_check_has_and_nothing_else() {
+    let place = place_with("good.yaml", GOOD);
+    let verified = filled_in(&place, "verify", &[]);
+    assert_eq!((verified.code, verified.stderr.as_str()), (0, ""));
+    let hash = verified.stdout.strip_suffix('\n').unwrap();
+    assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()));
+    let checked = filled_in(&place, "check", &["--output", "json"]);
+    let expected = format!("{{\"ok\":true,\"hash\":\"{hash}\",\"diagnostics\":[]}}\n");
+    assert_eq!(checked.stdout, expected);
+}
+
+#[test]
+fn verify_depends_on_who_the_creator_will_be() {
+    let (one, other) = (place_with("good.yaml", GOOD), place_with("good.yaml", GOOD));
+    let hashes = [&one, &one, &other].map(|place| filled_in(place, "verify", &[]).stdout);
+    assert_eq!(hashes[0], hashes[1]);
+    assert_ne!(hashes[0], hashes[2]);
+}
+
+#[test]
+fn check_bad_policy_shows_each_error_at_its_place() {
+    let place = place_with("bad.yaml", BAD);
+    assert_snapshot("check_bad", &place.run(&["session", "check", "bad.yaml"]));
+    let json = place.run(&["--output", "json", "session", "check", "bad.yaml"]);
+    assert_snapshot("check_bad_json", &json);
+}
+
+#[test]
+fn check_warnings_fail_only_when_asked_to() {
+    let place = place_with("warned.yaml", WARNED);
+    let ran = place.run(&["session", "check", "warned.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let asked = ["session", "check", "warned.yaml", "--fail-on-warning"];
+    assert_snapshot("check_warned", &place.run(&asked));
+    let verified = place.run(&["session", "verify", "warned.yaml", "--fail-on-warning"]);
+    assert_eq!((verified.code, verified.stdout.as_str()), (3, ""));
+    let json = place.run(&[
+        "session",
+        "check",
+        "warned.yaml",
+        "--fail-on-warning",
+        "--output=json",
+    ]);
+    assert_eq!(json.code, 3);
+    assert!(
+        json.stdout.starts_with(r#"{"ok":false,"hash":""#),
+        "{}",
+        json.stdout
+    );
+    assert!(json.stdout.contains(r#""severity":"warning""#));
+}
+
+#[test]
+fn check_variable_without_value_is_an_error_of_the_policy() {
+    let place = place_with("good.yaml", GOOD);
+    let ran = place.run(&["session", "check", "good.yaml", "-e", MEASUREMENT]);
+    assert_snapshot("check_unknown_variable", &ran);
+}
+
+#[test]
+fn check_value_of_a_variable_is_not_shown_in_excerpts() {
+    let place = place_with(
+        "bad.yaml",
+        "name: demo\nversion: \"0.3\"\nservices:\n  - name: $NAME\n",
+    );
+    let ran = place.run(&["session", "check", "bad.yaml", "-e", "NAME=top secret"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("- name: $NAME"), "{}", ran.stderr);
+    let excerpt = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains("- name:"))
+        .unwrap();
+    assert!(!excerpt.contains("top secret"), "{excerpt}");
+}
+
+#[test]
+fn use_env_fills_in_what_no_option_does() {
+    let place = place_with("good.yaml", GOOD);
+    let arguments = [
+        "session",
+        "check",
+        "good.yaml",
+        "--use-env",
+        "-e",
+        MEASUREMENT,
+    ];
+    let environment = [
+        ("GREETING", "from outside"),
+        ("MEASUREMENT", "not this one"),
+    ];
+    let ran = place.run_with(&arguments, &environment, "");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("value: from outside\n"));
+    let ran = place.run_with(&["session", "check", "good.yaml"], &environment, "");
+    assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn name_option_replaces_the_name() {
+    let place = place_with("good.yaml", GOOD);
+    let ran = filled_in(&place, "check", &["-n", "team/other"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("\nname: team/other\nversion"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stderr.contains("policy `team/other`"));
+    let ran = filled_in(&place, "check", &["-n", "no good"]);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn dash_is_standard_input() {
+    let place = Place::new();
+    let ran = place.run_with(&["session", "check", "-"], &[], BAD);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("<stdin>:"), "{}", ran.stderr);
+}
+
+#[test]
+fn usage_errors_exit_with_1() {
+    let place = place_with("good.yaml", GOOD);
+    for arguments in [
+        &["session", "check", "absent.yaml"][..],
+        &["session", "check", "good.yaml", "-e", "NOVALUE"],
+        &["session", "check", "good.yaml", "-e", "1X=2"],
+        &["session", "check"],
+        &["session"],
+        &["nonsense"],
+        &[],
+        &["cas", "attest", "http://cas"],
+        &["cas", "attest", "cas", "--key-hash", "abc"],
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments:?}");
+        assert!(!ran.stderr.is_empty(), "{arguments:?}");
+    }
+    let ran = place.run(&["--version"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("casque "));
+}
+
+#[test]
+fn file_that_is_no_text_or_too_long_is_refused() {
+    let place = Place::new();
+    std::fs::write(place.path("binary"), [0xff, 0xfe]).unwrap();
+    let ran = place.run(&["session", "check", "binary"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("`binary` is no UTF-8 text"),
+        "{}",
+        ran.stderr
+    );
+    place.write("long", &" ".repeat(1024 * 1024 + 1));
+    let ran = place.run(&["session", "check", "long"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("longer than 1048576 bytes"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn error_in_json_is_one_document_on_standard_error() {
+    let place = Place::new();
+    let ran = place.run(&["--output", "json", "session", "check", "absent.yaml"]);
+    assert_snapshot("error_json", &ran);
+}
+
+#[test]
+fn identity_is_made_once_and_kept_from_others() {
+    let place = Place::new();
+    let first = place.run(&["self", "show-key-hash"]);
+    assert_eq!((first.code, first.stderr.as_str()), (0, ""));
+    assert_eq!(place.run(&["self", "show-key-hash"]).stdout, first.stdout);
+    let mode = std::fs::metadata(place.config())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let shown = place.run(&["self", "show"]).stdout;
+    assert!(shown.starts_with(&format!("key hash: {}-----BEGIN CERTIFICATE", first.stdout)));
+    let certificate = place.run(&["self", "show-certificate"]).stdout;
+    assert!(shown.ends_with(&certificate));
+    assert!(!shown.contains("PRIVATE KEY"));
+}
+
+#[test]
+fn identity_of_two_first_runs_at_once_is_the_same() {
+    let place = Place::new();
+    let hashes = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| place.run(&["self", "show-key-hash"])))
+            .collect();
+        runs.into_iter()
+            .map(|run| run.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        hashes.iter().all(|ran| ran.code == 0 && *ran == hashes[0]),
+        "{hashes:?}"
+    );
+}
+
+#[test]
+fn identity_file_takes_the_place_of_the_configurations() {
+    let place = place_with("good.yaml", GOOD);
+    let own = filled_in(&place, "verify", &[]);
+    let config = std::fs::read_to_string(place.config()).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    place.write("id.pem", config["identity"].as_str().unwrap());
+    let elsewhere = place_with("good.yaml", GOOD);
+    let pem = place.path("id.pem");
+    let with_file = filled_in(&elsewhere, "verify", &["--identity", pem.to_str().unwrap()]);
+    assert_eq!(with_file, own);
+    place.write("id.pem", "no identity");
+    let refused = filled_in(&elsewhere, "verify", &["--identity", pem.to_str().unwrap()]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("holds no identity"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn configuration_that_others_may_read_is_refused() {
+    let place = Place::new();
+    place.run(&["self", "show-key-hash"]);
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(place.config(), open).unwrap();
+    let ran = place.run(&["self", "show-key-hash"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("hint: chmod 600 "), "{}", ran.stderr);
+}
+
+#[test]
+fn configuration_of_another_program_is_refused_and_left_alone() {
+    let place = Place::new();
+    let other = r#"{"default_cas":"cas","cas_db":{}}"#;
+    place.write("scone.json", other);
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(place.path("scone.json"), private).unwrap();
+    let ran = place.run_with(&["self", "show"], &[("SCONE_CLI_CONFIG", "scone.json")], "");
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("no configuration of casque"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        std::fs::read_to_string(place.path("scone.json")).unwrap(),
+        other
+    );
+}
+
+#[test]
+fn configuration_is_sought_where_it_is_said_to_be() {
+    let place = Place::new();
+    let environment = [
+        ("CASQUE_CONFIG", "env.json"),
+        ("SCONE_CLI_CONFIG", "scone.json"),
+    ];
+    place.run_with(&["self", "show"], &environment, "");
+    assert!(place.path("env.json").exists() && !place.path("scone.json").exists());
+    place.run_with(&["-c", "short.json", "self", "show"], &environment, "");
+    place.run_with(&["self", "show", "--config", "long.json"], &environment, "");
+    assert!(place.path("short.json").exists() && place.path("long.json").exists());
+    let ran = place.run_with(&["self", "show"], &[("HOME", "")], "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("no home directory"), "{}", ran.stderr);
+}
+
+#[test]
+fn session_commands_need_a_pinned_server() {
+    let place = place_with("good.yaml", GOOD);
+    let ran = filled_in(&place, "create", &[]);
+    assert_snapshot("create_without_cas", &ran);
+    let ran = filled_in(&place, "create", &["--cas", "cas.example.org"]);
+    assert_snapshot("create_not_pinned", &ran);
+    let ran = place.run(&["session", "read", "demo", "-c", "not an address"]);
+    assert_eq!(ran.code, 5);
+    assert!(
+        ran.stderr
+            .contains("no pinned CAS is called `not an address`")
+    );
+}
+
+#[test]
+fn cas_list_without_any_is_empty() {
+    let place = Place::new();
+    let ran = place.run(&["cas", "list"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    let ran = place.run(&["cas", "list", "--output", "json"]);
+    assert_eq!(ran.stdout, "{\"default\":null,\"cas\":[]}\n");
+}
+
+#[test]
+fn completions_and_manual_pages_are_written() {
+    let place = Place::new();
+    let ran = place.run(&["completions", "bash"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.contains("session"));
+    std::fs::create_dir(place.path("man")).unwrap();
+    assert_eq!(place.run(&["man", "man"]).code, 0);
+    assert!(place.path("man/casque-session-create.1").exists());
+    let ran = place.run(&["man", "absent"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("`absent`"), "{}", ran.stderr);
+}
