@@ -12,6 +12,7 @@
     reason = "ring 4, development only: sums of seconds and of lengths that were bounded before"
 )]
 
+pub mod ask;
 pub mod azure;
 pub mod cas;
 pub mod cli;

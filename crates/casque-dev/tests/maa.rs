@@ -1,0 +1,192 @@
+//! The local MAA: quotes of the software TEE with one thing bent, judged by our own appraiser.
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_appraise::{MaaKeys, MaaToken, MaaTrust, verify_maa_token};
+use casque_dev::azure::{FaultPlan, Service};
+use casque_testkit::sgx::{QuoteFlaw, QuoteSpec, software_identity};
+use casque_types::{Seconds, SgxIdentity, sha256};
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+use support::{Local, json as read};
+
+const RUNTIME: &[u8] = br#"{"v":"test","b":1,"a":2}"#;
+
+fn identity() -> SgxIdentity {
+    software_identity(sha256(b"program").into())
+}
+
+fn report_data(runtime: &[u8]) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(sha256(runtime).as_bytes());
+    bytes
+}
+
+async fn attest(local: &Local, kind: &str, body: &Value) -> (StatusCode, Value) {
+    let url = format!("{}/attest/{kind}?api-version=2022-08-01", local.at().maa);
+    let headers = [("content-type", "application/json")];
+    read(
+        &local
+            .ask(Method::POST, &url, &headers, &body.to_string())
+            .await,
+    )
+}
+
+fn body(quote: &[u8], runtime: &[u8]) -> Value {
+    let data = URL_SAFE_NO_PAD.encode(runtime);
+    json!({
+        "quote": URL_SAFE_NO_PAD.encode(quote),
+        "runtimeData": {"data": data, "dataType": "JSON"},
+    })
+}
+
+fn code(body: &Value) -> &str {
+    body["error"]["code"].as_str().unwrap_or_default()
+}
+
+/// Verifies a token with the keys that the instance serves.
+async fn verified(local: &Local, token: &str) -> SgxIdentity {
+    let maa = &local.at().maa;
+    let keys = local
+        .ask(Method::GET, &format!("{maa}/certs"), &[], "")
+        .await;
+    let keys = MaaKeys::parse(&keys.body).unwrap();
+    let trust = MaaTrust {
+        issuer: maa.parse().unwrap(),
+        min_rsa_bits: 2048,
+        clock_skew: Seconds(60),
+    };
+    let now = local.azure.faults(Service::Maa).unwrap().now();
+    let token = MaaToken::parse(token).unwrap();
+    verify_maa_token(&token, &keys, &trust, now)
+        .unwrap()
+        .identity
+}
+
+#[tokio::test]
+async fn attest_good_quote_is_answered_with_a_token_that_verifies() {
+    let local = Local::start().await;
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!(verified(&local, token).await, identity());
+}
+
+#[tokio::test]
+async fn attest_after_rotation_old_and_new_tokens_verify() {
+    let local = Local::start().await;
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let request = body(&quote, RUNTIME);
+    let (_, before) = attest(&local, "SgxEnclave", &request).await;
+    let url = format!("{}/keys/maa/rotate", local.at().admin);
+    local.ask(Method::POST, &url, &[], "").await;
+    let (_, after) = attest(&local, "SgxEnclave", &request).await;
+    for answer in [before, after] {
+        verified(&local, answer["token"].as_str().unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn attest_open_enclave_header_is_stripped() {
+    let local = Local::start().await;
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let mut report = vec![1, 0, 0, 0, 2, 0, 0, 0];
+    report.extend((quote.len() as u64).to_le_bytes());
+    report.extend(&quote);
+    let mut request = body(&quote, RUNTIME);
+    request["report"] = json!(URL_SAFE_NO_PAD.encode(&report));
+    let (status, _) = attest(&local, "OpenEnclave", &request).await;
+    assert_eq!(status, StatusCode::OK);
+    request["report"] = json!(URL_SAFE_NO_PAD.encode(&quote));
+    let (status, _) = attest(&local, "OpenEnclave", &request).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn attest_flawed_quote_is_an_invalid_parameter() {
+    let local = Local::start().await;
+    let spec = QuoteSpec::new(identity(), report_data(RUNTIME));
+    let quote = local
+        .tee
+        .quote_of(&spec.with_flaw(QuoteFlaw::ReportSignature))
+        .unwrap();
+    let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(code(&answer), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn attest_quote_of_another_tee_is_an_invalid_parameter() {
+    let (local, other) = (Local::start().await, Local::start().await);
+    let quote = other.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(code(&answer), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn attest_other_runtime_data_is_an_invalid_parameter() {
+    let local = Local::start().await;
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, b"{}")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("runtimeData"), "{message}");
+}
+
+#[tokio::test]
+async fn attest_draft_policy_is_not_supported() {
+    let local = Local::start().await;
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let mut request = body(&quote, RUNTIME);
+    request["draftPolicyForAttestation"] = json!("version= 1.0;");
+    let (status, answer) = attest(&local, "SgxEnclave", &request).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(code(&answer), "NotSupported");
+}
+
+#[tokio::test]
+async fn attest_other_tee_kind_is_not_found() {
+    let local = Local::start().await;
+    let (status, answer) = attest(&local, "SevSnpVm", &json!({})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(code(&answer), "NotFound");
+}
+
+#[tokio::test]
+async fn attest_lifetime_fault_shortens_the_token() {
+    let local = Local::start().await;
+    let faults = local.azure.faults(Service::Maa).unwrap();
+    faults.set(FaultPlan {
+        token_lifetime_s: Some(60),
+        ..FaultPlan::default()
+    });
+    let quote = local.tee.quote(&identity(), &report_data(RUNTIME)).unwrap();
+    let (_, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
+    let claims = answer["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(life, 60);
+}
+
+#[tokio::test]
+async fn pccs_serves_the_platform_of_the_tee_alone() {
+    let local = Local::start().await;
+    let pccs = format!("{}/sgx/certification/v4", local.at().pccs);
+    let fmspc = hex::encode(local.tee.platform().fmspc);
+    let url = format!("{pccs}/tcb?fmspc={fmspc}");
+    let tcb = local.ask(Method::GET, &url, &[], "").await;
+    assert_eq!(tcb.status, StatusCode::OK);
+    let chain = tcb.headers["tcb-info-issuer-chain"].to_str().unwrap();
+    assert!(chain.starts_with("-----BEGIN%20CERTIFICATE"));
+    let url = format!("{pccs}/tcb?fmspc=000000000000");
+    let absent = local.ask(Method::GET, &url, &[], "").await;
+    assert_eq!(absent.status, StatusCode::NOT_FOUND);
+    let url = format!("{pccs}/pckcrl?ca=processor&encoding=der");
+    let crl = local.ask(Method::GET, &url, &[], "").await;
+    assert_eq!(crl.status, StatusCode::OK);
+    assert_eq!(crl.body.first(), Some(&0x30));
+}
