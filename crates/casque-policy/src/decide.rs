@@ -128,3 +128,6 @@ fn unknown_service(service: &ServiceName) -> Reason {
         hint: "compare the end of the config id with the policy's services".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

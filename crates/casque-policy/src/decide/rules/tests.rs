@@ -1,1 +1,476 @@
+use std::collections::BTreeSet;
 
+use casque_types::{MrEnclave, MrSigner, ServiceName};
+use proptest::prelude::*;
+
+use super::*;
+use crate::SvnRule;
+
+const TEXT: &str = "name: ns/app
+version: '0.3'
+services:
+  - name: web
+    attestation:
+      - mrenclave: ['0101010101010101010101010101010101010101010101010101010101010101']
+        signer:
+          mrsigner: '0202020202020202020202020202020202020202020202020202020202020202'
+          isvprodid: 7
+          isvsvn_min: 3
+          isvsvn_max: 5
+";
+
+fn policy() -> Policy {
+    Policy::parse(TEXT).unwrap().policy
+}
+
+fn maa_policy() -> Policy {
+    let mut policy = policy();
+    policy.security.mode = Mode::Maa {
+        url: "https://a.attest.azure.net".parse().unwrap(),
+        min_rsa_bits: 2048,
+    };
+    policy.security.tolerate.insert(Toleration::MaaManagedTcb);
+    policy
+}
+
+fn identity() -> SgxIdentity {
+    SgxIdentity {
+        mr_enclave: MrEnclave::from([1; 32]),
+        mr_signer: MrSigner::from([2; 32]),
+        product_id: 7,
+        svn: 4,
+        debug: false,
+    }
+}
+
+fn tcb(status: TcbStatus, advisories: &[u32]) -> Tcb {
+    Tcb {
+        status,
+        advisories: advisories
+            .iter()
+            .filter_map(|number| AdvisoryId::from_number(*number))
+            .collect(),
+    }
+}
+
+fn maa(url: &str) -> Verifier {
+    Verifier::Maa {
+        issuer: url.parse().unwrap(),
+    }
+}
+
+fn service(policy: &Policy) -> &Service {
+    let name: ServiceName = "web".parse().unwrap();
+    policy.service(&name).unwrap()
+}
+
+fn reasons(policy: &Policy, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<Reason> {
+    let identity = Identity::Sgx(identity.clone());
+    let proof = Proof {
+        identity: &identity,
+        tcb,
+        verifier: by,
+    };
+    judge(policy, service(policy), &proof)
+}
+
+fn codes(policy: &Policy, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<&'static str> {
+    let reasons = reasons(policy, identity, tcb, by);
+    reasons.iter().map(|reason| reason.code.as_str()).collect()
+}
+
+/// What is denied of an identity on an up-to-date platform.
+fn of_identity(policy: &Policy, identity: &SgxIdentity) -> Vec<&'static str> {
+    let tcb = tcb(TcbStatus::UpToDate, &[]);
+    codes(policy, identity, &tcb, &Verifier::Casque)
+}
+
+/// What is denied of a platform.
+fn of_platform(
+    tolerate: &[Toleration],
+    ignored: &[u32],
+    status: TcbStatus,
+    advisories: &[u32],
+) -> Vec<&'static str> {
+    let mut policy = policy();
+    policy.security.tolerate = tolerate.iter().copied().collect();
+    let ignored = tcb(TcbStatus::UpToDate, ignored).advisories;
+    policy.security.ignore_advisories = IgnoredAdvisories::Listed(ignored.into_iter().collect());
+    let tcb = tcb(status, advisories);
+    codes(&policy, &identity(), &tcb, &Verifier::Casque)
+}
+
+#[test]
+fn judge_expected_enclave_is_granted() {
+    assert!(of_identity(&policy(), &identity()).is_empty());
+}
+
+#[test]
+fn judge_one_factor_bent_names_that_factor() {
+    let bent = |bend: fn(&mut SgxIdentity)| {
+        let mut identity = identity();
+        bend(&mut identity);
+        of_identity(&policy(), &identity)
+    };
+    let other = |i: &mut SgxIdentity| i.mr_enclave = MrEnclave::from([9; 32]);
+    assert_eq!(bent(other), ["measurement-mismatch"]);
+    let other = |i: &mut SgxIdentity| i.mr_signer = MrSigner::from([9; 32]);
+    assert_eq!(bent(other), ["signer-mismatch"]);
+    assert_eq!(bent(|i| i.product_id = 8), ["product-mismatch"]);
+    assert_eq!(bent(|i| i.svn = 2), ["svn-too-low"]);
+    assert_eq!(bent(|i| i.svn = 6), ["svn-too-high"]);
+    assert_eq!(bent(|i| i.debug = true), ["debug-enclave"]);
+    assert!(bent(|i| i.svn = 3).is_empty());
+    assert!(bent(|i| i.svn = 5).is_empty());
+}
+
+#[test]
+fn judge_every_failed_rule_is_told_with_its_path() {
+    let found = SgxIdentity {
+        mr_enclave: MrEnclave::from([9; 32]),
+        mr_signer: MrSigner::from([9; 32]),
+        product_id: 8,
+        svn: 1,
+        debug: true,
+    };
+    let tcb = tcb(TcbStatus::OutOfDate, &[615]);
+    let reasons = reasons(&policy(), &found, &tcb, &Verifier::Casque);
+    let told: Vec<(&str, &str)> = reasons
+        .iter()
+        .map(|reason| (reason.code.as_str(), reason.path.as_str()))
+        .collect();
+    let entry = "services[web].attestation[0]";
+    assert_eq!(
+        told,
+        [
+            (
+                "measurement-mismatch",
+                format!("{entry}.mrenclave").as_str()
+            ),
+            ("signer-mismatch", &format!("{entry}.signer.mrsigner")),
+            ("product-mismatch", &format!("{entry}.signer.isvprodid")),
+            ("svn-too-low", &format!("{entry}.signer.isvsvn")),
+            ("debug-enclave", "security.attestation.tolerate"),
+            ("tcb-outdated", "security.attestation.tolerate"),
+            (
+                "advisory-not-ignored",
+                "security.attestation.ignore_advisories"
+            ),
+        ]
+    );
+    assert_eq!(reasons[0].expected, "01".repeat(32));
+    assert_eq!(reasons[0].found, "09".repeat(32));
+}
+
+#[test]
+fn judge_any_entry_is_enough() {
+    let mut policy = policy();
+    policy.services[0].attestation.insert(
+        0,
+        AttestationEntry {
+            mr_enclaves: vec![MrEnclave::from([9; 32])],
+            signer: None,
+            position: crate::Position { line: 1, column: 1 },
+        },
+    );
+    assert!(of_identity(&policy, &identity()).is_empty());
+}
+
+#[test]
+fn judge_service_without_entries_grants_nobody() {
+    let mut policy = policy();
+    policy.services[0].attestation.clear();
+    assert_eq!(of_identity(&policy, &identity()), ["attestation-missing"]);
+}
+
+#[test]
+fn judge_entry_that_demands_nothing_grants_nobody() {
+    let mut policy = policy();
+    policy.services[0].attestation[0].mr_enclaves.clear();
+    policy.services[0].attestation[0].signer = None;
+    assert_eq!(of_identity(&policy, &identity()), ["measurement-mismatch"]);
+}
+
+#[test]
+fn judge_tolerated_debug_enclave_is_granted() {
+    let mut policy = policy();
+    policy.security.tolerate.insert(Toleration::DebugMode);
+    let debug = SgxIdentity {
+        debug: true,
+        ..identity()
+    };
+    assert!(of_identity(&policy, &debug).is_empty());
+}
+
+#[test]
+fn judge_other_verifier_than_demanded_is_denied() {
+    let up_to_date = tcb(TcbStatus::UpToDate, &[]);
+    let told = |policy: &Policy, by: &Verifier| codes(policy, &identity(), &up_to_date, by);
+    let (ours, other) = (
+        maa("https://a.attest.azure.net"),
+        maa("https://b.attest.azure.net"),
+    );
+    assert_eq!(told(&policy(), &ours), ["verifier-mismatch"]);
+    assert_eq!(told(&policy(), &Verifier::Nobody), ["evidence-missing"]);
+    assert_eq!(
+        told(&maa_policy(), &Verifier::Casque),
+        ["verifier-mismatch"]
+    );
+    assert_eq!(told(&maa_policy(), &Verifier::Nobody), ["evidence-missing"]);
+    assert_eq!(told(&maa_policy(), &other), ["issuer-mismatch"]);
+    assert!(told(&maa_policy(), &ours).is_empty());
+}
+
+#[test]
+fn judge_maa_without_its_toleration_is_denied() {
+    let mut policy = maa_policy();
+    policy.security.tolerate.clear();
+    let by = maa("https://a.attest.azure.net");
+    let told = codes(&policy, &identity(), &Tcb::unknown(), &by);
+    assert_eq!(told, ["tcb-managed-by-maa"]);
+}
+
+#[test]
+fn judge_mode_none_grants_without_evidence() {
+    let mut policy = policy();
+    policy.security.mode = Mode::DangerousNone;
+    let proof = Proof {
+        identity: &Identity::Unattested,
+        tcb: &Tcb::unknown(),
+        verifier: &Verifier::Nobody,
+    };
+    assert_eq!(judge(&policy, service(&policy), &proof), []);
+}
+
+#[test]
+fn judge_evidence_without_enclave_is_denied() {
+    let policy = policy();
+    let proof = Proof {
+        identity: &Identity::Unattested,
+        tcb: &tcb(TcbStatus::UpToDate, &[]),
+        verifier: &Verifier::Casque,
+    };
+    let reasons = judge(&policy, service(&policy), &proof);
+    assert_eq!(reasons[0].code, ReasonCode::IdentityMismatch);
+    assert_eq!(reasons.len(), 1);
+}
+
+/// The table of spec/evidence.md section 5: each status with what must be tolerated.
+#[test]
+fn judge_tcb_status_needs_exactly_its_tolerations() {
+    use TcbStatus as S;
+    use Toleration as T;
+    let (sw, cfg, old) = (
+        "tcb-needs-hardening",
+        "tcb-needs-configuration",
+        "tcb-outdated",
+    );
+    let table: &[(S, &[&str])] = &[
+        (S::UpToDate, &[]),
+        (S::SwHardeningNeeded, &[sw]),
+        (S::ConfigurationNeeded, &[cfg]),
+        (S::ConfigurationAndSwHardeningNeeded, &[cfg, sw]),
+        (S::OutOfDate, &[old]),
+        (S::OutOfDateConfigurationNeeded, &[old, cfg]),
+        (S::Revoked, &["tcb-revoked"]),
+        (S::Unstated, &["tcb-unstated"]),
+    ];
+    let words = [
+        (T::SoftwareHardeningNeeded, sw),
+        (T::InsecureConfiguration, cfg),
+        (T::Hyperthreading, cfg),
+        (T::InsecureIgpu, cfg),
+        (T::AepicLeak, cfg),
+        (T::OutdatedTcb, old),
+        (T::MaaManagedTcb, "nothing"),
+        (T::DebugMode, "nothing"),
+    ];
+    for (status, needed) in table {
+        assert_eq!(of_platform(&[], &[], *status, &[]), *needed, "{status}");
+        for (toleration, covered) in words {
+            let left: Vec<&str> = needed.iter().copied().filter(|n| *n != covered).collect();
+            let found = of_platform(&[toleration], &[], *status, &[]);
+            assert_eq!(found, left, "{status} with {toleration:?}");
+        }
+    }
+}
+
+#[test]
+fn judge_advisory_must_be_ignored_or_covered_by_its_shortcut() {
+    use Toleration as T;
+    let status = TcbStatus::UpToDate;
+    assert_eq!(
+        of_platform(&[], &[], status, &[615]),
+        ["advisory-not-ignored"]
+    );
+    assert!(of_platform(&[], &[615], status, &[615]).is_empty());
+    for (toleration, number) in [
+        (T::Hyperthreading, 233),
+        (T::InsecureIgpu, 219),
+        (T::AepicLeak, 657),
+    ] {
+        assert!(of_platform(&[toleration], &[], status, &[number]).is_empty());
+        let other = of_platform(&[toleration], &[], status, &[615]);
+        assert_eq!(other, ["advisory-not-ignored"]);
+    }
+    // A category covers no advisory by itself.
+    let category = of_platform(&[T::OutdatedTcb], &[], TcbStatus::OutOfDate, &[615]);
+    assert_eq!(category, ["advisory-not-ignored"]);
+}
+
+/// The worked example of spec/evidence.md section 5.
+#[test]
+fn judge_worked_example_is_granted_with_both_advisories_alone() {
+    use Toleration as T;
+    let tolerate = [T::Hyperthreading, T::SoftwareHardeningNeeded];
+    let status = TcbStatus::ConfigurationAndSwHardeningNeeded;
+    assert!(of_platform(&tolerate, &[289, 615], status, &[289, 615]).is_empty());
+    for one in [289, 615] {
+        let found = of_platform(&tolerate, &[one], status, &[289, 615]);
+        assert_eq!(found, ["advisory-not-ignored"]);
+    }
+}
+
+#[test]
+fn judge_all_ignored_covers_every_advisory_and_no_status() {
+    let mut policy = policy();
+    policy.security.ignore_advisories = IgnoredAdvisories::All;
+    let tcb = tcb(TcbStatus::SwHardeningNeeded, &[615, 233]);
+    let found = codes(&policy, &identity(), &tcb, &Verifier::Casque);
+    assert_eq!(found, ["tcb-needs-hardening"]);
+}
+
+const TOLERATIONS: [Toleration; 8] = [
+    Toleration::DebugMode,
+    Toleration::Hyperthreading,
+    Toleration::InsecureIgpu,
+    Toleration::SoftwareHardeningNeeded,
+    Toleration::AepicLeak,
+    Toleration::InsecureConfiguration,
+    Toleration::OutdatedTcb,
+    Toleration::MaaManagedTcb,
+];
+const STATUSES: [TcbStatus; 8] = [
+    TcbStatus::Unstated,
+    TcbStatus::UpToDate,
+    TcbStatus::SwHardeningNeeded,
+    TcbStatus::ConfigurationNeeded,
+    TcbStatus::ConfigurationAndSwHardeningNeeded,
+    TcbStatus::OutOfDate,
+    TcbStatus::OutOfDateConfigurationNeeded,
+    TcbStatus::Revoked,
+];
+const ADVISORIES: [u32; 5] = [219, 233, 289, 615, 657];
+
+prop_compose! {
+    fn any_policy()(
+        maa_mode in any::<bool>(),
+        tolerate in proptest::sample::subsequence(&TOLERATIONS, 0..=8),
+        ignored in proptest::sample::subsequence(&ADVISORIES, 0..=5),
+        measured in proptest::option::of(1_u8..3),
+        signer in proptest::option::of((1_u8..3, 6_u16..8, 2_u16..5, 3_u16..7)),
+    ) -> Policy {
+        let mut policy = if maa_mode { maa_policy() } else { policy() };
+        policy.security.tolerate = tolerate.into_iter().collect::<BTreeSet<_>>();
+        let ignored = tcb(TcbStatus::UpToDate, &ignored).advisories.into_iter().collect();
+        policy.security.ignore_advisories = IgnoredAdvisories::Listed(ignored);
+        let entry = &mut policy.services[0].attestation[0];
+        entry.mr_enclaves = measured.map(|byte| MrEnclave::from([byte; 32])).into_iter().collect();
+        entry.signer = signer.map(|(byte, product_id, least, greatest)| SignerRule {
+            mr_signer: MrSigner::from([byte; 32]),
+            product_id,
+            svn: SvnRule { least, greatest },
+        });
+        policy
+    }
+}
+
+prop_compose! {
+    fn any_proof()(
+        measured in 1_u8..3, signer in 1_u8..3, product_id in 6_u16..8, svn in 1_u16..8,
+        debug in any::<bool>(),
+        status in proptest::sample::select(&STATUSES[..]),
+        advisories in proptest::sample::subsequence(&ADVISORIES, 0..=5),
+        by in 0_usize..4,
+    ) -> (SgxIdentity, Tcb, Verifier) {
+        let identity = SgxIdentity {
+            mr_enclave: MrEnclave::from([measured; 32]),
+            mr_signer: MrSigner::from([signer; 32]),
+            product_id, svn, debug,
+        };
+        let by = match by {
+            0 => Verifier::Nobody,
+            1 => maa("https://a.attest.azure.net"),
+            2 => maa("https://b.attest.azure.net"),
+            _ => Verifier::Casque,
+        };
+        (identity, tcb(status, &advisories), by)
+    }
+}
+
+/// The same policy with a demand less, one at a time.
+fn loosened(policy: &Policy) -> Vec<Policy> {
+    let copy = || {
+        let mut copy = maa_policy();
+        copy.security = policy.security.clone();
+        copy.services[0].attestation = policy.services[0].attestation.clone();
+        copy
+    };
+    let mut looser: Vec<Policy> = TOLERATIONS
+        .iter()
+        .map(|toleration| {
+            let mut policy = copy();
+            policy.security.tolerate.insert(*toleration);
+            policy
+        })
+        .collect();
+    let mut all_ignored = copy();
+    all_ignored.security.ignore_advisories = IgnoredAdvisories::All;
+    let mut entry_more = copy();
+    let entry = AttestationEntry {
+        mr_enclaves: vec![MrEnclave::from([1; 32])],
+        signer: None,
+        position: crate::Position { line: 1, column: 1 },
+    };
+    entry_more.services[0].attestation.push(entry);
+    looser.extend([all_ignored, entry_more]);
+    let entry = &policy.services[0].attestation[0];
+    if let Some(signer) = &entry.signer {
+        let mut open = copy();
+        open.services[0].attestation[0].signer = Some(SignerRule {
+            svn: SvnRule {
+                least: 0,
+                greatest: u16::MAX,
+            },
+            ..signer.clone()
+        });
+        looser.push(open);
+        if !entry.mr_enclaves.is_empty() {
+            let mut unmeasured = copy();
+            unmeasured.services[0].attestation[0].mr_enclaves.clear();
+            let mut unsigned = copy();
+            unsigned.services[0].attestation[0].signer = None;
+            looser.extend([unmeasured, unsigned]);
+        }
+    }
+    looser
+}
+
+proptest! {
+    #[test]
+    fn judge_is_monotone(policy in any_policy(), (identity, tcb, by) in any_proof()) {
+        let granted = reasons(&policy, &identity, &tcb, &by).is_empty();
+        for looser in loosened(&policy) {
+            let still = reasons(&looser, &identity, &tcb, &by).is_empty();
+            prop_assert!(!granted || still, "{:?} {:?}", looser.security, looser.services);
+        }
+    }
+
+    /// What the cheap look denies is denied in the end too.
+    #[test]
+    fn judge_identity_denies_nothing_that_is_granted(policy in any_policy(), (identity, tcb, by) in any_proof()) {
+        let granted = reasons(&policy, &identity, &tcb, &by).is_empty();
+        let screened = judge_identity(&policy, service(&policy), &Identity::Sgx(identity));
+        prop_assert!(!granted || screened.is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+use assert_matches::assert_matches;
+use casque_appraise::appraise_absent;
+use casque_types::{Kem, KemPublicKey, KeyHash, MrEnclave, MrSigner, Nonce, RuntimeData};
+
+use super::*;
+
+const TEXT: &str = "name: ns/app
+version: '0.3'
+security: {attestation: {mode: none}}
+services:
+  - name: web
+    mrenclaves: ['0101010101010101010101010101010101010101010101010101010101010101']
+  - name: job
+";
+
+fn policy(mode: &str) -> Policy {
+    let text = TEXT
+        .replace("{mode: none}", mode)
+        .replace("  - name: job\n", "");
+    Policy::parse(&text).unwrap().policy
+}
+
+fn open_policy() -> Policy {
+    Policy::parse(TEXT).unwrap().policy
+}
+
+fn absent(config: &str) -> Appraisal {
+    appraise_absent(RuntimeData::new(
+        KeyHash::of_spki(b"server"),
+        config.parse().unwrap(),
+        Nonce::from_bytes(vec![7; 32]).unwrap(),
+        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
+    ))
+}
+
+fn name(text: &str) -> ServiceName {
+    text.parse().unwrap()
+}
+
+fn codes(denial: &Denial) -> Vec<&'static str> {
+    denial.reasons.iter().map(|r| r.code.as_str()).collect()
+}
+
+#[test]
+fn decide_mode_none_grants_the_service_asked_for() {
+    let grant = decide(&open_policy(), &name("job"), absent("ns/app/job")).unwrap();
+    assert_eq!(*grant.service(), name("job"));
+    assert_matches!(grant.appraisal().identity(), Identity::Unattested);
+}
+
+#[test]
+fn decide_evidence_for_another_config_is_denied() {
+    for config in ["ns/app/web", "ns/other/job"] {
+        let denial = decide(&open_policy(), &name("job"), absent(config)).unwrap_err();
+        assert_eq!(codes(&denial), ["config-mismatch"]);
+    }
+}
+
+#[test]
+fn decide_unknown_service_is_denied() {
+    let denial = decide(&open_policy(), &name("x"), absent("ns/app/x")).unwrap_err();
+    assert_eq!(codes(&denial), ["service-unknown"]);
+}
+
+#[test]
+fn decide_without_evidence_is_denied_by_hardware() {
+    let policy = policy("{mode: hardware}");
+    let denial = decide(&policy, &name("web"), absent("ns/app/web")).unwrap_err();
+    assert_eq!(codes(&denial), ["evidence-missing"]);
+}
+
+#[test]
+fn screen_absent_evidence_is_denied_at_once() {
+    let policy = policy("{mode: hardware}");
+    let denial = screen(&policy, &name("web"), &Evidence::Absent).unwrap_err();
+    assert_eq!(codes(&denial), ["evidence-missing"]);
+    assert_matches!(
+        screen(&open_policy(), &name("web"), &Evidence::Absent),
+        Ok(())
+    );
+    let denial = screen(&policy, &name("x"), &Evidence::Absent).unwrap_err();
+    assert_eq!(codes(&denial), ["service-unknown"]);
+}
+
+fn claimed(byte: u8, debug: bool) -> SgxIdentity {
+    SgxIdentity {
+        mr_enclave: MrEnclave::from([byte; 32]),
+        mr_signer: MrSigner::from([2; 32]),
+        product_id: 1,
+        svn: 1,
+        debug,
+    }
+}
+
+fn screened(
+    policy: &Policy,
+    kind: EvidenceKind,
+    claimed: Option<&SgxIdentity>,
+) -> Vec<&'static str> {
+    let service = policy.service(&name("web")).unwrap();
+    let reasons = screen_claims(policy, service, kind, claimed);
+    reasons.iter().map(|r| r.code.as_str()).collect()
+}
+
+#[test]
+fn screen_claims_are_judged_as_evidence_will_be() {
+    let hardware = policy("{mode: hardware}");
+    let maa = policy("{mode: maa, url: 'https://a.example', tolerate: maa-managed-tcb}");
+    let (sgx, token) = (EvidenceKind::Sgx, EvidenceKind::MaaToken);
+    for (policy, kind) in [(&hardware, sgx), (&maa, sgx), (&maa, token)] {
+        assert!(screened(policy, kind, Some(&claimed(1, false))).is_empty());
+        let other = screened(policy, kind, Some(&claimed(9, true)));
+        assert_eq!(other, ["measurement-mismatch", "debug-enclave"]);
+    }
+    assert_eq!(
+        screened(&hardware, token, Some(&claimed(1, false))),
+        ["verifier-mismatch"]
+    );
+    assert_eq!(screened(&maa, token, None), ["identity-mismatch"]);
+}
