@@ -1,0 +1,196 @@
+//! The clients' installation, in `target/peers`: done once for each list of versions.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::Failure;
+use crate::run::{is_there, not_started, program, root, target};
+
+/// What the clients are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    /// azure-identity, azure-keyvault-*, azure-security-attestation.
+    Python,
+    /// @azure/identity, @azure/keyvault-secrets.
+    Node,
+}
+
+impl Language {
+    /// Its folder's name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+        }
+    }
+
+    /// How its scripts' names end.
+    pub(super) const fn extension(self) -> &'static str {
+        match self {
+            Self::Python => "py",
+            Self::Node => "mjs",
+        }
+    }
+
+    const fn versions_file(self) -> &'static str {
+        match self {
+            Self::Python => "requirements.txt",
+            Self::Node => "package.json",
+        }
+    }
+
+    /// Debian's packages that bring what installs its clients.
+    const fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["python3", "python3-venv"],
+            Self::Node => &["nodejs", "npm"],
+        }
+    }
+}
+
+/// Whether scripts can be run.
+pub(super) enum Clients {
+    /// With this interpreter.
+    Ready(PathBuf),
+    /// Not here; why.
+    Unavailable(&'static str),
+}
+
+/// Why an installation did not happen.
+enum NotInstalled {
+    /// The tool that installs is not on this machine.
+    NoTool,
+    /// The registry does not answer.
+    Offline,
+    /// Anything else: a defect, to be seen.
+    Failed(Failure),
+}
+
+/// Installs the clients, unless these versions are there.
+pub(super) fn install(language: Language) -> Result<Clients, Failure> {
+    let folder = target().join("peers").join(language.name());
+    let versions = root()
+        .join("peers")
+        .join(language.name())
+        .join(language.versions_file());
+    let wanted = std::fs::read_to_string(&versions).map_err(|error| {
+        Failure::new(format!("`{}` cannot be read: {error}", versions.display()))
+    })?;
+    let stamp = folder.join("installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(Clients::Ready(interpreter(language, &folder)));
+    }
+    println!("installing the clients of {}", language.name());
+    let mut outcome = install_into(language, &folder, &versions);
+    if matches!(outcome, Err(NotInstalled::NoTool)) && install_debian(language.debian_packages()) {
+        outcome = install_into(language, &folder, &versions);
+    }
+    match outcome {
+        Ok(()) => {
+            std::fs::write(&stamp, wanted).map_err(|error| unwritable(&stamp, &error))?;
+            Ok(Clients::Ready(interpreter(language, &folder)))
+        }
+        Err(NotInstalled::NoTool) => Ok(Clients::Unavailable("neither there nor to be installed")),
+        Err(NotInstalled::Offline) => Ok(Clients::Unavailable("offline")),
+        Err(NotInstalled::Failed(failure)) => Err(failure),
+    }
+}
+
+fn interpreter(language: Language, folder: &Path) -> PathBuf {
+    match language {
+        Language::Python => folder.join("bin/python"),
+        Language::Node => PathBuf::from("node"),
+    }
+}
+
+fn install_into(language: Language, folder: &Path, versions: &Path) -> Result<(), NotInstalled> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| NotInstalled::Failed(unwritable(folder, &error)))?;
+    match language {
+        Language::Python => install_python(folder, versions),
+        Language::Node => install_node(folder, versions),
+    }
+}
+
+fn install_python(folder: &Path, versions: &Path) -> Result<(), NotInstalled> {
+    let mut make = program("python3");
+    make.args(["-m", "venv", "--clear"]).arg(folder);
+    // Debian's Python has the module and lacks what it needs, and says so by failing.
+    if !is_there(&mut make) {
+        return Err(NotInstalled::NoTool);
+    }
+    let mut pip = program(folder.join("bin/pip"));
+    pip.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ]);
+    download(pip.arg(versions))
+}
+
+fn install_node(folder: &Path, versions: &Path) -> Result<(), NotInstalled> {
+    for tool in ["node", "npm"] {
+        if !is_there(program(tool).arg("--version")) {
+            return Err(NotInstalled::NoTool);
+        }
+    }
+    let list = folder.join("package.json");
+    std::fs::copy(versions, &list)
+        .map_err(|error| NotInstalled::Failed(unwritable(&list, &error)))?;
+    let mut npm = program("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    download(npm.current_dir(folder))
+}
+
+/// Runs an installer, and tells a registry that does not answer from an installation that fails.
+fn download(command: &mut Command) -> Result<(), NotInstalled> {
+    let output = command
+        .output()
+        .map_err(|error| NotInstalled::Failed(not_started(command, &error)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = said(&output);
+    if OFFLINE.iter().any(|sign| said.contains(sign)) {
+        return Err(NotInstalled::Offline);
+    }
+    let name = command.get_program().to_string_lossy();
+    let sentence = format!("`{name}` did not install the clients:\n{said}");
+    Err(NotInstalled::Failed(Failure::new(sentence)))
+}
+
+fn said(output: &Output) -> String {
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// Whether Debian's packages could be installed: on another system, or as another user than root, they cannot.
+fn install_debian(packages: &[&str]) -> bool {
+    let apt = |arguments: &[&str]| {
+        let mut command = program("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(arguments);
+        is_there(&mut command)
+    };
+    apt(&["update"]) && apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("`{}` cannot be written: {error}", path.display()))
+}
+
+/// What pip and npm say when a registry cannot be reached.
+const OFFLINE: [&str; 9] = [
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "NameResolutionError",
+    "ProxyError",
+    "Temporary failure in name resolution",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ETIMEDOUT",
+];
