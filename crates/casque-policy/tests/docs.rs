@@ -1,0 +1,83 @@
+//! The documents list exactly what the source has, and the examples are policies.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use casque_policy::{DIAGNOSTIC_CODES, Mode, Policy, ReasonCode, substitute};
+
+fn root(path: &str) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The codes in the first column of a document's tables, in order.
+fn documented(path: &str) -> Vec<String> {
+    root(path)
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(code, rest)| {
+            assert_eq!(
+                rest.matches(" | ").count(),
+                2,
+                "{code} has a cause and a mend"
+            );
+            code.to_owned()
+        })
+        .collect()
+}
+
+fn expect_same(path: &str, in_source: &[&str]) {
+    let documented = documented(path);
+    let unique: BTreeSet<&str> = documented.iter().map(String::as_str).collect();
+    assert_eq!(unique.len(), documented.len(), "{path}: no code twice");
+    let in_source: BTreeSet<&str> = in_source.iter().copied().collect();
+    assert_eq!(unique, in_source, "{path}");
+}
+
+#[test]
+fn diagnostics_document_lists_exactly_the_codes() {
+    expect_same("docs/diagnostics.md", DIAGNOSTIC_CODES);
+}
+
+#[test]
+fn reason_codes_document_lists_exactly_the_codes() {
+    let codes: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+    expect_same("docs/reason-codes.md", &codes);
+}
+
+fn variable(name: &str) -> Option<String> {
+    let value = match name {
+        "NAMESPACE" => "my-namespace",
+        "MEASUREMENT" => "291645fc02749ef4f895da626d1ffe9bf45d34aad2177507844e1b87d220219f",
+        "MAA_URL" => "https://localhost:8443",
+        "TENANT_ID" => "e1c3b6de-6f5f-4b0e-9b1c-3f2a7d54c0a1",
+        "CLIENT_ID" => "5a0d1c7e-2f7b-4d0b-8a55-6c1f0e9b7a11",
+        "CLIENT_SECRET" => "local~only.7Q8aXv+3Yd%2BnotReal&ok",
+        "VAULT" => "https://localhost:8444",
+        "VAULT_SECRET" => "db-password",
+        "VAULT_CERTIFICATE" => "web-cert",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+#[test]
+fn aks_examples_are_policies_without_findings() {
+    for path in ["examples/aks/namespace.yaml", "examples/aks/session.yaml"] {
+        let text = substitute(&root(path), &variable).unwrap();
+        let parsed = Policy::parse(&text).unwrap();
+        assert_eq!(parsed.warnings, [], "{path}");
+    }
+}
+
+#[test]
+fn aks_example_is_judged_by_its_attestation_service() {
+    let text = substitute(&root("examples/aks/session.yaml"), &variable).unwrap();
+    let policy = Policy::parse(&text).unwrap().policy;
+    let url = "https://localhost:8443".parse().unwrap();
+    let expected = Mode::Maa {
+        url,
+        min_rsa_bits: 2048,
+    };
+    assert_eq!(policy.security.mode, expected);
+}
