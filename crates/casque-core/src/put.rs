@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use casque_policy::{Diagnostic, Operation, Parsed, Policy, policy_hash};
+use casque_policy::{Diagnostic, Operation, Policy, policy_hash};
 use casque_types::{KeyHash, PolicyHash, PolicyName, Secret, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
@@ -35,9 +35,8 @@ impl<P: Ports> Casque<P> {
         caller: Option<&KeyHash>,
     ) -> Result<PutOutcome, PutPolicyError> {
         let caller = caller.ok_or(PutPolicyError::NoCaller)?;
-        let Parsed {
-            policy, warnings, ..
-        } = Policy::parse(text).map_err(PutPolicyError::Policy)?;
+        let parsed = Policy::parse(text).map_err(PutPolicyError::Policy)?;
+        let (policy, warnings) = (parsed.policy, parsed.warnings);
         let current = self.loaded_for_put(&policy.name).await?;
         let creator = self.creator_of(&policy, current.as_deref(), caller).await?;
         let hash = policy_hash(&policy, Some(&creator));
