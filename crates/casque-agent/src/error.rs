@@ -1,131 +1,67 @@
-//! Why no program was started, and the exit code that says so.
+//! Why the program did not run, and which exit code that is.
 
-use std::error::Error;
+use std::io;
 
-use casque_secrets::SealError;
-use casque_wire::Failure;
+use casque_client::{ClientError, ReleaseError};
 use thiserror::Error;
 
-use crate::GatherError;
-use crate::launch::LaunchError;
-use crate::place::PlaceError;
-use crate::program::ProgramError;
+use crate::{
+    AgentExit, AttesterError, EvidenceError, PlaceError, ProgramError, SettingsError,
+    SuperviseError,
+};
 
-/// The agent's own exit codes; any other is the program's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentExit {
-    /// 100: flags or environment.
-    Usage,
-    /// 101: the server cannot be reached, or could not do its part; try again.
-    Server,
-    /// 102: there is no evidence.
-    Evidence,
-    /// 103: denied, or the evidence proves nothing.
-    Denied,
-    /// 104: the answer is not from the pinned server.
-    OtherServer,
-    /// 105: a file cannot be placed.
-    Place,
-    /// 106: the program cannot be started.
-    Program,
-}
-
-impl AgentExit {
-    /// The code.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Usage => 100,
-            Self::Server => 101,
-            Self::Evidence => 102,
-            Self::Denied => 103,
-            Self::OtherServer => 104,
-            Self::Place => 105,
-            Self::Program => 106,
-        }
-    }
-}
-
-/// Why no program was started.
+/// Why the program did not run.
 #[derive(Debug, Error)]
 pub enum AgentError {
-    /// The server refused, or failed at the request.
-    #[error("the server answered {status}: {}", failure.message)]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Its account.
-        failure: Box<Failure>,
-    },
-    /// The server cannot be talked to.
-    #[error("no answer from the server")]
-    Server(#[source] Box<dyn Error + Send + Sync>),
-    /// Another server, or an answer that the pinned one did not sign.
-    #[error("the answer is not from the pinned server")]
-    OtherServer(#[source] Box<dyn Error + Send + Sync>),
-    /// No key pair.
-    #[error("no key pair for the answer could be made")]
-    Key(#[source] SealError),
-    /// No evidence.
-    #[error("no evidence could be gathered")]
-    Evidence(#[source] GatherError),
-    /// No program to start.
+    /// The settings.
     #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// A file is not placed.
+    Settings(#[from] SettingsError),
+    /// There is no source of evidence.
+    #[error(transparent)]
+    Attester(#[from] AttesterError),
+    /// Core dumps could not be switched off.
+    #[error("cannot switch core dumps off, which could hold secrets")]
+    Harden(#[source] io::Error),
+    /// The client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nothing was released.
+    #[error(transparent)]
+    Release(#[from] ReleaseError<EvidenceError>),
+    /// The files.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// The program did not start.
+    /// The program to start.
     #[error(transparent)]
-    Launch(#[from] LaunchError),
+    Program(#[from] ProgramError),
+    /// Starting it and watching over it.
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
 }
 
 impl AgentError {
-    /// The exit code.
+    /// How the agent ends over it.
     #[must_use]
     pub const fn exit(&self) -> AgentExit {
         match self {
-            Self::Refused { status, .. } if *status < 500 => AgentExit::Denied,
-            Self::Refused { .. } | Self::Server(_) => AgentExit::Server,
-            Self::OtherServer(_) => AgentExit::OtherServer,
-            Self::Key(_) | Self::Evidence(_) => AgentExit::Evidence,
-            Self::Place(_) => AgentExit::Place,
-            Self::Program(_) | Self::Launch(_) => AgentExit::Program,
+            Self::Settings(_) => AgentExit::Usage,
+            Self::Attester(_) | Self::Release(ReleaseError::Evidence(_)) => AgentExit::NoEvidence,
+            Self::Harden(_) | Self::Release(ReleaseError::Key(_)) => AgentExit::Failed,
+            Self::Client(error) | Self::Release(ReleaseError::Client(error)) => exit_of(error),
+            Self::Release(ReleaseError::Open(_)) => AgentExit::OtherServer,
+            Self::Place(_) => AgentExit::Files,
+            Self::Program(_) | Self::Supervise(_) => AgentExit::Start,
         }
-    }
-
-    /// What a person reads: the failure, its causes, and for a denial every rule that failed.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![self.to_string()];
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            lines.push(format!("  because: {error}"));
-            cause = error.source();
-        }
-        if let Self::Refused { failure, .. } = self {
-            lines.extend(failure_lines(failure));
-        }
-        lines
     }
 }
 
-fn failure_lines(failure: &Failure) -> Vec<String> {
-    let mut lines = vec![format!("  code: {}", failure.code)];
-    lines.extend(
-        failure
-            .causes
-            .iter()
-            .map(|cause| format!("  because: {cause}")),
-    );
-    for reason in &failure.reasons {
-        lines.push(format!("  - {} at {}", reason.code, reason.path));
-        if let Some(expected) = &reason.expected {
-            lines.push(format!("      expected: {expected}"));
-        }
-        lines.push(format!("      found:    {}", reason.found));
-        lines.push(format!("      do:       {}", reason.hint));
+const fn exit_of(error: &ClientError) -> AgentExit {
+    match error {
+        ClientError::OtherServer { .. } => AgentExit::OtherServer,
+        // Too many requests, and failures of the server's own: the same request may succeed later.
+        ClientError::Refused { status: 429, .. } => AgentExit::Unreachable,
+        ClientError::Refused { status, .. } if *status < 500 => AgentExit::Denied,
+        ClientError::CertificateAuthority | ClientError::Identity { .. } => AgentExit::Usage,
+        _ => AgentExit::Unreachable,
     }
-    lines.extend(failure.hint.iter().map(|hint| format!("  do: {hint}")));
-    lines
 }

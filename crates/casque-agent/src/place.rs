@@ -1,31 +1,67 @@
-//! Placing files: whole, with exact modes, by rename within their folder.
+//! Places released files in the workload's file system.
+//!
+//! 1. Every path is looked at: absolute, without `.` and `..`, naming a file, no path twice; what is there
+//!    already must not be a symbolic link or a directory.
+//! 2. Every file is written beside its place, with its exact mode whatever the umask, under a name nobody
+//!    else has.
+//! 3. Each is renamed into its place, so that nobody ever reads half a file. Nothing is renamed before all
+//!    are written: a full file system places none.
+//!
+//! Directories that are missing are made (0755 less the umask). Where the file system is not in memory the
+//! caller is told ([`Placed::on_disk`]): what is written there outlives the guest.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::process;
 
 use casque_types::ConfigurationFile;
+use rustix::fs::{StatFs, fstatfs};
 use thiserror::Error;
 
-/// Why a file is not placed.
+/// What was placed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Those whose file system is not in memory (tmpfs, ramfs).
+    pub on_disk: Vec<PathBuf>,
+}
+
+/// Why files were not placed.
 #[derive(Debug, Error)]
 pub enum PlaceError {
-    /// Its path is not absolute, goes upwards, or names no file.
-    #[error("cannot place `{}`: expected an absolute path of a file without `..`; mend the injection file's `path` in the policy", path.display())]
+    /// Not a path that a file can be placed at.
+    #[error(
+        "expected the absolute path of a file without `.` and `..`, found `{}`", .path.display()
+    )]
     Path {
         /// The path.
         path: PathBuf,
     },
-    /// A symbolic link or a folder stands there.
-    #[error("cannot place `{}`: a symbolic link or a folder stands there; remove it from the image", path.display())]
-    Occupied {
+    /// Two files for one path.
+    #[error("expected each path once, found `{}` twice", .path.display())]
+    Twice {
         /// The path.
         path: PathBuf,
     },
-    /// The file system refused.
-    #[error("cannot place `{}`", path.display())]
+    /// A symbolic link is there, and leads who knows where.
+    #[error("a symbolic link stands at `{}`: remove it from the image", .path.display())]
+    SymbolicLink {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory is there.
+    #[error("a directory stands at `{}`, where a file is to be placed", .path.display())]
+    Directory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", .path.display())]
     Io {
+        /// `create`, `write`, `rename` and the like.
+        action: &'static str,
         /// The path.
         path: PathBuf,
         /// Why.
@@ -34,134 +70,127 @@ pub enum PlaceError {
     },
 }
 
-/// Places all files; those placed before a failure stay.
-pub(crate) fn place(files: &[ConfigurationFile]) -> Result<(), PlaceError> {
-    files.iter().try_for_each(place_one)
+/// Places all files or none; their content is wiped from this process's memory.
+///
+/// # Errors
+/// [`PlaceError`]; only when renaming fails half-way may some of the files have been placed.
+pub fn place_files(files: Vec<ConfigurationFile>) -> Result<Placed, PlaceError> {
+    let mut paths = BTreeSet::new();
+    for file in &files {
+        let path = checked(Path::new(&file.path))?;
+        if !paths.insert(path.clone()) {
+            return Err(PlaceError::Twice { path });
+        }
+    }
+    let mut on_disk = Vec::new();
+    let mut staged = Vec::new();
+    for (number, file) in files.into_iter().enumerate() {
+        let one = Staged::write(&file, number)?;
+        if !one.is_in_memory {
+            on_disk.push(one.path.clone());
+        }
+        staged.push(one);
+    }
+    for one in staged {
+        one.rename()?;
+    }
+    Ok(Placed { on_disk })
 }
 
-fn place_one(file: &ConfigurationFile) -> Result<(), PlaceError> {
-    let path = Path::new(&file.path);
-    let io = |source| PlaceError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let (folder, name) = parts(path)?;
-    if let Ok(found) = fs::symlink_metadata(path)
-        && !found.is_file()
-    {
-        return Err(PlaceError::Occupied {
-            path: path.to_owned(),
-        });
-    }
-    fs::create_dir_all(folder).map_err(io)?;
-    let fresh = folder.join(format!(".{name}.casque-{}", std::process::id()));
-    let written = write_new(&fresh, file).and_then(|()| fs::rename(&fresh, path));
-    if written.is_err() {
-        // the half-written file holds a secret; the failure itself is told below
-        drop(fs::remove_file(&fresh));
-    }
-    written.map_err(io)
-}
-
-fn parts(path: &Path) -> Result<(&Path, &str), PlaceError> {
+fn checked(path: &Path) -> Result<PathBuf, PlaceError> {
     let refused = || PlaceError::Path {
         path: path.to_owned(),
     };
-    let plain = path
-        .components()
-        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    if !path.is_absolute() || !plain || path.as_os_str().to_string_lossy().ends_with('/') {
+    let mut components = path.components();
+    let is_absolute = components.next() == Some(Component::RootDir);
+    let is_plain = components.all(|one| matches!(one, Component::Normal(_)));
+    // `components` leaves out `.`, doubled slashes and one at the end, so what it gives must be the path.
+    let is_normal = path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
+    if !(is_absolute && is_plain && is_normal) || path.file_name().is_none() {
         return Err(refused());
     }
-    let folder = path.parent().ok_or_else(refused)?;
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(refused)?;
-    Ok((folder, name))
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(PlaceError::SymbolicLink {
+            path: path.to_owned(),
+        }),
+        Ok(found) if found.is_dir() => Err(PlaceError::Directory {
+            path: path.to_owned(),
+        }),
+        // Nothing there, or nothing to be seen: writing will tell.
+        _ => Ok(path.to_owned()),
+    }
 }
 
-fn write_new(fresh: &Path, file: &ConfigurationFile) -> io::Result<()> {
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(fresh)?;
-    // what the policy wants the program to read
-    out.write_all(file.content.expose())?;
-    // after the content, and not through the mode of `open`, which the umask cuts
-    out.set_permissions(Permissions::from_mode(file.mode.bits()))
+/// A file written beside its place; removed on drop unless it was renamed.
+struct Staged {
+    path: PathBuf,
+    beside: Option<PathBuf>,
+    is_in_memory: bool,
 }
+
+impl Staged {
+    fn write(file: &ConfigurationFile, number: usize) -> Result<Self, PlaceError> {
+        let path = PathBuf::from(&file.path);
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(directory)
+            .map_err(failed("create the directory", directory))?;
+        let beside = directory.join(format!(".casque-{}-{number}", process::id()));
+        let mut out = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)
+            .map_err(failed("create", &beside))?;
+        let staged = Self {
+            path,
+            beside: Some(beside),
+            is_in_memory: is_in_memory(&out),
+        };
+        // Exposed to be written into the workload's file, which is what it was released for.
+        out.write_all(file.content.expose())
+            .and_then(|()| out.set_permissions(Permissions::from_mode(file.mode.bits())))
+            .map_err(failed("write", &staged.path))?;
+        Ok(staged)
+    }
+
+    fn rename(mut self) -> Result<(), PlaceError> {
+        let Some(beside) = &self.beside else {
+            return Ok(());
+        };
+        fs::rename(beside, &self.path).map_err(failed("rename into place", &self.path))?;
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            // There is an error on its way already.
+            let _removed = fs::remove_file(beside);
+        }
+    }
+}
+
+fn is_in_memory(file: &File) -> bool {
+    fstatfs(file)
+        .is_ok_and(|found: StatFs| [TMPFS_MAGIC, RAMFS_MAGIC].contains(&i128::from(found.f_type)))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> PlaceError {
+    move |source| PlaceError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// `linux/magic.h`.
+const TMPFS_MAGIC: i128 = 0x0102_1994;
+const RAMFS_MAGIC: i128 = 0x8584_58f6;
 
 #[cfg(test)]
-mod tests {
-    use assert_matches::assert_matches;
-    use casque_types::{FileMode, Secret};
-
-    use super::*;
-
-    fn file(path: &Path, mode: u32) -> ConfigurationFile {
-        ConfigurationFile {
-            path: path.to_str().unwrap().to_owned(),
-            mode: FileMode::from_bits(mode).unwrap(),
-            content: Secret::copied_from(b"secret"),
-        }
-    }
-
-    #[test]
-    fn place_makes_folders_and_gives_exact_modes() {
-        let folder = tempfile::tempdir().unwrap();
-        for mode in [0o400, 0o644, 0o777, 0o100] {
-            let path = folder.path().join("a/b").join(format!("{mode:o}"));
-            place(&[file(&path, mode)]).unwrap();
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-                mode
-            );
-        }
-        let left = fs::read_dir(folder.path().join("a/b")).unwrap().count();
-        assert_eq!(left, 4, "nothing temporary stays");
-    }
-
-    #[test]
-    fn place_replaces_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "old and longer").unwrap();
-        place(&[file(&path, 0o600)]).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"secret");
-    }
-
-    #[test]
-    fn place_refuses_paths_that_wander() {
-        for path in ["relative", "/a/../b", "/", "/folder/"] {
-            assert_matches!(
-                place(&[file(Path::new(path), 0o600)]),
-                Err(PlaceError::Path { .. })
-            );
-        }
-    }
-
-    #[test]
-    fn place_refuses_a_symbolic_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, target) = (folder.path().join("link"), folder.path().join("target"));
-        std::os::unix::fs::symlink(&target, &path).unwrap();
-        assert_matches!(
-            place(&[file(&path, 0o600)]),
-            Err(PlaceError::Occupied { .. })
-        );
-        assert!(!target.exists());
-    }
-
-    #[test]
-    fn place_in_a_file_as_folder_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        fs::write(&path, "").unwrap();
-        assert_matches!(
-            place(&[file(&path.join("g"), 0o600)]),
-            Err(PlaceError::Io { .. })
-        );
-    }
-}
+mod tests;

@@ -1,162 +1,125 @@
-//! Which program to start, and where its file is.
+//! Which program is started, and with which arguments.
+//!
+//! `-- PROGRAM` takes the place of the policy's program, `ARGS` after it, when there are any, the place of
+//! its arguments. A name without `/` is sought in `PATH`: in the agent's own for `PROGRAM`, in the released
+//! environment's for the policy's program, or in the usual places when it has none.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use casque_types::Configuration;
 use thiserror::Error;
 
+use crate::AgentSettings;
+
 /// Why there is no program to start.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ProgramError {
-    /// Neither the policy nor the command line names one.
-    #[error(
-        "there is no program to start: give the service a `command`, or write `-- PROGRAM ARGS` behind the config id"
-    )]
+    /// Nobody says which.
+    #[error("the policy has no `command`, and no program was given: name one after `--`")]
     None,
     /// It is nowhere.
-    #[error("cannot find the program `{}`: write its path, or put its folder on PATH", .program.to_string_lossy())]
+    #[error("found no program `{name}` that can be executed; looked in: {looked_in}")]
     NotFound {
         /// Its name.
-        program: OsString,
+        name: String,
+        /// Where it was sought.
+        looked_in: String,
     },
 }
 
-/// Program and arguments: those of the command line before the policy's.
+/// The program's file: a name without `/` is sought in `path`, the value of a `PATH`.
+///
+/// # Errors
+/// [`ProgramError::NotFound`].
+pub fn find_program(name: &OsStr, path: &OsStr) -> Result<PathBuf, ProgramError> {
+    let not_found = |looked_in: &OsStr| ProgramError::NotFound {
+        name: name.to_string_lossy().into_owned(),
+        looked_in: format!("`{}`", looked_in.to_string_lossy()),
+    };
+    if name.as_bytes().contains(&b'/') {
+        let file = PathBuf::from(name);
+        return is_executable(&file)
+            .then_some(file)
+            .ok_or_else(|| not_found(name));
+    }
+    std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|file| !name.is_empty() && is_executable(file))
+        .ok_or_else(|| not_found(path))
+}
+
+/// The command to start, with exactly the released environment and directory.
 pub(crate) fn command(
+    settings: &AgentSettings,
     configuration: &Configuration,
-    given: &[OsString],
-) -> Result<Vec<OsString>, ProgramError> {
-    // handed to the operating system next, which shows them in the process listing
-    let policy = configuration
+) -> Result<Command, ProgramError> {
+    // Exposed, here and below, because the program is to have them.
+    let mut released = configuration
         .arguments
         .iter()
-        .map(|argument| OsStr::from_bytes(argument.expose()).to_owned());
-    let command: Vec<OsString> = match given {
-        [] => policy.collect(),
-        [program] => std::iter::once(program.clone())
-            .chain(policy.skip(1))
-            .collect(),
-        all => all.to_vec(),
+        .map(|one| OsStr::from_bytes(one.expose()));
+    let of_policy = released.next();
+    let (name, file) = match (&settings.program, of_policy) {
+        (Some(name), _) => {
+            let file = find_program(name, &settings.search_path)?;
+            (name.as_os_str(), std::path::absolute(&file).unwrap_or(file))
+        }
+        (None, Some(name)) => (name, find_released(name, configuration)?),
+        (None, None) => return Err(ProgramError::None),
     };
-    if command.is_empty() {
-        return Err(ProgramError::None);
+    let mut command = Command::new(file);
+    command.arg0(name).env_clear();
+    if settings.arguments.is_empty() {
+        command.args(released);
+    } else {
+        command.args(&settings.arguments);
+    }
+    for (name, value) in &configuration.environment {
+        command.env(name, OsStr::from_bytes(value.expose()));
+    }
+    if let Some(directory) = &configuration.directory {
+        command.current_dir(directory);
     }
     Ok(command)
 }
 
-/// The file of a command's program, sought on the agent's own PATH.
-pub(crate) fn resolve(
-    command: &[OsString],
-    directory: Option<&str>,
-) -> Result<PathBuf, ProgramError> {
-    let program = command.first().ok_or(ProgramError::None)?;
-    find_program(
-        program,
-        directory.map(Path::new),
-        std::env::var_os("PATH").as_deref(),
-    )
-}
-
-/// Finds a program as `execvp` does: a name with a slash is a path, from `directory` if it is relative;
-/// any other is sought in the folders of `search_path`.
-///
-/// # Errors
-/// [`ProgramError::NotFound`]
-pub fn find_program(
-    program: &OsStr,
-    directory: Option<&Path>,
-    search_path: Option<&OsStr>,
-) -> Result<PathBuf, ProgramError> {
-    let not_found = || ProgramError::NotFound {
-        program: program.to_owned(),
-    };
-    if program.as_bytes().contains(&b'/') {
-        let path = directory.unwrap_or_else(|| Path::new(".")).join(program);
-        let path = std::path::absolute(path).map_err(|_| not_found())?;
-        return if is_program(&path) {
-            Ok(path)
-        } else {
-            Err(not_found())
-        };
+fn find_released(name: &OsStr, configuration: &Configuration) -> Result<PathBuf, ProgramError> {
+    let variables = configuration.environment.iter();
+    let path = variables
+        .filter(|(name, _)| name == "PATH")
+        .map(|(_, value)| OsStr::from_bytes(value.expose()))
+        .next()
+        .unwrap_or(OsStr::new(USUAL_PATH));
+    let directory = configuration.directory.as_ref();
+    match directory {
+        // Relative to the directory that it is started in.
+        Some(directory) if name.as_bytes().contains(&b'/') => {
+            find_program(Path::new(directory).join(name).as_os_str(), path)
+        }
+        _ => find_program(name, path),
     }
-    let search_path = search_path.unwrap_or_else(|| OsStr::new(DEFAULT_SEARCH_PATH));
-    std::env::split_paths(search_path)
-        .map(|folder| folder.join(program))
-        .find(|path| is_program(path))
-        .ok_or_else(not_found)
 }
 
-fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-const DEFAULT_SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Where programs usually are.
+pub(crate) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// `PATH` of the agent's own environment, or the usual one.
+pub(crate) fn own_path(environment: &dyn Fn(&str) -> Option<String>) -> OsString {
+    environment("PATH")
+        .unwrap_or_else(|| USUAL_PATH.to_owned())
+        .into()
+}
 
 #[cfg(test)]
-mod tests {
-    use casque_types::Secret;
-
-    use super::*;
-
-    fn configuration(arguments: &[&str]) -> Configuration {
-        Configuration {
-            arguments: arguments
-                .iter()
-                .map(|a| Secret::copied_from(a.as_bytes()))
-                .collect(),
-            environment: Vec::new(),
-            directory: None,
-            files: Vec::new(),
-            refresh_after: None,
-        }
-    }
-
-    fn words(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(OsString::from).collect()
-    }
-
-    #[test]
-    fn command_without_given_program_is_the_policys() {
-        let found = command(&configuration(&["app", "-x"]), &[]).unwrap();
-        assert_eq!(found, words(&["app", "-x"]));
-    }
-
-    #[test]
-    fn command_with_given_program_alone_keeps_the_policys_arguments() {
-        let found = command(&configuration(&["app", "-x"]), &words(&["/other"])).unwrap();
-        assert_eq!(found, words(&["/other", "-x"]));
-    }
-
-    #[test]
-    fn command_with_given_arguments_replaces_all() {
-        let found = command(&configuration(&["app", "-x"]), &words(&["/other", "-y"])).unwrap();
-        assert_eq!(found, words(&["/other", "-y"]));
-    }
-
-    #[test]
-    fn command_of_nobody_is_refused() {
-        assert_eq!(command(&configuration(&[]), &[]), Err(ProgramError::None));
-    }
-
-    #[test]
-    fn find_program_by_name_path_and_directory() {
-        let sh = PathBuf::from("/bin/sh");
-        let path = OsStr::new("/nowhere:/bin");
-        assert_eq!(
-            find_program(OsStr::new("sh"), None, Some(path)),
-            Ok(sh.clone())
-        );
-        assert_eq!(
-            find_program(OsStr::new("/bin/sh"), None, None),
-            Ok(sh.clone())
-        );
-        let bin = Some(Path::new("/bin"));
-        assert!(find_program(OsStr::new("./sh"), bin, None).is_ok());
-        let refused = find_program(OsStr::new("sh"), None, Some(OsStr::new("/nowhere")));
-        assert!(matches!(refused, Err(ProgramError::NotFound { .. })));
-    }
-}
+mod tests;

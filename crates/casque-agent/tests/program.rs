@@ -1,5 +1,7 @@
 //! The program itself: usage, and its exit codes without a server.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::{Command, Output};
 
 fn agent(arguments: &[&str]) -> Output {

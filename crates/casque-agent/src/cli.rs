@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use casque_attester::{ConfigfsTsm, EvidenceSource, GramineFiles, SourceRoots, detect};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report::report;
+use crate::{AgentError, AgentExit, AgentSettings, EvidencePlan, MaaPassport, run};
+
+/// Attests to a Casque server, places the files that it releases, and starts the workload.
+#[derive(Debug, Parser)]
+#[command(name = "casque-agent", version, about, after_help = EXIT_CODES)]
+pub struct AgentCli {
+    #[command(subcommand)]
+    command: AgentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AgentCommand {
+    /// Gets the configuration and runs the program with it.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArguments),
+}
+
+/// The arguments of `casque-agent run`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RunArguments {
+    /// Which service to be: `[namespace/]policy/service` [env: `CASQUE_CONFIG_ID`, `SCONE_CONFIG_ID`]
+    pub(crate) config_id: Option<String>,
+    /// The server, port 8081 unless said [env: `CASQUE_ADDR`, `SCONE_CAS_ADDR`]
+    #[arg(long = "addr", value_name = "HOST[:PORT]")]
+    pub(crate) address: Option<String>,
+    /// Key hash of the server to trust [env: `CASQUE_SERVER_KEY`]
+    #[arg(long, value_name = "HASH")]
+    pub(crate) server_key: Option<String>,
+    /// Authorities of an ingress at which TLS ends, PEM [env: `CASQUE_CA_FILE`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Where evidence comes from
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) evidence: EvidenceChoice,
+    /// Read a token of Microsoft Azure Attestation from here, best a named pipe, instead of evidence
+    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
+    pub(crate) maa_token_file: Option<PathBuf>,
+    /// First write the runtime data here that the token must be over
+    #[arg(long, value_name = "FILE", requires = "maa_token_file")]
+    pub(crate) runtime_data_file: Option<PathBuf>,
+    /// A program in place of the policy's, and arguments in place of its arguments
+    #[arg(last = true, value_name = "PROGRAM [ARGS]")]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvidenceChoice {
+    /// Gramine's files if they are there, else configfs-tsm
+    #[default]
+    Auto,
+    /// `/dev/attestation` of Gramine
+    Gramine,
+    /// configfs-tsm of the kernel
+    Tsm,
+    /// None, for a policy that asks for none
+    None,
+}
+
+/// The whole program: reads the command line, runs, and says how it ended.
+pub fn main_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    output: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> AgentExit {
+    let cli = match AgentCli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let _written = write!(notes, "{error}");
+            return AgentExit::Usage;
+        }
+        Err(help) => {
+            let _written = write!(output, "{help}");
+            return AgentExit::Program(0);
+        }
+    };
+    let AgentCommand::Run(arguments) = cli.command;
+    match run_arguments(arguments, environment, notes) {
+        Ok(exit) => exit,
+        Err(error) => {
+            report(&error, None, notes);
+            error.exit()
+        }
+    }
+}
+
+fn run_arguments(
+    arguments: RunArguments,
+    environment: &dyn Fn(&str) -> Option<String>,
+    notes: &mut dyn Write,
+) -> Result<AgentExit, AgentError> {
+    let settings = AgentSettings::resolve(&arguments, environment)?;
+    if let Some(token_file) = arguments.maa_token_file {
+        let plan = EvidencePlan::MaaToken(MaaPassport {
+            token_file,
+            runtime_data_file: arguments.runtime_data_file,
+        });
+        return Ok(run(&settings, &plan, notes));
+    }
+    let roots = SourceRoots::default();
+    let source: Box<dyn EvidenceSource> = match arguments.evidence {
+        EvidenceChoice::None => return Ok(run(&settings, &EvidencePlan::Absent, notes)),
+        EvidenceChoice::Auto => detect(&roots)?.0,
+        EvidenceChoice::Gramine => Box::new(GramineFiles::new(roots.gramine)),
+        EvidenceChoice::Tsm => Box::new(ConfigfsTsm::new(roots.tsm)),
+    };
+    Ok(run(&settings, &EvidencePlan::Source(&*source), notes))
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: the program's own, 128 + n when signal n ended it, or
+  100  the command line or the settings are wrong
+  101  the server cannot be reached, or failed
+  102  no evidence could be gathered
+  103  the server refused; a denial's reasons are on standard error
+  104  the server, or its answer, is not the pinned one's
+  105  the files cannot be placed
+  106  the program cannot be started
+  107  the agent itself failed";
+
+#[cfg(test)]
+mod tests;

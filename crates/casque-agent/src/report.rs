@@ -1,0 +1,107 @@
+//! What the agent says on standard error. The program's own output is never touched.
+//!
+//! Texts of the server are shown without control characters, so that they cannot draw on a terminal.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+
+use casque_client::{ClientError, ReleaseError};
+use casque_types::ConfigId;
+use casque_wire::{Failure, Reason};
+
+use crate::AgentError;
+
+/// Says what went wrong, with its causes; of a refusal every reason.
+///
+/// Nobody can be told when standard error is closed: what cannot be written is left out.
+pub(crate) fn report(error: &AgentError, config: Option<&ConfigId>, notes: &mut dyn Write) {
+    let text = match refusal_in(error) {
+        Some((status, failure)) => refusal(status, failure, config),
+        None => causes(error),
+    };
+    let _written = notes.write_all(text.as_bytes());
+}
+
+/// Says which files went to a disk.
+pub(crate) fn report_on_disk(paths: &[PathBuf], notes: &mut dyn Write) {
+    if paths.is_empty() {
+        return;
+    }
+    let shown: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    let text = format!(
+        "casque-agent: note: not on a file system in memory (tmpfs): {}\n",
+        shown.join(", ")
+    );
+    let _written = notes.write_all(clean(&text).as_bytes());
+}
+
+const fn refusal_in(error: &AgentError) -> Option<(u16, &Failure)> {
+    match error {
+        AgentError::Client(ClientError::Refused { status, failure })
+        | AgentError::Release(ReleaseError::Client(ClientError::Refused { status, failure })) => {
+            Some((*status, failure))
+        }
+        _ => None,
+    }
+}
+
+fn refusal(status: u16, failure: &Failure, config: Option<&ConfigId>) -> String {
+    let config = config.map_or_else(String::new, |config| format!(" `{config}`"));
+    let mut text = format!(
+        "casque-agent: the server does not release{config}: {} (`{}`, HTTP status {status})\n",
+        failure.message, failure.code
+    );
+    for cause in &failure.causes {
+        text += &format!("  caused by: {cause}\n");
+    }
+    for (number, reason) in (1..).zip(&failure.reasons) {
+        text += &reason_text(number, reason);
+    }
+    if let Some(hint) = &failure.hint {
+        text += &format!("  hint: {hint}\n");
+    }
+    clean(&text)
+}
+
+fn reason_text(number: usize, reason: &Reason) -> String {
+    let expected = match &reason.expected {
+        Some(expected) => format!("     expected: {expected}\n"),
+        None => String::new(),
+    };
+    format!(
+        "  {number}. {} at `{}`\n     found: {}\n{expected}     hint: {}\n",
+        reason.code, reason.path, reason.found, reason.hint
+    )
+}
+
+fn causes(error: &AgentError) -> String {
+    let mut text = format!("casque-agent: {error}\n");
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Transparent errors say the same as what they hold.
+        let cause_text = cause.to_string();
+        if cause_text != said {
+            text += &format!("  caused by: {cause_text}\n");
+        }
+        said = cause_text;
+        next = cause.source();
+    }
+    clean(&text)
+}
+
+fn clean(text: &str) -> String {
+    let replaced = text.chars().map(|c| match c {
+        '\n' => c,
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
+    replaced.collect()
+}
+
+#[cfg(test)]
+mod tests;
