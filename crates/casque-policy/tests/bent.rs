@@ -1,5 +1,17 @@
 //! A valid policy, bent in one thing at a time: each must be found with its code, at its place.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "test code: a panic is a failure, and a table may be long"
+)]
+
 use std::collections::BTreeSet;
 
 use assert_matches::assert_matches;

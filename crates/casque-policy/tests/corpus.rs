@@ -1,6 +1,18 @@
 //! Policy files that others published: none may make the parser fail badly, and those of the acceptance
 //! scenario must parse.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "test code: a panic is a failure, and a table may be long"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,5 +1,17 @@
 //! Variables of the CLI: what is filled in, what is left alone, and what a value can never do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "test code: a panic is a failure, and a table may be long"
+)]
+
 use casque_policy::{Diagnostic, Policy, Position, substitute};
 use proptest::prelude::*;
 

@@ -1,15 +1,18 @@
 //! `secrets`, section 3: who is declared, and where each value comes from.
 
+mod keys;
+
 use casque_types::{Secret, SecretKind, SecretName};
 
 use super::{azure, certificates, expect_unique};
 use crate::codes;
-use crate::fields::{Fields, Keys, find_word, not_yet, parse_text};
+use crate::fields::{Fields, find_word, not_yet, parse_text};
 use crate::findings::Findings;
 use crate::pem::{self, Algorithm};
 use crate::placeholder::{Declarations, Declared, OPENING};
 use crate::yaml::{Node, Text, Value};
 use crate::{Diagnostic, Generation, KeyType, Origin, Position, SecretSpec};
+use keys::{KEYS, KIND_KEYS, KINDS, Kind, keys_of};
 
 /// A secret with the places of its references to others.
 pub(super) struct LocatedSecret {
@@ -337,121 +340,6 @@ fn refuse_keys_of_other_kinds(draft: &Draft<'_, '_>, findings: &mut Findings) {
         .collect();
     (draft.fields).refuse(&refused, codes::KEY_NOT_FOR_KIND, &why, findings);
 }
-
-const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
-    match kind {
-        SecretKind::Ascii | SecretKind::Binary => &["value", "size"],
-        SecretKind::PrivateKey => &["value", "key_type", "migrate"],
-        SecretKind::X509 => &[
-            "value",
-            "private_key",
-            "issuer",
-            "common_name",
-            "endpoint",
-            "dns",
-            "valid_for",
-        ],
-        SecretKind::X509Ca => &[
-            "value",
-            "private_key",
-            "issuer",
-            "common_name",
-            "dns",
-            "valid_for",
-        ],
-        SecretKind::AadToken => &[
-            "tenant_id",
-            "client_id",
-            "application_secret",
-            "private_key",
-            "certificate_thumbprint",
-        ],
-    }
-}
-
-const KIND_KEYS: &[&str] = &[
-    "value",
-    "size",
-    "key_type",
-    "migrate",
-    "private_key",
-    "issuer",
-    "common_name",
-    "endpoint",
-    "dns",
-    "valid_for",
-    "tenant_id",
-    "client_id",
-    "application_secret",
-    "certificate_thumbprint",
-];
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Supported(SecretKind),
-    NotYet,
-}
-
-impl Kind {
-    const fn supported(self) -> Option<SecretKind> {
-        match self {
-            Self::Supported(kind) => Some(kind),
-            Self::NotYet => None,
-        }
-    }
-}
-
-const KINDS: &[(&str, Kind)] = &[
-    ("ascii", Kind::Supported(SecretKind::Ascii)),
-    ("binary", Kind::Supported(SecretKind::Binary)),
-    ("private-key", Kind::Supported(SecretKind::PrivateKey)),
-    ("x509", Kind::Supported(SecretKind::X509)),
-    ("x509-ca", Kind::Supported(SecretKind::X509Ca)),
-    ("aad-token", Kind::Supported(SecretKind::AadToken)),
-    ("public-key", Kind::NotYet),
-    ("session-ca", Kind::NotYet),
-    ("config-fragment", Kind::NotYet),
-    ("pgp-key", Kind::NotYet),
-    ("jwt", Kind::NotYet),
-];
-
-const KEYS: Keys = Keys {
-    place: "a secret",
-    read: &[
-        "name",
-        "kind",
-        "export_public",
-        "import_akv",
-        "value",
-        "size",
-        "key_type",
-        "migrate",
-        "private_key",
-        "issuer",
-        "common_name",
-        "endpoint",
-        "dns",
-        "valid_for",
-        "tenant_id",
-        "client_id",
-        "application_secret",
-        "certificate_thumbprint",
-    ],
-    not_yet: &[
-        "import",
-        "export",
-        "san",
-        "signer",
-        "alg",
-        "validity",
-        "payload",
-        "scope",
-        "authority",
-        "credential",
-        "certificate",
-    ],
-    legacy: &[],
-};
 
 const DEFAULT_SIZE: usize = 20;
 const MAX_SIZE: u64 = 65_536;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
-use super::source::after;
+use super::bounds::{START, expect_bounded};
+use super::tags::{ReadTag, read_tag};
 use super::{Entry, Node, Offsets, Tag, Text, Value};
 use crate::codes;
 use crate::findings::{Findings, quoted};
@@ -23,34 +24,6 @@ pub(crate) fn load(text: &str) -> Result<Node<'_>, Vec<Diagnostic>> {
         Ok(root)
     } else {
         Err(duplicates)
-    }
-}
-
-/// The text without a byte order mark, if it is short enough and holds printable characters alone.
-pub(crate) fn expect_bounded(text: &str) -> Result<&str, Diagnostic> {
-    if text.len() > MAX_BYTES {
-        let found = text.len();
-        let message = format!("expected at most {MAX_BYTES} bytes, found {found}");
-        let refused = Diagnostic::error(codes::TEXT_TOO_LONG, START, message);
-        return Err(refused.hint("move big files into the image"));
-    }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lone_return = |offset: usize| {
-        let behind = text.get(offset.saturating_add(1)..).unwrap_or_default();
-        !behind.starts_with('\n')
-    };
-    let mut characters = text.char_indices();
-    let refused =
-        characters.find(|(offset, c)| !is_printable(*c) || (*c == '\r' && lone_return(*offset)));
-    match refused {
-        None => Ok(text),
-        Some((offset, c)) => {
-            let position = after(START, text.get(..offset).unwrap_or_default());
-            let code = u32::from(c);
-            let message = format!("expected printable characters, found U+{code:04X}");
-            let refused = Diagnostic::error(codes::YAML_CHARACTER, position, message);
-            Err(refused.hint("write it as an escape within double quotes, such as \"\\x01\""))
-        }
     }
 }
 
@@ -374,55 +347,8 @@ fn find_duplicates(entries: &[Entry<'_>], findings: &mut Findings) {
     }
 }
 
-/// A tag that is understood.
-enum ReadTag {
-    /// One that demands text, whatever it looks like.
-    Text,
-    /// One that says what the parser sees anyway.
-    Core,
-    Local(Tag),
-}
-
-impl ReadTag {
-    const fn local(self) -> Option<Tag> {
-        match self {
-            Self::Local(tag) => Some(tag),
-            Self::Text | Self::Core => None,
-        }
-    }
-}
-
-fn read_tag(tag: &saphyr_parser::Tag, position: Position) -> Result<ReadTag, Diagnostic> {
-    let suffix = tag.suffix.as_str();
-    if tag.is_yaml_core_schema() {
-        match suffix {
-            "str" => return Ok(ReadTag::Text),
-            "int" | "float" | "bool" | "null" | "map" | "seq" => return Ok(ReadTag::Core),
-            _ => {}
-        }
-    }
-    match (tag.handle.as_str(), suffix) {
-        ("!", "akv") => Ok(ReadTag::Local(Tag::Akv)),
-        ("!", "cas") => Ok(ReadTag::Local(Tag::Cas)),
-        ("", "!") | ("!", "") => Ok(ReadTag::Text),
-        _ => {
-            let message = format!("unknown tag {}", quoted(&tag.to_string()));
-            let refused = Diagnostic::error(codes::YAML_TAG, position, message);
-            Err(refused
-                .hint("the language has `!akv` and `!cas`; quote a text that begins with `!`"))
-        }
-    }
-}
-
 fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
-}
-
-/// `c-printable` of YAML 1.2.2 section 5.1, without the byte order mark.
-const fn is_printable(c: char) -> bool {
-    matches!(c,
-        '\t' | '\n' | '\r' | '\u{85}' | ' '..='~' | '\u{a0}'..='\u{d7ff}'
-        | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
 
 fn position_of(marker: Marker) -> Position {
@@ -432,7 +358,5 @@ fn position_of(marker: Marker) -> Position {
     }
 }
 
-const START: Position = Position { line: 1, column: 1 };
-const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 32;
 const MAX_NODES: usize = 16_384;

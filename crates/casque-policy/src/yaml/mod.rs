@@ -5,8 +5,10 @@
 //! scalars, duplicate keys, several documents, characters that YAML does not print. A scalar has no type
 //! but "null or text": what a text means is said by the place where it stands, never by its quotes.
 
+mod bounds;
 mod load;
 mod source;
+mod tags;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +17,8 @@ use zeroize::Zeroize;
 
 use crate::Position;
 
-pub(crate) use load::{ScalarSpan, Style, expect_bounded, load, scalars};
+pub(crate) use bounds::expect_bounded;
+pub(crate) use load::{ScalarSpan, Style, load, scalars};
 pub(crate) use source::{Offsets, Places};
 
 /// A node of the tree.
