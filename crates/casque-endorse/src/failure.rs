@@ -84,7 +84,7 @@ impl FetchError {
         Self::Broken { url }
     }
 
-    /// Stable; all are listed in `docs/errors.md`.
+    /// Stable; all are listed in `docs/errors-endorsements.md`.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } | Self::Broken { .. } => "endorser-unreachable",
