@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::azure::{Commands, Endpoints};
+use crate::azure::{Commands, Endpoints, Program};
 use crate::state::StateDirectory;
 
 /// A running casqued.
@@ -96,7 +96,7 @@ impl Cas {
 async fn program_of(
     casque: Arc<casque_core::Casque<ServerPorts>>,
     config: ConfigId,
-) -> Result<String, String> {
+) -> Result<Program, String> {
     let store = casque.ports().store();
     let name = config.policy();
     let failed = |_| "the store cannot be read".to_owned();
@@ -114,7 +114,10 @@ async fn program_of(
         return Err(format!("service `{config}` has no `command`: {name_it}"));
     };
     match first.parts.as_slice() {
-        [Part::Text(program)] => Ok(program.clone()),
+        [Part::Text(program)] => Ok(Program {
+            program: program.clone(),
+            directory: service.directory.clone(),
+        }),
         _ => Err(format!(
             "the program in the `command` of `{config}` holds a placeholder: {name_it}"
         )),

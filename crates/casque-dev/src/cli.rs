@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::up(args).map_err(boxed),
         Command::Run(args) => return run::run(args),
         Command::Measure { program } => measure::print(&program).map_err(boxed),
-        Command::Demo(args) => return demo::demo(args),
+        Command::Demo(args) => return demo::demo(&args),
         Command::Seed => std::io::stdout()
             .write_all(crate::seed::SAMPLE.as_bytes())
             .map_err(boxed),

@@ -14,11 +14,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum MeasureError {
     /// There is none of that name.
-    #[error("there is no program `{}` in PATH", program.display())]
-    Absent {
-        /// The name.
-        program: PathBuf,
-    },
+    #[error(transparent)]
+    Absent(#[from] casque_agent::ProgramError),
     /// It cannot be read.
     #[error("cannot read the program `{}`", program.display())]
     Read {
@@ -38,30 +35,24 @@ pub enum MeasureError {
 /// # Errors
 /// [`MeasureError`].
 pub fn print(program: &OsStr) -> Result<(), MeasureError> {
-    let measurement = measure(&find(program)?)?;
+    let measurement = measure(&find(program, None)?)?;
     writeln!(io::stdout(), "{measurement}").map_err(MeasureError::Print)
 }
 
-/// The path of a program as `execvp` finds it: with a slash it is a path, without it is in `PATH`.
+/// The file of a program as `execvp` finds it: a name with a slash is a path, from `directory` if it is
+/// relative; any other is looked up in `PATH`.
 ///
 /// # Errors
 /// [`MeasureError::Absent`].
-pub fn find(program: &OsStr) -> Result<PathBuf, MeasureError> {
-    if program.as_bytes().contains(&b'/') {
-        return Ok(PathBuf::from(program));
-    }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| is_program(candidate))
-        .ok_or_else(|| MeasureError::Absent {
-            program: program.into(),
-        })
-}
-
-fn is_program(path: &Path) -> bool {
-    let regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    regular && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+pub fn find(program: &OsStr, directory: Option<&Path>) -> Result<PathBuf, MeasureError> {
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    let is_path = program.as_bytes().contains(&b'/');
+    let from = directory.filter(|_| is_path).unwrap_or(Path::new(""));
+    let found = casque_agent::find_program(from.join(program).as_os_str(), &search_path)?;
+    std::path::absolute(&found).map_err(|source| MeasureError::Read {
+        program: found,
+        source,
+    })
 }
 
 /// The digest of a program's file.
@@ -84,14 +75,14 @@ mod tests {
 
     #[test]
     fn find_name_without_slash_is_looked_up_in_path() {
-        let found = find(OsStr::new("sh")).unwrap();
+        let found = find(OsStr::new("sh"), None).unwrap();
         assert!(found.is_absolute() && found.ends_with("sh"));
     }
 
     #[test]
     fn find_unknown_name_is_absent() {
-        let absent = find(OsStr::new("no-such-program-anywhere"));
-        assert_matches!(absent, Err(MeasureError::Absent { .. }));
+        let absent = find(OsStr::new("no-such-program-anywhere"), None);
+        assert_matches!(absent, Err(MeasureError::Absent(_)));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub fn write(args: &QuoteArgs) -> Result<(), QuoteError> {
     let state = StateDirectory::open(&args.state.directory())?;
     let tee = tee::load(&state)?;
     let runtime = fs::read(&args.runtime).map_err(at(&args.runtime))?;
-    let identity = software_identity(measure(&find(&args.program)?)?);
+    let identity = software_identity(measure(&find(&args.program, None)?)?);
     let mut report_data = [0_u8; 64];
     let digest = sha256(&runtime);
     for (byte, of_digest) in report_data.iter_mut().zip(digest.as_bytes()) {

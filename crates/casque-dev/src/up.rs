@@ -68,6 +68,14 @@ pub enum UpError {
         #[source]
         source: io::Error,
     },
+    /// One runs there already.
+    #[error("a local world runs in `{}` already, as process {pid}: stop it, or give another folder with --state", folder.display())]
+    Running {
+        /// The folder.
+        folder: PathBuf,
+        /// Its process.
+        pid: u32,
+    },
     /// The software TEE.
     #[error(transparent)]
     Tee(#[from] TeeError),
@@ -184,6 +192,12 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let seed = read_seed(args.seed.as_ref())?;
     let state = StateDirectory::open(&args.state.directory())?;
+    if let Some(running) = World::running(&state)? {
+        return Err(UpError::Running {
+            folder: running.state,
+            pid: running.pid,
+        });
+    }
     let tee = tee::load_or_make(&state)?;
     let commands = Commands::default();
     let azure = LocalAzure::start(

@@ -1,5 +1,14 @@
 //! The local MAA: quotes of the software TEE with one thing bent, judged by our own appraiser.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "a test: a panic is its failure"
+)]
+
 mod support;
 
 use base64::Engine as _;

@@ -1,5 +1,14 @@
 //! The local Key Vault: a good request with one thing bent, and the code that it gets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "a test: a panic is its failure"
+)]
+
 mod support;
 
 use casque_dev::azure::{FaultPlan, Service};

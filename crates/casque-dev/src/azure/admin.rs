@@ -7,7 +7,7 @@
 //! | `DELETE /faults` | no faults anywhere |
 //! | `POST /keys/<entra or maa>/rotate` | another signing key from now on |
 //! | `GET /requests/<service>` | how often each method and path was asked for |
-//! | `GET /command?config=<config id>` | the program that the service's policy starts |
+//! | `GET /command?config=<config id>` | the [`Program`] that the service's policy starts |
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use casque_types::ConfigId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Services;
@@ -29,8 +29,17 @@ use super::faults::{FaultPlan, Faults};
 #[derive(Clone, Default)]
 pub struct Commands(Arc<OnceLock<Lookup>>);
 
+/// A program that a policy starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The first word of the `command`.
+    pub program: String,
+    /// The directory that it is started in, if the policy names one.
+    pub directory: Option<String>,
+}
+
 /// What became of a question for a program; `Err` says why there is none.
-pub type Answer = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+pub type Answer = Pin<Box<dyn Future<Output = Result<Program, String>> + Send>>;
 type Lookup = Box<dyn Fn(ConfigId) -> Answer + Send + Sync>;
 
 impl Commands {
@@ -41,7 +50,7 @@ impl Commands {
         }
     }
 
-    async fn of(&self, config: ConfigId) -> Result<String, String> {
+    async fn of(&self, config: ConfigId) -> Result<Program, String> {
         match self.0.get() {
             Some(lookup) => lookup(config).await,
             None => Err("no server runs beside this local Azure".to_owned()),
@@ -135,7 +144,7 @@ async fn command(State(admin): State<Admin>, Query(query): Query<CommandQuery>) 
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     match admin.commands.of(config).await {
-        Ok(program) => Json(json!({ "program": program })).into_response(),
+        Ok(program) => Json(program).into_response(),
         Err(why) => refusal(StatusCode::NOT_FOUND, &why),
     }
 }

@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use admin::{Answer, Commands};
+pub use admin::{Answer, Commands, Program};
 pub use faults::{FaultPlan, Faults, Service};
 
 use crate::seed::Seed;

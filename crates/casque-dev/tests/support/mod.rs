@@ -2,7 +2,9 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses its own part"
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "shared by the test files, each of which uses its own part"
 )]
 
 use std::sync::Arc;
