@@ -12,9 +12,7 @@ use casque_secrets::IdentityKey;
 use casque_server::{Config, Server, SystemClock, SystemRng};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
-use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime,
-};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use tokio::sync::oneshot;
 
 /// A running server; stopped when dropped.
@@ -41,7 +39,9 @@ impl Running {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let server = Server::start(&config, TrustAnchors::vendors()).await.unwrap();
+                let server = Server::start(&config, TrustAnchors::vendors())
+                    .await
+                    .unwrap();
                 bound.send(server.address()).unwrap();
                 server.serve(async { drop(stopped.await) }).await;
             });
@@ -85,13 +85,20 @@ impl Answer {
     }
 
     pub fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
 impl Peer {
     pub fn get(mut self, path: &str) -> Answer {
-        write!(self.0, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            self.0,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         self.answer()
     }
 
@@ -114,7 +121,9 @@ impl Peer {
         // a peer that closes without close_notify has answered all the same
         drop(self.0.read_to_end(&mut bytes));
         let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("answer: {text:?}"));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("answer: {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer {
             status,
@@ -134,11 +143,14 @@ fn tls_config(identity: Option<&IdentityKey>) -> ClientConfig {
         return builder.with_no_client_auth();
     };
     let names = ["author".to_owned()];
-    let certificate =
-        identity.certificate("author", &names, SystemClock.now(), &SystemRng::default()).unwrap();
+    let certificate = identity
+        .certificate("author", &names, SystemClock.now(), &SystemRng::default())
+        .unwrap();
     let key = PrivatePkcs8KeyDer::from(identity.pkcs8().expose().to_vec());
     let chain = vec![CertificateDer::from(certificate)];
-    builder.with_client_auth_cert(chain, PrivateKeyDer::from(key)).unwrap()
+    builder
+        .with_client_auth_cert(chain, PrivateKeyDer::from(key))
+        .unwrap()
 }
 
 /// These tests bend requests; who the server is, others test.
