@@ -21,7 +21,8 @@ impl LocalAzure {
     pub(super) fn start() -> Result<Self, Failure> {
         let mut command = program(built(Profile::Dev, "casque-dev"));
         command
-            .arg("up")
+            .args(["up", "--state"])
+            .arg(target().join("peers/state"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command
