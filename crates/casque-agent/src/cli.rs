@@ -23,6 +23,8 @@ enum AgentCommand {
     /// Gets the configuration and runs the program with it.
     #[command(after_help = EXIT_CODES)]
     Run(RunArguments),
+    /// Says which source of evidence this guest has, and why.
+    Evidence,
 }
 
 /// The arguments of `casque-agent run`.
@@ -31,19 +33,22 @@ pub(crate) struct RunArguments {
     /// Which service to be: `[namespace/]policy/service` [env: `CASQUE_CONFIG_ID`, `SCONE_CONFIG_ID`]
     pub(crate) config_id: Option<String>,
     /// The server, port 8081 unless said [env: `CASQUE_ADDR`, `SCONE_CAS_ADDR`]
-    #[arg(long = "addr", value_name = "HOST[:PORT]")]
+    #[arg(long = "server", alias = "addr", value_name = "HOST[:PORT]")]
     pub(crate) address: Option<String>,
     /// Key hash of the server to trust [env: `CASQUE_SERVER_KEY`]
     #[arg(long, value_name = "HASH")]
     pub(crate) server_key: Option<String>,
     /// Authorities of an ingress at which TLS ends, PEM [env: `CASQUE_CA_FILE`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "tls-ca", alias = "ca-file", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Where evidence comes from
     #[arg(long, value_enum, default_value_t)]
     pub(crate) evidence: EvidenceChoice,
+    /// Bring no evidence: for policies with `mode: none`, which release to anyone
+    #[arg(long, conflicts_with = "evidence")]
+    pub(crate) dangerous_no_evidence: bool,
     /// Read a token of Microsoft Azure Attestation from here, best a named pipe, instead of evidence
-    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["evidence", "dangerous_no_evidence"])]
     pub(crate) maa_token_file: Option<PathBuf>,
     /// First write the runtime data here that the token must be over
     #[arg(long, value_name = "FILE", requires = "maa_token_file")]
@@ -62,8 +67,6 @@ pub(crate) enum EvidenceChoice {
     Gramine,
     /// configfs-tsm of the kernel
     Tsm,
-    /// None, for a policy that asks for none
-    None,
 }
 
 /// The whole program: reads the command line, runs, and says how it ended.
@@ -84,8 +87,11 @@ pub fn main_with(
             return AgentExit::Program(0);
         }
     };
-    let AgentCommand::Run(arguments) = cli.command;
-    match run_arguments(arguments, environment, notes) {
+    let done = match cli.command {
+        AgentCommand::Run(arguments) => run_arguments(arguments, environment, notes),
+        AgentCommand::Evidence => show_evidence(&SourceRoots::default(), output),
+    };
+    match done {
         Ok(exit) => exit,
         Err(error) => {
             report(&error, None, notes);
@@ -107,14 +113,22 @@ fn run_arguments(
         });
         return Ok(run(&settings, &plan, notes));
     }
+    if arguments.dangerous_no_evidence {
+        return Ok(run(&settings, &EvidencePlan::DangerousAbsent, notes));
+    }
     let roots = SourceRoots::default();
     let source: Box<dyn EvidenceSource> = match arguments.evidence {
-        EvidenceChoice::None => return Ok(run(&settings, &EvidencePlan::Absent, notes)),
         EvidenceChoice::Auto => detect(&roots)?.0,
         EvidenceChoice::Gramine => Box::new(GramineFiles::new(roots.gramine)),
         EvidenceChoice::Tsm => Box::new(ConfigfsTsm::new(roots.tsm)),
     };
     Ok(run(&settings, &EvidencePlan::Source(&*source), notes))
+}
+
+fn show_evidence(roots: &SourceRoots, output: &mut dyn Write) -> Result<AgentExit, AgentError> {
+    let (_, detection) = detect(roots)?;
+    let _written = writeln!(output, "{detection}");
+    Ok(AgentExit::Program(0))
 }
 
 const EXIT_CODES: &str = "\

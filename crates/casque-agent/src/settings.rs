@@ -150,7 +150,7 @@ fn read_authorities(path: &Path) -> Result<Vec<u8>, SettingsError> {
 
 const NO_ADDRESS: SettingsError = SettingsError::Absent {
     what: "the server's address",
-    how: "`--addr HOST[:PORT]`, `CASQUE_ADDR` or `SCONE_CAS_ADDR`",
+    how: "`--server HOST[:PORT]`, `CASQUE_ADDR` or `SCONE_CAS_ADDR`",
 };
 const NO_CONFIG: SettingsError = SettingsError::Absent {
     what: "a config id",

@@ -17,11 +17,11 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn run_without_config_id_is_usage() {
+fn run_without_settings_is_usage() {
     let output = agent(&["run"]);
     assert_eq!(output.status.code(), Some(100));
     assert!(
-        stderr(&output).contains("CASQUE_CONFIG_ID"),
+        stderr(&output).contains("CASQUE_ADDR"),
         "{}",
         stderr(&output)
     );
@@ -40,17 +40,13 @@ fn run_with_mistyped_server_key_says_so() {
     let output = agent(&[
         "run",
         "a/b",
-        "--server",
+        "--addr",
         "localhost:1",
         "--server-key",
         "nonsense",
     ]);
     assert_eq!(output.status.code(), Some(100));
-    assert!(
-        stderr(&output).contains("server key `nonsense`"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("key hash"), "{}", stderr(&output));
 }
 
 #[test]
@@ -66,11 +62,12 @@ fn run_without_server_there_is_unreachable() {
     let flags = [
         "run",
         "a/b",
-        "--server",
+        "--addr",
         &address,
         "--server-key",
         &key,
-        "--dangerous-no-evidence",
+        "--evidence",
+        "none",
     ];
     let output = agent(&flags);
     assert_eq!(output.status.code(), Some(101), "{}", stderr(&output));
@@ -81,5 +78,5 @@ fn help_lists_the_exit_codes() {
     let output = agent(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("103 denied"), "{text}");
+    assert!(text.contains("103  the server refused"), "{text}");
 }

@@ -1,1 +1,61 @@
+use super::*;
+use crate::SettingsError;
 
+fn denial() -> AgentError {
+    let reason = |code: &str, expected: Option<&str>| Reason {
+        code: code.to_owned(),
+        path: "services[0].mrenclaves".to_owned(),
+        expected: expected.map(str::to_owned),
+        found: "aa\u{1b}[31m".to_owned(),
+        hint: "rebuild".to_owned(),
+    };
+    let failure = Failure {
+        code: "denied".to_owned(),
+        message: "the policy denies".to_owned(),
+        causes: vec!["a cause".to_owned()],
+        hint: Some("ask its owner".to_owned()),
+        reasons: vec![reason("measurement", Some("bb")), reason("debug", None)],
+        diagnostics: Vec::new(),
+    };
+    let failure = Box::new(failure);
+    AgentError::Client(ClientError::Refused {
+        status: 403,
+        failure,
+    })
+}
+
+fn said(error: &AgentError) -> String {
+    let mut notes = Vec::new();
+    report(error, Some(&"app/web".parse().unwrap()), &mut notes);
+    String::from_utf8(notes).unwrap()
+}
+
+#[test]
+fn report_of_denial_lists_every_reason_without_control_characters() {
+    let expected = "\
+casque-agent: the server does not release `app/web`: the policy denies (`denied`, HTTP status 403)
+  caused by: a cause
+  1. measurement at `services[0].mrenclaves`
+     found: aa\u{fffd}[31m
+     expected: bb
+     hint: rebuild
+  2. debug at `services[0].mrenclaves`
+     found: aa\u{fffd}[31m
+     hint: rebuild
+  hint: ask its owner
+";
+    assert_eq!(said(&denial()), expected);
+    assert_eq!(denial().exit().code(), 103);
+}
+
+#[test]
+fn report_of_failure_lists_its_causes_once() {
+    let source = "a b".parse::<casque_types::ConfigId>().unwrap_err();
+    let found = "a b".to_owned();
+    let error = AgentError::Settings(SettingsError::Config { found, source });
+    let expected = "\
+casque-agent: the config id `a b`: expected `[namespace/]policy/service`
+  caused by: expected `policy/service`, found no `/`
+";
+    assert_eq!(said(&error), expected);
+}
