@@ -33,22 +33,19 @@ pub(crate) struct RunArguments {
     /// Which service to be: `[namespace/]policy/service` [env: `CASQUE_CONFIG_ID`, `SCONE_CONFIG_ID`]
     pub(crate) config_id: Option<String>,
     /// The server, port 8081 unless said [env: `CASQUE_ADDR`, `SCONE_CAS_ADDR`]
-    #[arg(long = "server", alias = "addr", value_name = "HOST[:PORT]")]
+    #[arg(long = "addr", alias = "server", value_name = "HOST[:PORT]")]
     pub(crate) address: Option<String>,
     /// Key hash of the server to trust [env: `CASQUE_SERVER_KEY`]
     #[arg(long, value_name = "HASH")]
     pub(crate) server_key: Option<String>,
     /// Authorities of an ingress at which TLS ends, PEM [env: `CASQUE_CA_FILE`]
-    #[arg(long = "tls-ca", alias = "ca-file", value_name = "FILE")]
+    #[arg(long, alias = "tls-ca", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Where evidence comes from
     #[arg(long, value_enum, default_value_t)]
     pub(crate) evidence: EvidenceChoice,
-    /// Bring no evidence: for policies with `mode: none`, which release to anyone
-    #[arg(long, conflicts_with = "evidence")]
-    pub(crate) dangerous_no_evidence: bool,
     /// Read a token of Microsoft Azure Attestation from here, best a named pipe, instead of evidence
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["evidence", "dangerous_no_evidence"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
     pub(crate) maa_token_file: Option<PathBuf>,
     /// First write the runtime data here that the token must be over
     #[arg(long, value_name = "FILE", requires = "maa_token_file")]
@@ -67,6 +64,8 @@ pub(crate) enum EvidenceChoice {
     Gramine,
     /// configfs-tsm of the kernel
     Tsm,
+    /// None, for policies with `mode: none`, which release to anyone
+    None,
 }
 
 /// The whole program: reads the command line, runs, and says how it ended.
@@ -113,11 +112,9 @@ fn run_arguments(
         });
         return Ok(run(&settings, &plan, notes));
     }
-    if arguments.dangerous_no_evidence {
-        return Ok(run(&settings, &EvidencePlan::DangerousAbsent, notes));
-    }
     let roots = SourceRoots::default();
     let source: Box<dyn EvidenceSource> = match arguments.evidence {
+        EvidenceChoice::None => return Ok(run(&settings, &EvidencePlan::Absent, notes)),
         EvidenceChoice::Auto => detect(&roots)?.0,
         EvidenceChoice::Gramine => Box::new(GramineFiles::new(roots.gramine)),
         EvidenceChoice::Tsm => Box::new(ConfigfsTsm::new(roots.tsm)),

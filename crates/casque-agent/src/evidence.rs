@@ -17,7 +17,7 @@ pub enum EvidencePlan<'a> {
     /// A token that someone beside the agent obtains from Microsoft Azure Attestation.
     MaaToken(MaaPassport),
     /// None: for policies with `mode: none`, which release to anyone.
-    DangerousAbsent,
+    Absent,
 }
 
 /// How a token over the runtime data of one exchange comes to the agent (passport model).
@@ -83,7 +83,7 @@ impl EvidencePlan<'_> {
         challenge: &Challenge,
     ) -> Result<Evidence, EvidenceError> {
         match self {
-            Self::DangerousAbsent => Ok(Evidence::None {}),
+            Self::Absent => Ok(Evidence::None {}),
             Self::MaaToken(passport) => {
                 require_taken(Some(EvidenceKind::Maa), "maa", challenge)?;
                 let token = passport.token_over(runtime)?;

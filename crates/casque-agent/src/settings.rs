@@ -38,12 +38,10 @@ pub struct AgentSettings {
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// Something needed was not given.
-    #[error("expected {what}: give {how}")]
+    #[error("expected {}", .missing.join(";\n  "))]
     Absent {
-        /// What is needed.
-        what: &'static str,
-        /// How to give it.
-        how: &'static str,
+        /// Everything that is missing, each with how to give it.
+        missing: Vec<&'static str>,
     },
     /// The address of the server.
     #[error("the server's address `{found}`")]
@@ -93,14 +91,24 @@ impl AgentSettings {
             &["CASQUE_CONFIG_ID", "SCONE_CONFIG_ID"],
         );
         let server_key = given(&arguments.server_key, &["CASQUE_SERVER_KEY"]);
+        let (Some(address), Some(config), Some(server_key)) = (&address, &config, &server_key)
+        else {
+            let needed = [
+                (&address, NO_ADDRESS),
+                (&config, NO_CONFIG),
+                (&server_key, NO_SERVER_KEY),
+            ];
+            let missing = needed.into_iter().filter(|(given, _)| given.is_none());
+            let missing = missing.map(|(_, how)| how).collect();
+            return Err(SettingsError::Absent { missing });
+        };
         let ca_file = given(&None, &["CASQUE_CA_FILE"]).map(PathBuf::from);
         let ca_file = arguments.ca_file.clone().or(ca_file);
         let mut program = arguments.program.iter().cloned();
         Ok(Self {
             address: read_address(address)?,
             config: read_config(config)?,
-            server_key: (server_key.ok_or(NO_SERVER_KEY)?.trim().parse())
-                .map_err(SettingsError::ServerKey)?,
+            server_key: (server_key.trim().parse()).map_err(SettingsError::ServerKey)?,
             authorities_pem: ca_file.as_deref().map(read_authorities).transpose()?,
             program: program.next(),
             arguments: program.collect(),
@@ -121,20 +129,20 @@ impl AgentSettings {
     }
 }
 
-fn read_address(text: Option<String>) -> Result<ServerAddress, SettingsError> {
-    let found = text.ok_or(NO_ADDRESS)?;
-    found
-        .trim()
-        .parse()
-        .map_err(|source| SettingsError::Address { found, source })
+fn read_address(text: &str) -> Result<ServerAddress, SettingsError> {
+    let wrong = |source| SettingsError::Address {
+        found: text.to_owned(),
+        source,
+    };
+    text.trim().parse().map_err(wrong)
 }
 
-fn read_config(text: Option<String>) -> Result<ConfigId, SettingsError> {
-    let found = text.ok_or(NO_CONFIG)?;
-    found
-        .trim()
-        .parse()
-        .map_err(|source| SettingsError::Config { found, source })
+fn read_config(text: &str) -> Result<ConfigId, SettingsError> {
+    let wrong = |source| SettingsError::Config {
+        found: text.to_owned(),
+        source,
+    };
+    text.trim().parse().map_err(wrong)
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<u8>, SettingsError> {
@@ -148,18 +156,10 @@ fn read_authorities(path: &Path) -> Result<Vec<u8>, SettingsError> {
     Ok(pem)
 }
 
-const NO_ADDRESS: SettingsError = SettingsError::Absent {
-    what: "the server's address",
-    how: "`--server HOST[:PORT]`, `CASQUE_ADDR` or `SCONE_CAS_ADDR`",
-};
-const NO_CONFIG: SettingsError = SettingsError::Absent {
-    what: "a config id",
-    how: "`[namespace/]policy/service` after `run`, `CASQUE_CONFIG_ID` or `SCONE_CONFIG_ID`",
-};
-const NO_SERVER_KEY: SettingsError = SettingsError::Absent {
-    what: "the key hash of the server to trust",
-    how: "`--server-key HASH` or `CASQUE_SERVER_KEY` (`casque cas show-identification` shows it)",
-};
+const NO_ADDRESS: &str =
+    "the server's address: give `--addr HOST[:PORT]`, `CASQUE_ADDR` or `SCONE_CAS_ADDR`";
+const NO_CONFIG: &str = "a config id: give `[namespace/]policy/service` after `run`, `CASQUE_CONFIG_ID` or `SCONE_CONFIG_ID`";
+const NO_SERVER_KEY: &str = "the key hash of the server to trust: give `--server-key HASH` or `CASQUE_SERVER_KEY` (`casque cas show-identification` shows it)";
 const MAX_CA_BYTES: u64 = 1024 * 1024;
 
 #[cfg(test)]

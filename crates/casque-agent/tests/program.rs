@@ -66,8 +66,8 @@ fn run_without_server_there_is_unreachable() {
         &address,
         "--server-key",
         &key,
-        "--evidence",
-        "none",
+        "--maa-token-file",
+        "/nowhere",
     ];
     let output = agent(&flags);
     assert_eq!(output.status.code(), Some(101), "{}", stderr(&output));

@@ -48,7 +48,7 @@ fn cli_wrong_arguments_exit_with_usage() {
         &[][..],
         &["run", "--skip"],
         &["run", "a/b", "program-without-dashes"],
-        &["run", "--maa-token-file", "x", "--dangerous-no-evidence"],
+        &["run", "--maa-token-file", "x", "--evidence", "none"],
         &["run", "--runtime-data-file", "x"],
     ] {
         let (exit, output, notes) = run_with_no_environment(arguments);
@@ -65,7 +65,7 @@ fn cli_wrong_arguments_exit_with_usage() {
 fn cli_missing_settings_exit_with_usage_and_say_how_to_give_them() {
     let (exit, _, notes) = run_with_no_environment(&["run", "a/b"]);
     assert_eq!(exit, AgentExit::Usage);
-    assert!(notes.contains("CASQUE_ADDR"), "{notes}");
+    assert!(notes.contains("SCONE_CAS_ADDR"), "{notes}");
 }
 
 #[test]

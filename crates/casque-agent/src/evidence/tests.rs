@@ -96,6 +96,6 @@ fn maa_token_that_is_none_is_refused() {
 
 #[test]
 fn no_evidence_is_shown_when_asked_to() {
-    let evidence = EvidencePlan::DangerousAbsent.gather(&runtime(), &challenge(&[]));
+    let evidence = EvidencePlan::Absent.gather(&runtime(), &challenge(&[]));
     assert_matches!(evidence, Ok(Evidence::None {}));
 }

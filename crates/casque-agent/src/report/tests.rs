@@ -50,7 +50,7 @@ casque-agent: the server does not release `app/web`: the policy denies (`denied`
 
 #[test]
 fn report_of_failure_lists_its_causes_once() {
-    let source = "a b".parse::<casque_types::ConfigId>().unwrap_err();
+    let source = "a b".parse::<ConfigId>().unwrap_err();
     let found = "a b".to_owned();
     let error = AgentError::Settings(SettingsError::Config { found, source });
     let expected = "\

@@ -55,9 +55,11 @@ fn settings_that_are_missing_are_named() {
         bend(&mut arguments);
         resolve(&arguments, &[]).unwrap_err()
     };
-    assert_matches!(bend(|a| a.address = None), SettingsError::Absent { what, .. } if what.contains("address"));
-    assert_matches!(bend(|a| a.config_id = None), SettingsError::Absent { what, .. } if what.contains("config"));
-    assert_matches!(bend(|a| a.server_key = None), SettingsError::Absent { what, .. } if what.contains("key hash"));
+    assert_matches!(bend(|a| a.address = None), SettingsError::Absent { missing } if missing == [NO_ADDRESS]);
+    assert_matches!(bend(|a| a.config_id = None), SettingsError::Absent { missing } if missing == [NO_CONFIG]);
+    assert_matches!(bend(|a| a.server_key = None), SettingsError::Absent { missing } if missing == [NO_SERVER_KEY]);
+    let all = resolve(&RunArguments::default(), &[]).unwrap_err();
+    assert_matches!(all, SettingsError::Absent { missing } if missing.len() == 3);
 }
 
 #[test]
