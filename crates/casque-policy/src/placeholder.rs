@@ -77,6 +77,9 @@ pub(crate) fn read(
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPENING) {
         plain.push_str(before);
+        if findings.is_full() {
+            return Template { parts };
+        }
         let position = places.next(OPENING);
         let Some((body, behind)) = after.split_once(CLOSING) else {
             findings.push(unterminated(position));

@@ -13,6 +13,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::ops::Add;
 
 use assert_matches::assert_matches;
 use casque_policy::{DIAGNOSTIC_CODES, Diagnostic, Policy, Position, Severity};
@@ -729,6 +730,20 @@ fn yaml_of_many_nodes_is_refused() {
         refused(&format!("[{}]", "a,".repeat(20_000))).code,
         "yaml-too-many"
     );
+}
+
+#[test]
+fn yaml_of_many_tokens_is_refused_before_its_first_node() {
+    for text in ["[a,", "{a: b, ", "[\"a\"", "[? "] {
+        let found = refused(&text[..1].to_owned().add(&text[1..].repeat(140_000)));
+        assert_eq!(found.code, "yaml-too-many", "{text}");
+    }
+}
+
+#[test]
+fn yaml_of_a_long_block_is_no_matter_of_tokens() {
+    let text = format!("security: |\n{}", "  [a, b, {c: d}]\n".repeat(50_000));
+    assert_eq!(refused(&text).code, "missing-key");
 }
 
 #[test]

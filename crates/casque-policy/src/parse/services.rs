@@ -117,6 +117,9 @@ impl Reader<'_> {
             }
         };
         self.refuse_host_arguments(text);
+        if self.findings.is_full() {
+            return Vec::new();
+        }
         let mut places = text.places();
         arguments
             .iter()
@@ -138,6 +141,9 @@ impl Reader<'_> {
     fn refuse_host_arguments(&mut self, text: &Text<'_>) {
         let mut places = text.places();
         for (offset, marker) in text.as_str().match_indices("@@") {
+            if self.findings.is_full() {
+                return;
+            }
             let position = places.next(marker);
             let behind = offset.saturating_add(marker.len());
             let rest = text.as_str().get(behind..).unwrap_or_default();

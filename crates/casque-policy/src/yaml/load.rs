@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::bounds::{START, expect_bounded};
+use super::input::{BoundedInput, Budget};
 use super::tags::{ReadTag, read_tag};
 use super::{Entry, Node, Offsets, Tag, Text, Value};
 use crate::codes;
@@ -63,7 +64,8 @@ pub(crate) fn scalars(text: &str) -> Result<Vec<ScalarSpan<'_>>, Diagnostic> {
 }
 
 struct Loader<'a> {
-    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
+    parser: Parser<'a, BoundedInput<'a>>,
+    budget: Budget,
     offsets: Offsets<'a>,
     text: &'a str,
     open: Vec<Open<'a>>,
@@ -90,8 +92,10 @@ enum Content<'a> {
 
 impl<'a> Loader<'a> {
     fn new(text: &'a str) -> Self {
+        let budget = Budget::new();
         Self {
-            parser: Parser::new_from_str(text),
+            parser: Parser::new(BoundedInput::new(text, budget.clone())),
+            budget,
             offsets: Offsets::new(text),
             text,
             open: Vec::new(),
@@ -105,6 +109,10 @@ impl<'a> Loader<'a> {
     fn run(&mut self) -> Result<Node<'a>, Diagnostic> {
         while let Some(event) = self.parser.next_event() {
             let (event, span) = event.map_err(|error| self.syntax(&error))?;
+            if self.budget.is_spent() {
+                return Err(too_many(position_of(span.end)));
+            }
+            self.budget.renew();
             self.step(event, span)?;
         }
         Ok(self.root.take().unwrap_or(Node {
@@ -161,8 +169,7 @@ impl<'a> Loader<'a> {
         if self.nodes <= MAX_NODES {
             return Ok(());
         }
-        let message = format!("expected at most {MAX_NODES} keys and values");
-        Err(Diagnostic::error(codes::YAML_TOO_MANY, position, message))
+        Err(too_many(position))
     }
 
     fn scalar(
@@ -288,6 +295,9 @@ impl<'a> Loader<'a> {
 
     fn syntax(&self, error: &ScanError) -> Diagnostic {
         let position = position_of(*error.marker());
+        if self.budget.is_spent() {
+            return too_many(position);
+        }
         let found = error.info();
         if found.contains("recursion limit") {
             return too_deep(position);
@@ -326,6 +336,12 @@ fn alias(position: Position) -> Diagnostic {
     refused.hint("write the value out, or put quotes around a text that begins with `&` or `*`")
 }
 
+fn too_many(position: Position) -> Diagnostic {
+    let message = format!("expected at most {MAX_NODES} keys and values");
+    Diagnostic::error(codes::YAML_TOO_MANY, position, message)
+        .hint("split the policy; a text of many thousand words stands better in a block, under `|`")
+}
+
 fn too_deep(position: Position) -> Diagnostic {
     let message = format!("expected at most {MAX_DEPTH} levels of lists and maps");
     Diagnostic::error(codes::YAML_TOO_DEEP, position, message)
@@ -359,4 +375,4 @@ fn position_of(marker: Marker) -> Position {
 }
 
 const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 16_384;
+pub(super) const MAX_NODES: usize = 16_384;

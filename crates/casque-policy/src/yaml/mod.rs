@@ -6,6 +6,7 @@
 //! but "null or text": what a text means is said by the place where it stands, never by its quotes.
 
 mod bounds;
+mod input;
 mod load;
 mod source;
 mod tags;
