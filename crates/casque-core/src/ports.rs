@@ -340,7 +340,7 @@ impl fmt::Display for SourceKind {
 pub struct SourceFailure {
     /// Which party.
     pub source_kind: SourceKind,
-    /// A stable code such as `entra-wrong-secret`; all are listed in `docs/errors.md`.
+    /// A stable code such as `entra-wrong-secret`; all are listed in `docs/errors-azure.md` and `docs/errors-endorsements.md`.
     pub code: &'static str,
     /// What was asked, of whom, and what came back.
     pub what: String,
