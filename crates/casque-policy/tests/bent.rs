@@ -734,7 +734,7 @@ fn yaml_of_many_nodes_is_refused() {
 
 #[test]
 fn yaml_of_many_tokens_is_refused_before_its_first_node() {
-    for text in ["[a,", "{a: b, ", "[\"a\"", "[? "] {
+    for text in ["[a,", "{a: b, ", "[\"a\",", "[? "] {
         let found = refused(&text[..1].to_owned().add(&text[1..].repeat(140_000)));
         assert_eq!(found.code, "yaml-too-many", "{text}");
     }
