@@ -237,13 +237,15 @@ impl ExchangeError {
     }
 }
 
-/// The TLS error that `error` is, or that it wraps as an I/O error.
+/// The TLS error that `error` is, or that it wraps as an I/O error; those hide what they wrap from `source`.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(tls) = error.downcast_ref() {
-        return Some(tls);
+    let mut current = error;
+    loop {
+        if let Some(tls) = current.downcast_ref() {
+            return Some(tls);
+        }
+        current = current.downcast_ref::<std::io::Error>()?.get_ref()?;
     }
-    let io = error.downcast_ref::<std::io::Error>()?;
-    io.get_ref()?.downcast_ref()
 }
 
 fn tls_reason(error: &rustls::Error) -> &'static str {

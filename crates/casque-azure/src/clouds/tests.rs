@@ -89,7 +89,7 @@ fn vault_host_of_no_cloud_is_refused() {
         "kv1.vault.azure.net.evil.example",
         "kv1.vault.azure.net:8443",
         "k.vault.azure.net",
-        "localhost",
+        "localhost.localdomain",
         "localhost:8444",
         "x.localhost:8443",
         "kv1.managedhsm.azure.net",

@@ -30,11 +30,14 @@ fn runtime() -> RuntimeData {
 
 /// An enclave's quote over the runtime data.
 fn quote() -> SgxQuote {
-    static TEE: OnceLock<SoftwareTee> = OnceLock::new();
-    let tee = TEE.get_or_init(|| SoftwareTee::generate(NOW).unwrap());
-    let identity = software_identity(MrEnclave::from(sha256(b"program")));
-    let quote = tee.quote(&identity, runtime().report_data().as_bytes());
-    SgxQuote::parse(&quote.unwrap()).unwrap()
+    static QUOTE: OnceLock<Vec<u8>> = OnceLock::new();
+    let quote = QUOTE.get_or_init(|| {
+        let tee = SoftwareTee::generate(NOW).unwrap();
+        let identity = software_identity(MrEnclave::from(sha256(b"program")));
+        let quote = tee.quote(&identity, runtime().report_data().as_bytes());
+        quote.unwrap()
+    });
+    SgxQuote::parse(quote).unwrap()
 }
 
 /// Two instances' keys; the address in them does not matter here.
