@@ -52,7 +52,7 @@ impl Cas {
         port: u16,
         commands: &Commands,
     ) -> Result<Self, CasError> {
-        let config = Config::parse(&toml::to_string(&raw::config(state, azure, port))?)?;
+        let config = Config::parse(&config_text(state, azure, port)?)?;
         let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
         let server = Server::start(&config, anchors).await?;
         let casque = server.casque();
@@ -90,6 +90,18 @@ impl Cas {
             tracing::warn!("casqued had ended before it was told to");
         }
     }
+}
+
+/// The configuration of a casqued for this local Azure, whose state is in the state folder; port 0 is a free one.
+///
+/// # Errors
+/// [`CasError::Write`].
+pub(crate) fn config_text(
+    state: &StateDirectory,
+    azure: &Endpoints,
+    port: u16,
+) -> Result<String, CasError> {
+    Ok(toml::to_string(&raw::config(state, azure, port))?)
 }
 
 /// The program that a service's policy starts. Only the local world may ask: it owns the store.

@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::bench;
 use crate::demo;
 use crate::measure;
 use crate::quote;
 use crate::run;
+use crate::serve;
 use crate::up;
 
 /// A local Azure, the software TEE and a casqued beside them, for development and tests.
@@ -37,11 +39,16 @@ enum Command {
     },
     /// Tell the whole story, step by step, with the real programs.
     Demo(demo::DemoArgs),
+    /// Measure what operations cost the server.
+    Bench(bench::BenchArgs),
     /// Print the built-in seed file.
     Seed,
     /// Write a quote of the software TEE over a file of runtime data.
     #[command(hide = true)]
     Quote(quote::QuoteArgs),
+    /// Serve a casqued under another root.
+    #[command(hide = true)]
+    Serve(serve::ServeArgs),
 }
 
 /// Which local world is meant.
@@ -87,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => return run::run(args),
         Command::Measure { program } => measure::print(&program).map_err(boxed),
         Command::Demo(args) => return demo::demo(&args),
+        Command::Bench(args) => return bench::bench(&args),
+        Command::Serve(args) => serve::serve(&args).map_err(boxed),
         Command::Seed => std::io::stdout()
             .write_all(crate::seed::SAMPLE.as_bytes())
             .map_err(boxed),

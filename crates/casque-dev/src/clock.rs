@@ -1,6 +1,6 @@
 //! The wall clock of the local Azure, and ids that nobody can guess: the only place that asks for either.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use casque_types::Timestamp;
 
@@ -13,6 +13,16 @@ use casque_types::Timestamp;
 pub(crate) fn system_now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
     Timestamp::from_unix_s(elapsed.map_or(0, |e| e.as_secs()))
+}
+
+/// A point of time to measure from.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place in this program that reads the monotonic clock"
+)]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 /// A random version 4 GUID.

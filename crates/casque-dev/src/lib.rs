@@ -14,6 +14,7 @@
 
 pub mod ask;
 pub mod azure;
+pub mod bench;
 pub mod cas;
 pub mod cli;
 mod clock;
@@ -22,6 +23,7 @@ pub mod measure;
 pub mod quote;
 pub mod run;
 pub mod seed;
+pub mod serve;
 pub mod state;
 pub mod tee;
 pub mod up;
