@@ -1,6 +1,6 @@
 //! Gathers evidence inside the guest, ring 3: blocking, with the standard library alone.
 //!
-//! An [`EvidenceSource`] gives evidence over a [`ReportData`](casque_types::ReportData). There are two, each
+//! An [`EvidenceSource`] gives evidence over a [`ReportData`]. There are two, each
 //! a set of files of the operating system, whose places are arguments ([`SourceRoots`]):
 //!
 //! | source | files | evidence |
