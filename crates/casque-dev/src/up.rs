@@ -169,10 +169,14 @@ impl World {
         Ok(world.filter(Self::is_alive))
     }
 
+    /// Whether its process is there, and is this program rather than a later one with the same number.
     fn is_alive(&self) -> bool {
-        let pid = i32::try_from(self.pid).ok();
-        let pid = pid.and_then(rustix::process::Pid::from_raw);
-        pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+        let link = std::fs::read_link(format!("/proc/{}/exe", self.pid));
+        // A program that was rebuilt while it runs is shown with ` (deleted)` behind its path.
+        link.is_ok_and(|found| {
+            let (found, own) = (found.to_string_lossy(), self.program.to_string_lossy());
+            found.strip_suffix(" (deleted)").unwrap_or(&found) == own
+        })
     }
 }
 
