@@ -57,6 +57,12 @@ pub enum PlaceError {
         /// The path.
         path: PathBuf,
     },
+    /// The container's own file is to be the template.
+    #[error("`{}` is to be filled in from the container's own file, which this agent cannot do", .path.display())]
+    Template {
+        /// The path.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("cannot {action} `{}`", .path.display())]
     Io {
@@ -149,8 +155,13 @@ impl Staged {
             beside: Some(beside),
             is_in_memory: is_in_memory(&out),
         };
+        let Some(content) = file.content.given() else {
+            return Err(PlaceError::Template {
+                path: staged.path.clone(),
+            });
+        };
         // Exposed to be written into the workload's file, which is what it was released for.
-        out.write_all(file.content.expose())
+        out.write_all(content.expose())
             .and_then(|()| out.set_permissions(Permissions::from_mode(file.mode.bits())))
             .map_err(failed("write", &staged.path))?;
         Ok(staged)

@@ -23,6 +23,9 @@ pub enum ProgramError {
     /// Nobody says which.
     #[error("the policy has no `command`, and no program was given: name one after `--`")]
     None,
+    /// The policy asks for something of the host.
+    #[error("the policy takes arguments or variables of the host, which this agent does not give")]
+    Host,
     /// It is nowhere.
     #[error("found no program `{name}` that can be executed; looked in: {looked_in}")]
     NotFound {
@@ -61,10 +64,10 @@ pub(crate) fn command(
     configuration: &Configuration,
 ) -> Result<Command, ProgramError> {
     // Exposed, here and below, because the program is to have them.
-    let mut released = configuration
-        .arguments
-        .iter()
-        .map(|one| OsStr::from_bytes(one.expose()));
+    let released: Option<Vec<&OsStr>> = (configuration.arguments.iter())
+        .map(|one| Some(OsStr::from_bytes(one.value()?.expose())))
+        .collect();
+    let mut released = released.ok_or(ProgramError::Host)?.into_iter();
     let of_policy = released.next();
     let (name, file) = match (&settings.program, of_policy) {
         (Some(name), _) => {
@@ -82,6 +85,7 @@ pub(crate) fn command(
         command.args(&settings.arguments);
     }
     for (name, value) in &configuration.environment {
+        let value = value.value().ok_or(ProgramError::Host)?;
         command.env(name, OsStr::from_bytes(value.expose()));
     }
     if let Some(directory) = &configuration.directory {
@@ -94,8 +98,7 @@ fn find_released(name: &OsStr, configuration: &Configuration) -> Result<PathBuf,
     let variables = configuration.environment.iter();
     let path = variables
         .filter(|(name, _)| name == "PATH")
-        .map(|(_, value)| OsStr::from_bytes(value.expose()))
-        .next()
+        .find_map(|(_, value)| Some(OsStr::from_bytes(value.value()?.expose())))
         .unwrap_or(OsStr::new(USUAL_PATH));
     let directory = configuration.directory.as_ref();
     match directory {

@@ -26,11 +26,8 @@ impl Releases for StandIn {
         let secret = |text: &str| Secret::copied_from(text.as_bytes());
         Ok(Released {
             configuration: Configuration {
-                arguments: arguments.map(secret).into(),
-                environment: Vec::new(),
-                directory: None,
-                files: Vec::new(),
-                refresh_after: None,
+                arguments: arguments.map(|text| secret(text).into()).into(),
+                ..Configuration::default()
             },
             refresh_after: Seconds(60),
         })

@@ -78,16 +78,16 @@ fn script(directory: &Path) -> Configuration {
     );
     Configuration {
         arguments: ["sh", "-c", script.as_str(), "zero", "one"]
-            .map(secret)
+            .map(|text| secret(text).into())
             .into(),
-        environment: vec![("DB_PASSWORD".to_owned(), secret("hunter2"))],
+        environment: vec![("DB_PASSWORD".to_owned(), secret("hunter2").into())],
         directory: Some("/usr".to_owned()),
         files: vec![ConfigurationFile {
             path: at("secrets/token"),
             mode: FileMode::from_bits(0o400).unwrap(),
-            content: secret("t0ken"),
+            content: secret("t0ken").into(),
         }],
-        refresh_after: None,
+        ..Configuration::default()
     }
 }
 

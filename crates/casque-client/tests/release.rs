@@ -40,11 +40,8 @@ fn attest_answer(request: &Seen, signer: &IdentityKey) -> String {
     let request: wire::AttestRequest = serde_json::from_slice(&request.body).unwrap();
     let runtime = RuntimeData::parse(&request.runtime_data.0).unwrap();
     let configuration = Configuration {
-        arguments: vec![Secret::new(b"web".to_vec())],
-        environment: Vec::new(),
-        directory: None,
-        files: Vec::new(),
-        refresh_after: None,
+        arguments: vec![Secret::new(b"web".to_vec()).into()],
+        ..Configuration::default()
     };
     let sealed = seal_configuration(&configuration, &runtime, signer, &SystemRng).unwrap();
     let answer = wire::AttestAnswer {
@@ -96,7 +93,10 @@ fn release_of_the_pinned_server_opens() {
     let released = released(&identity, signer).unwrap();
     assert_eq!(released.refresh_after, Seconds(3600));
     assert_eq!(
-        released.configuration.arguments[0].expose_text(),
+        released.configuration.arguments[0]
+            .value()
+            .unwrap()
+            .expose_text(),
         Some("web")
     );
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use casque_policy::{Image, Origin, Part, SecretSpec, Service, Template, VaultImport};
 use casque_secrets::{SecretValue, render};
 use casque_types::{
-    ConfigId, Configuration, ConfigurationFile, EntraCredential, Seconds, Secret, SecretName,
-    Timestamp,
+    Argument, ConfigId, Configuration, ConfigurationFile, EntraCredential, Seconds, Secret,
+    SecretName, Timestamp,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -186,15 +186,15 @@ impl Resolved {
         refresh_after: Seconds,
     ) -> Result<Configuration, SecretFault> {
         let text = |template: &Template| self.fill(template, Nul::Refused);
-        let arguments = service.command.iter().map(text);
-        let environment =
-            (service.environment.iter()).map(|(name, value)| Ok((name.clone(), text(value)?)));
+        let arguments = (service.command.iter()).map(|template| text(template).map(Argument::from));
+        let environment = (service.environment.iter())
+            .map(|(name, value)| Ok((name.clone(), text(value)?.into())));
         let files = image.map_or(&[][..], |image| &image.injection_files);
         let files = files.iter().map(|file| {
             Ok(ConfigurationFile {
                 path: file.path.clone(),
                 mode: file.mode,
-                content: self.fill(&file.content, Nul::Allowed)?,
+                content: self.fill(&file.content, Nul::Allowed)?.into(),
             })
         });
         Ok(Configuration {
@@ -203,6 +203,7 @@ impl Resolved {
             directory: service.directory.clone(),
             files: files.collect::<Result<_, _>>()?,
             refresh_after: Some(refresh_after),
+            ..Configuration::default()
         })
     }
 

@@ -154,15 +154,16 @@ fn without_nonce(text: &str) -> String {
 fn configuration() -> Configuration {
     let secret = |text: &str| Secret::copied_from(text.as_bytes());
     Configuration {
-        arguments: vec![secret("web"), secret("--verbose")],
-        environment: vec![("DB_PASSWORD".to_owned(), secret("hunter2"))],
+        arguments: vec![secret("web").into(), secret("--verbose").into()],
+        environment: vec![("DB_PASSWORD".to_owned(), secret("hunter2").into())],
         directory: Some("/srv".to_owned()),
         files: vec![ConfigurationFile {
             path: "/run/web/tls.key".to_owned(),
             mode: FileMode::from_bits(0o400).unwrap(),
-            content: Secret::new(vec![0, 1, 2, 0xff]),
+            content: Secret::new(vec![0, 1, 2, 0xff]).into(),
         }],
         refresh_after: Some(Seconds(3600)),
+        ..Configuration::default()
     }
 }
 

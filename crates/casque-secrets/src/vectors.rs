@@ -107,8 +107,11 @@ fn sealed_answer_vectors_come_out_as_expected() {
         let server = vector.text("pinned_server").parse().unwrap();
         let outcome = match open_configuration(&sealed, &key, &runtime, &server) {
             Ok(opened) => {
-                assert_eq!(shown(&opened.environment[0].1), "hunter2");
-                assert_eq!(opened.files[0].content.expose(), [0, 1, 2, 0xff]);
+                assert_eq!(shown(opened.environment[0].1.value().unwrap()), "hunter2");
+                assert_eq!(
+                    opened.files[0].content.given().unwrap().expose(),
+                    [0, 1, 2, 0xff]
+                );
                 "opened"
             }
             Err(OpenError::Server { .. }) => "server",

@@ -21,10 +21,13 @@ pub use azure::{
     AzureIdParseError, CertificateThumbprint, ClientId, ClientProof, EntraCredential, MaaUrl,
     TenantId, UrlParseError, VaultAddress, VaultName, VaultSecretName,
 };
-pub use configuration::{Configuration, ConfigurationFile, FileMode};
+pub use configuration::{
+    Argument, ArgumentPart, Configuration, ConfigurationFile, ConfigurationVolume, FileContent,
+    FileMode, FileSystemProtection, UpdatePolicy, VariableValue, VolumeFiles,
+};
 pub use digest::{Digest, DigestParseError, PolicyHash};
 pub use key_hash::{KeyHash, KeyHashParseError};
-pub use name::{ConfigId, NameParseError, PolicyName, SecretName, ServiceName};
+pub use name::{ConfigId, NameParseError, PolicyName, SecretName, ServiceName, VolumeName};
 pub use placeholder::{Encoding, Format, SecretKind};
 pub use rng::{Rng, RngError};
 pub use runtime_data::{Kem, KemPublicKey, Nonce, ReportData, RuntimeData, RuntimeDataError};

@@ -25,35 +25,97 @@ pub enum NameParseError {
         /// The first such character.
         found: char,
     },
+    /// `..` above the root namespace.
+    #[error("`..` leads above the root namespace")]
+    AboveRoot,
     /// A config id without a `/` between policy and service.
     #[error("expected `policy/service`, found no `/`")]
     NoService,
 }
 
-/// A policy's name: segments joined by `/`; all but the last are its namespace.
+/// A policy's name: segments joined by `/`; all but the last are its namespace. The root namespace is `/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PolicyName(String);
 
 impl PolicyName {
-    /// The name as text, without a leading `/`.
+    /// The root namespace, `/`: the parent of every policy whose name has one segment.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// Whether this is the root namespace.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0 == "/"
+    }
+
+    /// The name as text, without a leading `/`; `/` for the root namespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The policy that is this one's namespace, if the name has more than one segment.
+    /// The policy that is this one's namespace: the root for a name of one segment, none for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        let (parent, _) = self.0.rsplit_once('/')?;
-        Some(Self(parent.to_owned()))
+        if self.is_root() {
+            return None;
+        }
+        let parent = self.0.rsplit_once('/');
+        Some(parent.map_or_else(Self::root, |(parent, _)| Self(parent.to_owned())))
+    }
+
+    /// Whether this policy is `namespace` itself, or stands below it at any depth.
+    #[must_use]
+    pub fn is_within(&self, namespace: &Self) -> bool {
+        if namespace.is_root() || self == namespace {
+            return true;
+        }
+        let rest = self.0.strip_prefix(namespace.as_str());
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The policy that `reference` means in a policy of this name: `..` is its namespace, `../x` a policy
+    /// beside it, `./x` one below it, anything else an absolute name (spec/policy-language.md section 3.3).
+    ///
+    /// # Errors
+    /// [`NameParseError`]: a segment is none, or `..` leads above the root.
+    pub fn resolve(&self, reference: &str) -> Result<Self, NameParseError> {
+        let is_relative = matches!(reference, "." | "..")
+            || reference.starts_with("./")
+            || reference.starts_with("../");
+        if !is_relative {
+            return reference.parse();
+        }
+        let mut segments: Vec<&str> = match self.is_root() {
+            true => Vec::new(),
+            false => self.0.split('/').collect(),
+        };
+        for segment in reference.split('/') {
+            match segment {
+                "." => {}
+                ".." => {
+                    segments.pop().ok_or(NameParseError::AboveRoot)?;
+                }
+                other => segments.push(other),
+            }
+        }
+        match segments.is_empty() {
+            true => Ok(Self::root()),
+            false => segments.join("/").parse(),
+        }
     }
 }
 
 impl FromStr for PolicyName {
     type Err = NameParseError;
 
-    /// Reads a name; one leading `/` is accepted and dropped, as in SCONE's references.
+    /// Reads a name; one leading `/` is accepted and dropped, as in SCONE's references. `/` is the root.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "/" {
+            return Ok(Self::root());
+        }
         let name = text.strip_prefix('/').unwrap_or(text);
         if name.split('/').count() > MAX_SEGMENTS {
             return Err(NameParseError::TooLong);
@@ -95,6 +157,10 @@ segment_name!(
     /// A secret's name within its policy.
     SecretName
 );
+segment_name!(
+    /// A volume's name within its policy.
+    VolumeName
+);
 
 /// Which service of which policy a workload wants to be: `[namespace/…]policy/service`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,7 +195,12 @@ impl FromStr for ConfigId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.strip_prefix('/').unwrap_or(text);
         let (policy, service) = text.rsplit_once('/').ok_or(NameParseError::NoService)?;
-        Ok(Self::new(policy.parse()?, service.parse()?))
+        // The root namespace has no services: `//x` is no config id.
+        let policy = match policy {
+            "" => return Err(NameParseError::Empty),
+            name => name.parse()?,
+        };
+        Ok(Self::new(policy, service.parse()?))
     }
 }
 
@@ -154,7 +225,7 @@ macro_rules! shown_as_text {
         }
     )*};
 }
-shown_as_text!(PolicyName, ServiceName, SecretName);
+shown_as_text!(PolicyName, ServiceName, SecretName, VolumeName);
 
 impl fmt::Debug for ConfigId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,7 +259,39 @@ mod tests {
         let name: PolicyName = "/a/b".parse().unwrap();
         assert_eq!(name.as_str(), "a/b");
         assert_eq!(name.parent().unwrap().as_str(), "a");
-        assert_eq!(name.parent().unwrap().parent(), None);
+        assert_eq!(name.parent().unwrap().parent(), Some(PolicyName::root()));
+        assert_eq!(PolicyName::root().parent(), None);
+    }
+
+    fn policy(text: &str) -> PolicyName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn policy_name_relative_references_are_resolved() {
+        let here = policy("a/b");
+        for (reference, expected) in [
+            ("..", "a"),
+            ("../c", "a/c"),
+            ("../../c", "c"),
+            ("../..", "/"),
+            ("./c", "a/b/c"),
+            ("x/y", "x/y"),
+            ("/x", "x"),
+        ] {
+            assert_eq!(here.resolve(reference), Ok(policy(expected)), "{reference}");
+        }
+        let above = here.resolve("../../../c");
+        assert_eq!(above, Err(NameParseError::AboveRoot));
+    }
+
+    #[test]
+    fn policy_name_within_counts_whole_segments() {
+        assert!(policy("a/b/c").is_within(&policy("a/b")));
+        assert!(policy("a/b").is_within(&policy("a/b")));
+        assert!(policy("a").is_within(&PolicyName::root()));
+        assert!(!policy("a/bc").is_within(&policy("a/b")));
+        assert!(!policy("a").is_within(&policy("a/b")));
     }
 
     #[test]

@@ -8,7 +8,7 @@ fn file(path: impl AsRef<Path>, mode: u32, content: &str) -> ConfigurationFile {
     ConfigurationFile {
         path: path.as_ref().to_str().unwrap().to_owned(),
         mode: FileMode::from_bits(mode).unwrap(),
-        content: Secret::copied_from(content.as_bytes()),
+        content: Secret::copied_from(content.as_bytes()).into(),
     }
 }
 

@@ -20,11 +20,10 @@ fn settings(program: &[&str]) -> AgentSettings {
 fn configuration(arguments: &[&str]) -> Configuration {
     let secret = |text: &&str| Secret::copied_from(text.as_bytes());
     Configuration {
-        arguments: arguments.iter().map(secret).collect(),
-        environment: vec![("A".to_owned(), secret(&"1"))],
+        arguments: arguments.iter().map(|text| secret(text).into()).collect(),
+        environment: vec![("A".to_owned(), secret(&"1").into())],
         directory: Some("/usr".to_owned()),
-        files: Vec::new(),
-        refresh_after: None,
+        ..Configuration::default()
     }
 }
 
@@ -78,7 +77,7 @@ fn command_relative_program_of_policy_is_below_its_directory() {
 fn command_program_of_policy_is_sought_in_the_released_path() {
     let mut released = configuration(&["sh"]);
     let path = Secret::copied_from(b"/nowhere");
-    released.environment.push(("PATH".to_owned(), path));
+    released.environment.push(("PATH".to_owned(), path.into()));
     let refused = command(&settings(&[]), &released);
     assert_matches!(refused, Err(ProgramError::NotFound { name, looked_in }) if name == "sh" && looked_in == "`/nowhere`");
 }

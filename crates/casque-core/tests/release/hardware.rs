@@ -19,7 +19,7 @@ fn attest_valid_quote_gets_exactly_its_configuration() {
     let arguments: Vec<_> = web
         .arguments
         .iter()
-        .map(|a| a.expose_text().unwrap())
+        .map(|a| a.value().unwrap().expose_text().unwrap())
         .collect();
     assert_eq!(arguments, ["serve", "--greeting", "hello world"]);
     let names: Vec<_> = web
@@ -41,6 +41,8 @@ fn attest_valid_quote_gets_exactly_its_configuration() {
     );
     let key = file
         .content
+        .given()
+        .unwrap()
         .expose_text()
         .unwrap()
         .strip_prefix("key=")

@@ -92,7 +92,7 @@ pub(crate) fn variable<'a>(configuration: &'a Configuration, name: &str) -> &'a 
         .environment
         .iter()
         .find(|(found, _)| found == name);
-    found.unwrap().1.expose_text().unwrap()
+    found.unwrap().1.value().unwrap().expose_text().unwrap()
 }
 
 /// The codes of a denial's reasons.

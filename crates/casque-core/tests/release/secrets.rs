@@ -182,7 +182,13 @@ fn attest_generated_value_stays_the_same() {
     let world = world(HARDWARE);
     let key = || {
         let web = world.attest("app/web").unwrap();
-        web.files[0].content.expose_text().unwrap().to_owned()
+        web.files[0]
+            .content
+            .given()
+            .unwrap()
+            .expose_text()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(key(), key());
 }

@@ -3,39 +3,109 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::secret;
 
-pub(crate) fn any_configuration() -> impl Strategy<Value = Configuration> {
-    let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
-    let arguments = proptest::collection::vec(bytes(), 0..4);
-    let environment = proptest::collection::btree_map("[A-Z_]{1,8}", bytes(), 0..4);
-    let files = proptest::collection::vec(("/[a-z/]{0,12}", 0..=0o777_u32, bytes()), 0..4);
-    let directory = proptest::option::of("/[a-z]{0,8}");
-    let refresh = proptest::option::of(any::<u64>());
-    (arguments, environment, files, directory, refresh).prop_map(
-        |(arguments, environment, files, directory, refresh)| Configuration {
-            arguments: arguments.into_iter().map(Secret::new).collect(),
-            environment: (environment.into_iter())
-                .map(|(name, value)| (name, Secret::new(value)))
-                .collect(),
-            directory,
-            files: (files.into_iter())
-                .map(|(path, mode, content)| ConfigurationFile {
-                    path,
-                    mode: FileMode::from_bits(mode).unwrap(),
-                    content: Secret::new(content),
-                })
-                .collect(),
-            refresh_after: refresh.map(Seconds),
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..40)
+}
+
+fn any_part() -> impl Strategy<Value = ArgumentPart> {
+    prop_oneof![
+        bytes().prop_map(|value| ArgumentPart::Value(Secret::new(value))),
+        (1..=u16::MAX).prop_map(ArgumentPart::Host),
+    ]
+}
+
+fn any_variable() -> impl Strategy<Value = VariableValue> {
+    prop_oneof![
+        bytes().prop_map(|value| VariableValue::Value(Secret::new(value))),
+        Just(()).prop_map(|()| VariableValue::Host),
+    ]
+}
+
+fn any_file() -> impl Strategy<Value = ConfigurationFile> {
+    let content = proptest::option::of(bytes());
+    ("/[a-z/]{0,12}", 0..=0o777_u32, content).prop_map(|(path, mode, content)| ConfigurationFile {
+        path,
+        mode: FileMode::from_bits(mode).unwrap(),
+        content: content.map_or(FileContent::Template, |content| Secret::new(content).into()),
+    })
+}
+
+fn any_volume() -> impl Strategy<Value = ConfigurationVolume> {
+    let tag = proptest::option::of(any::<[u8; 16]>().prop_map(Digest::from));
+    let policies = prop_oneof![
+        Just(UpdatePolicy::Ephemeral),
+        Just(UpdatePolicy::RollbackProtected),
+        Just(UpdatePolicy::NoRollbackProtection),
+    ];
+    let files = prop_oneof![
+        Just(VolumeFiles::Encrypted),
+        Just(VolumeFiles::AuthenticatedOnly),
+    ];
+    ("[a-z]{1,8}", "/[a-z]{0,8}", bytes(), tag, policies, files).prop_map(
+        |(name, path, key, tag, update_policy, files)| ConfigurationVolume {
+            name: name.parse().unwrap(),
+            path,
+            key: Secret::new(key),
+            tag,
+            update_policy,
+            files,
         },
     )
 }
 
+fn any_file_system() -> impl Strategy<Value = FileSystemProtection> {
+    let tag = proptest::option::of(any::<[u8; 16]>().prop_map(Digest::from));
+    ("/[a-z]{0,8}", proptest::option::of(bytes()), tag).prop_map(|(path, key, tag)| {
+        FileSystemProtection {
+            path,
+            key: key.map(Secret::new),
+            tag,
+        }
+    })
+}
+
+pub(crate) fn any_configuration() -> impl Strategy<Value = Configuration> {
+    let parts = proptest::collection::vec(any_part(), 0..3);
+    let arguments = proptest::collection::vec(parts, 0..4);
+    let environment = proptest::collection::btree_map("[A-Z_]{1,8}", any_variable(), 0..4);
+    let files = proptest::collection::vec(any_file(), 0..4);
+    let directory = proptest::option::of("/[a-z]{0,8}");
+    let refresh = proptest::option::of(any::<u64>());
+    let secrets = proptest::collection::vec(("[a-z]{1,8}", bytes()), 0..3);
+    let volumes = proptest::collection::vec(any_volume(), 0..3);
+    let system = proptest::option::of(any_file_system());
+    let proof = proptest::option::of(any::<[u8; 32]>());
+    let first = (arguments, environment, files, directory, refresh);
+    (first, (secrets, volumes, system, proof)).prop_map(|(first, second)| {
+        let (arguments, environment, files, directory, refresh) = first;
+        let (secrets, volumes, file_system, access_token_proof) = second;
+        Configuration {
+            arguments: arguments
+                .into_iter()
+                .map(|parts| Argument { parts })
+                .collect(),
+            environment: environment.into_iter().collect(),
+            directory,
+            files,
+            template_secrets: (secrets.into_iter())
+                .map(|(name, value)| (name.parse().unwrap(), Secret::new(value)))
+                .collect(),
+            volumes,
+            file_system,
+            access_token_proof,
+            refresh_after: refresh.map(Seconds),
+        }
+    })
+}
+
 fn small() -> Configuration {
     Configuration {
-        arguments: vec![secret("a")],
-        environment: vec![("A".to_owned(), secret("1")), ("B".to_owned(), secret("2"))],
-        directory: None,
-        files: Vec::new(),
-        refresh_after: None,
+        arguments: vec![secret("a").into()],
+        environment: vec![
+            ("A".to_owned(), secret("1").into()),
+            ("B".to_owned(), secret("2").into()),
+        ],
+        ..Configuration::default()
     }
 }
 
@@ -65,9 +135,9 @@ proptest! {
 fn configuration_of_other_version_or_with_more_is_refused() {
     let mut written = write_configuration(&small(), 1).to_vec();
     assert!(read_configuration(&written).is_some());
-    written[0] = 2;
-    assert!(read_configuration(&written).is_none());
     written[0] = 1;
+    assert!(read_configuration(&written).is_none());
+    written[0] = 2;
     written.push(0);
     assert!(read_configuration(&written).is_none());
 }
@@ -86,7 +156,7 @@ fn configuration_with_bent_variable_names_is_refused() {
 
 #[test]
 fn configuration_with_endless_count_is_refused() {
-    let mut bytes = vec![1, 0, 0];
+    let mut bytes = vec![2, 0, 0];
     bytes.extend_from_slice(&u64::MAX.to_be_bytes());
     assert!(read_configuration(&bytes).is_none());
 }

@@ -36,15 +36,16 @@ fn sealed() -> Sealed {
 
 fn configuration() -> Configuration {
     Configuration {
-        arguments: vec![secret("app"), secret("--token=hunter2")],
-        environment: vec![("DB".to_owned(), secret("postgres://"))],
+        arguments: vec![secret("app").into(), secret("--token=hunter2").into()],
+        environment: vec![("DB".to_owned(), secret("postgres://").into())],
         directory: Some("/srv".to_owned()),
         files: vec![ConfigurationFile {
             path: "/run/tls.key".to_owned(),
             mode: FileMode::from_bits(0o400).unwrap(),
-            content: secret("key"),
+            content: secret("key").into(),
         }],
         refresh_after: Some(Seconds(300)),
+        ..Configuration::default()
     }
 }
 
@@ -66,7 +67,10 @@ impl Sealed {
 #[test]
 fn sealed_answer_opens_to_the_same_configuration() {
     let opened = sealed().open().unwrap();
-    assert_eq!(shown(&opened.arguments[1]), "--token=hunter2");
+    assert_eq!(
+        shown(opened.arguments[1].value().unwrap()),
+        "--token=hunter2"
+    );
     assert_eq!(opened.environment[0].0, "DB");
     assert_eq!(opened.directory.as_deref(), Some("/srv"));
     assert_eq!(opened.files[0].mode.bits(), 0o400);
@@ -171,7 +175,7 @@ fn sealed_bytes_that_are_no_configuration_are_refused() {
 fn seal_too_long_a_configuration_is_refused() {
     let sealed = sealed();
     let mut long = configuration();
-    long.arguments = vec![Secret::new(vec![0; MAX_CONFIGURATION_BYTES])];
+    long.arguments = vec![Secret::new(vec![0; MAX_CONFIGURATION_BYTES]).into()];
     let rng = CountingRng::default();
     let refused = seal_configuration(&long, &sealed.runtime, &sealed.identity, &rng);
     assert_matches!(refused, Err(SealError::TooLong { .. }));
