@@ -74,6 +74,7 @@ codes! {
     ISSUER_REFERENCE = "issuer-reference";
     ISSUER_CYCLE = "issuer-cycle";
     NESTED_PLACEHOLDER = "nested-placeholder";
+    FRAGMENT_MISFIT = "fragment-misfit";
     BAD_AZURE_ID = "bad-azure-id";
     CREDENTIAL_MISSING = "credential-missing";
     CREDENTIAL_TWICE = "credential-twice";

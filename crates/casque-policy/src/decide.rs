@@ -5,12 +5,103 @@
 
 mod rules;
 
-use casque_appraise::{Appraisal, Evidence, EvidenceKind, Identity};
-use casque_types::{ConfigId, ServiceName, SgxIdentity};
+use std::borrow::Cow;
 
-use crate::{Denial, Mode, Policy, Reason, ReasonCode, Service};
+use casque_appraise::{Appraisal, Evidence, EvidenceKind, Identity};
+use casque_types::{ConfigId, PolicyName, ServiceName, SgxIdentity};
+
+use crate::{
+    AttestationEntry, ClauseError, Denial, Fills, Mode, Placeholder, Platform, Policy, Reason,
+    ReasonCode, Security, Service, Template,
+};
 
 use rules::Proof;
+
+/// Everything that one service of a policy demands before its configuration is released: the policy's
+/// clauses, closed over what their secrets say.
+#[derive(Debug)]
+pub struct Demands<'p> {
+    policy: &'p PolicyName,
+    service: &'p ServiceName,
+    security: Cow<'p, Security>,
+    entries: Cow<'p, Vec<AttestationEntry>>,
+    platforms: Cow<'p, Vec<Platform>>,
+    one_time_password: Option<Template>,
+}
+
+impl Policy {
+    /// The placeholders that must be filled before it is known what a service demands.
+    pub fn asks_of_demands<'p>(
+        &'p self,
+        service: &'p Service,
+    ) -> impl Iterator<Item = &'p Placeholder> {
+        (self.security.asks().iter())
+            .chain(service.attestation.asks())
+            .chain(service.platforms.asks())
+    }
+
+    /// What a service demands.
+    ///
+    /// # Errors
+    /// [`ClauseError`]: what the secrets say does not fit where the policy puts it; nothing is granted then.
+    pub fn demands<'p>(
+        &'p self,
+        service: &'p Service,
+        fills: &Fills,
+    ) -> Result<Demands<'p>, ClauseError> {
+        let security = self.security.close(fills)?;
+        let own = service.one_time_password.as_ref();
+        Ok(Demands {
+            policy: &self.name,
+            service: &service.name,
+            one_time_password: own.or(security.one_time_password.as_ref()).cloned(),
+            entries: service.attestation.close(fills)?,
+            platforms: service.platforms.close(fills)?,
+            security,
+        })
+    }
+}
+
+impl Demands<'_> {
+    /// How evidence is judged.
+    #[must_use]
+    pub fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// The shared secret of the one-time passwords, if one is demanded.
+    #[must_use]
+    pub const fn one_time_password(&self) -> Option<&Template> {
+        self.one_time_password.as_ref()
+    }
+
+    /// The service access token, if the attester must know it.
+    #[must_use]
+    pub fn service_access_token(&self) -> Option<&Template> {
+        self.security.service_access_token.as_ref()
+    }
+}
+
+/// What came of a second factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FactorOutcome {
+    /// The attester brought none.
+    #[default]
+    Absent,
+    /// It is wrong.
+    Wrong,
+    /// It is right.
+    Right,
+}
+
+/// What came of the second factors; those that are not demanded do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Factors {
+    /// The one-time password, section 9.
+    pub one_time_password: FactorOutcome,
+    /// The proof that the attester knows the service access token, section 9.
+    pub service_access_token: FactorOutcome,
+}
 
 /// Permission to release one service's configuration to one attested key.
 #[derive(Debug)]
@@ -32,29 +123,27 @@ impl Grant {
     }
 }
 
-/// Applies a policy to an appraisal.
+/// Applies what a service demands to an appraisal and the second factors beside it.
 ///
 /// # Errors
 /// The denial, with every rule that failed.
 pub fn decide(
-    policy: &Policy,
-    service: &ServiceName,
+    demands: &Demands<'_>,
     appraisal: Appraisal,
+    factors: &Factors,
 ) -> Result<Grant, Denial> {
     let proof = Proof {
         identity: appraisal.identity(),
         tcb: appraisal.tcb(),
         verifier: appraisal.verifier(),
     };
-    let mut reasons = judge_config(policy, service, appraisal.runtime().config());
-    match policy.service(service) {
-        Some(found) => reasons.extend(rules::judge(policy, found, &proof)),
-        None => reasons.push(unknown_service(service)),
-    }
+    let mut reasons = judge_config(demands, appraisal.runtime().config());
+    reasons.extend(rules::judge(demands, &proof));
+    reasons.extend(rules::judge_factors(demands, factors));
     if reasons.is_empty() {
         Ok(Grant {
             appraisal,
-            service: service.clone(),
+            service: demands.service.clone(),
         })
     } else {
         Err(Denial { reasons })
@@ -65,13 +154,8 @@ pub fn decide(
 ///
 /// # Errors
 /// The denial, with the rules that are sure to fail; others may fail later.
-pub fn screen(policy: &Policy, service: &ServiceName, evidence: &Evidence) -> Result<(), Denial> {
-    let Some(found) = policy.service(service) else {
-        return Err(Denial {
-            reasons: vec![unknown_service(service)],
-        });
-    };
-    let reasons = screen_claims(policy, found, evidence.kind(), evidence.claimed_identity());
+pub fn screen(demands: &Demands<'_>, evidence: &Evidence) -> Result<(), Denial> {
+    let reasons = screen_claims(demands, evidence.kind(), evidence.claimed_identity());
     if reasons.is_empty() {
         Ok(())
     } else {
@@ -80,53 +164,43 @@ pub fn screen(policy: &Policy, service: &ServiceName, evidence: &Evidence) -> Re
 }
 
 fn screen_claims(
-    policy: &Policy,
-    service: &Service,
+    demands: &Demands<'_>,
     kind: EvidenceKind,
     claimed: Option<&SgxIdentity>,
 ) -> Vec<Reason> {
-    match (&policy.security.mode, kind) {
+    let mode = &demands.security.mode;
+    match (mode, kind) {
         (Mode::DangerousNone, _) => Vec::new(),
         (Mode::Hardware | Mode::Maa { .. }, EvidenceKind::Absent) => {
-            vec![rules::evidence_missing(&policy.security.mode)]
+            vec![rules::evidence_missing(mode)]
         }
         (Mode::Hardware, EvidenceKind::MaaToken) => {
             vec![rules::verifier_mismatch(
-                &policy.security.mode,
+                mode,
                 "a token of the attestation service",
             )]
         }
         (Mode::Hardware, EvidenceKind::Sgx)
         | (Mode::Maa { .. }, EvidenceKind::Sgx | EvidenceKind::MaaToken) => {
             let identity = claimed.map_or(Identity::Unattested, |sgx| Identity::Sgx(sgx.clone()));
-            rules::judge_identity(policy, service, &identity)
+            rules::judge_identity(demands, &identity)
         }
     }
 }
 
 /// Evidence is bound to one config id; that it is this one was checked when the nonce was redeemed, and is
 /// checked again where it counts.
-fn judge_config(policy: &Policy, service: &ServiceName, bound: &ConfigId) -> Vec<Reason> {
-    if *bound.policy() == policy.name && bound.service() == service {
+fn judge_config(demands: &Demands<'_>, bound: &ConfigId) -> Vec<Reason> {
+    if bound.policy() == demands.policy && bound.service() == demands.service {
         return Vec::new();
     }
     vec![Reason {
         code: ReasonCode::ConfigMismatch,
         path: "name".to_owned(),
-        expected: format!("evidence bound to `{}/{service}`", policy.name),
+        expected: format!("evidence bound to `{}/{}`", demands.policy, demands.service),
         found: format!("evidence bound to `{bound}`"),
         hint: "ask again: evidence serves the one configuration that it was made for".to_owned(),
     }]
-}
-
-fn unknown_service(service: &ServiceName) -> Reason {
-    Reason {
-        code: ReasonCode::ServiceUnknown,
-        path: "services".to_owned(),
-        expected: "a service of this policy".to_owned(),
-        found: format!("`{service}`"),
-        hint: "compare the end of the config id with the policy's services".to_owned(),
-    }
 }
 
 #[cfg(test)]

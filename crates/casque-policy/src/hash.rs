@@ -17,7 +17,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use casque_types::{Digest, KeyHash, PolicyHash};
 
 use crate::yaml::{Entry, Node, Value};
-use crate::{Policy, Position, Principals, yaml};
+use crate::{AccessPolicy, Clause, Operation, Policy, Position, yaml};
 
 /// The hash of one version of a policy.
 ///
@@ -41,10 +41,21 @@ pub fn policy_hash(policy: &Policy, creator: Option<&KeyHash>) -> PolicyHash {
 }
 
 fn names_creator(policy: &Policy) -> bool {
-    let access = &policy.access;
-    [&access.read, &access.update, &access.create_sessions]
-        .iter()
-        .any(|principals| matches!(principals, Principals::Listed { creator: true, .. }))
+    match &policy.access {
+        Clause::Stated(access) => stated_for_creator(access),
+        // What fills it may name the creator.
+        Clause::Open(_) => true,
+    }
+}
+
+fn stated_for_creator(access: &AccessPolicy) -> bool {
+    let operations = [
+        Operation::Read,
+        Operation::Update,
+        Operation::CreateSessions,
+        Operation::ListSessions,
+    ];
+    (operations.iter()).any(|operation| access.principals(*operation).name_creator())
 }
 
 /// The digest of everything in a text but its creator.

@@ -3,6 +3,7 @@
 //!
 //! The language is SCONE's session language (spec/policy-language.md). Pure: no clock, no network, no file.
 
+mod clause;
 mod codes;
 mod command;
 mod decide;
@@ -15,18 +16,23 @@ mod parse;
 mod pem;
 mod placeholder;
 mod reason;
+mod splice;
 mod substitute;
 mod yaml;
 
+pub use clause::{Clause, ClauseError, Fill, Fills, OpenClause};
 pub use codes::DIAGNOSTIC_CODES;
-pub use decide::{Grant, decide, screen};
+pub use decide::{Demands, FactorOutcome, Factors, Grant, decide, screen};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use hash::{policy_hash, with_creator};
 pub use model::{
-    AccessPolicy, AttestationEntry, CertificateSpec, Endpoint, Generation, IgnoredAdvisories,
-    Image, InjectionFile, KeyType, LanguageVersion, Mode, Operation, Origin, Part, Placeholder,
-    Policy, Principals, SecretSpec, Security, Service, SignerRule, SvnRule, Template, Toleration,
-    VaultImport,
+    AccessPolicy, AttestationEntry, CasKey, CertificateSpec, ClaimValue, Content, Credentials,
+    Endpoint, ExportTarget, FileProtection, Generation, IgnoredAdvisories, Image, Import,
+    InjectionFile, JwtSpec, KeptIn, KeyType, LanguageVersion, Mode, Mount, Operation, Origin,
+    OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals, ProtectionUpdate,
+    RemoteCas, Salt, SecretSpec, Security, Service, SignerRule, SvnRule, Template, Toleration,
+    ValueEncoding, Variable, VaultImport, VaultSecretVersion, Volume, VolumeExport, VolumeImport,
+    VolumeOrigin,
 };
 pub use parse::Parsed;
 pub use reason::{Denial, Reason, ReasonCode};

@@ -15,7 +15,7 @@ use crate::{Diagnostic, Part, Placeholder, Position, Template};
 
 /// How a placeholder begins.
 pub(crate) const OPENING: &str = "$$SCONE::";
-const CLOSING: &str = "$$";
+pub(crate) const CLOSING: &str = "$$";
 
 /// What the rest of a policy needs to know of a secret.
 #[derive(Clone, Copy, Debug)]

@@ -88,4 +88,18 @@ reason_codes! {
     TcbRevoked = "tcb-revoked",
     /// An advisory that the policy does not accept.
     AdvisoryNotIgnored = "advisory-not-ignored",
+    /// The machine is none of those that the service may run on.
+    PlatformMismatch = "platform-mismatch",
+    /// The service needs a one-time password, and there was none.
+    OtpMissing = "otp-missing",
+    /// The one-time password is not the one of this moment.
+    OtpWrong = "otp-wrong",
+    /// The one-time password was used before within its time step.
+    OtpUsed = "otp-used",
+    /// Too many wrong one-time passwords within one time step.
+    OtpBlocked = "otp-blocked",
+    /// The service needs a proof of the service access token, and there was none.
+    AccessTokenMissing = "access-token-missing",
+    /// The proof is of another service access token.
+    AccessTokenWrong = "access-token-wrong",
 }

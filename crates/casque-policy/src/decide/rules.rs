@@ -4,15 +4,16 @@
 //! 2. who may ask: any entry of the service's `attestation`, all factors of that entry
 //! 3. debug enclaves
 //! 4. the platform's TCB, spec/evidence.md section 5
+//! 5. second factors: one-time password, service access token
 
 use std::fmt::Display;
 
 use casque_appraise::{AdvisoryId, Identity, Tcb, TcbStatus, Verifier};
 use casque_types::SgxIdentity;
 
+use crate::decide::{Demands, FactorOutcome, Factors};
 use crate::{
-    AttestationEntry, IgnoredAdvisories, Mode, Policy, Reason, ReasonCode, Security, Service,
-    SignerRule, Toleration,
+    AttestationEntry, IgnoredAdvisories, Mode, Reason, ReasonCode, Security, SignerRule, Toleration,
 };
 
 /// What an appraisal proved.
@@ -23,8 +24,8 @@ pub(super) struct Proof<'p> {
 }
 
 /// Every rule that fails.
-pub(super) fn judge(policy: &Policy, service: &Service, proof: &Proof<'_>) -> Vec<Reason> {
-    let mode = &policy.security.mode;
+pub(super) fn judge(demands: &Demands<'_>, proof: &Proof<'_>) -> Vec<Reason> {
+    let mode = &demands.security.mode;
     if *mode == Mode::DangerousNone {
         return Vec::new();
     }
@@ -33,8 +34,8 @@ pub(super) fn judge(policy: &Policy, service: &Service, proof: &Proof<'_>) -> Ve
         return vec![evidence_missing(mode)];
     }
     let mut reasons = judge_verifier(mode, proof.verifier); // 1
-    reasons.extend(judge_identity(policy, service, proof.identity)); // 2, 3
-    reasons.extend(judge_tcb(&policy.security, proof.tcb)); // 4
+    reasons.extend(judge_identity(demands, proof.identity)); // 2, 3
+    reasons.extend(judge_tcb(&demands.security, proof.tcb)); // 4
     reasons
 }
 
@@ -93,23 +94,63 @@ const fn demanded(mode: &Mode) -> &'static str {
     }
 }
 
+/// Rule 5: second factors, with any mode.
+pub(super) fn judge_factors(demands: &Demands<'_>, factors: &Factors) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if demands.one_time_password.is_some() {
+        reasons.extend(judge_one_time_password(factors.one_time_password));
+    }
+    if demands.security.service_access_token.is_some() {
+        reasons.extend(judge_access_token(factors.service_access_token));
+    }
+    reasons
+}
+
+fn judge_one_time_password(outcome: FactorOutcome) -> Option<Reason> {
+    let (code, found) = match outcome {
+        FactorOutcome::Right => return None,
+        FactorOutcome::Absent => (ReasonCode::OtpMissing, "none"),
+        FactorOutcome::Wrong => (ReasonCode::OtpWrong, "another one"),
+    };
+    Some(Reason {
+        code,
+        path: "security.attestation.one_time_password_shared_secret".to_owned(),
+        expected: "the one-time password of this moment".to_owned(),
+        found: found.to_owned(),
+        hint: "append `@` and the six digits to the config id; look at the clocks of both sides"
+            .to_owned(),
+    })
+}
+
+fn judge_access_token(outcome: FactorOutcome) -> Option<Reason> {
+    let (code, found) = match outcome {
+        FactorOutcome::Right => return None,
+        FactorOutcome::Absent => (ReasonCode::AccessTokenMissing, "none"),
+        FactorOutcome::Wrong => (ReasonCode::AccessTokenWrong, "a proof of another token"),
+    };
+    Some(Reason {
+        code,
+        path: "security.service_access_token".to_owned(),
+        expected: "a proof that the attester knows the service access token".to_owned(),
+        found: found.to_owned(),
+        hint: "start the agent with `SCONE_SERVICE_ACCESS_TOKEN` set to the policy's token"
+            .to_owned(),
+    })
+}
+
 /// Rules 2 and 3.
-pub(super) fn judge_identity(
-    policy: &Policy,
-    service: &Service,
-    identity: &Identity,
-) -> Vec<Reason> {
+pub(super) fn judge_identity(demands: &Demands<'_>, identity: &Identity) -> Vec<Reason> {
     let Identity::Sgx(identity) = identity else {
         return vec![Reason {
             code: ReasonCode::IdentityMismatch,
-            path: format!("services[{}].attestation", service.name),
+            path: format!("services[{}].attestation", demands.service),
             expected: "an SGX enclave".to_owned(),
             found: "evidence that names none".to_owned(),
             hint: "run the workload in an SGX enclave".to_owned(),
         }];
     };
-    let mut reasons = judge_entries(service, identity);
-    if identity.debug && !policy.security.tolerate.contains(&Toleration::DebugMode) {
+    let mut reasons = judge_entries(demands, identity);
+    if identity.debug && !demands.security.tolerate.contains(&Toleration::DebugMode) {
         reasons.push(debug_enclave());
     }
     reasons
@@ -126,9 +167,9 @@ fn debug_enclave() -> Reason {
 }
 
 /// None, if any entry is satisfied; what failed in every entry otherwise.
-fn judge_entries(service: &Service, identity: &SgxIdentity) -> Vec<Reason> {
-    let path = format!("services[{}].attestation", service.name);
-    if service.attestation.is_empty() {
+fn judge_entries(demands: &Demands<'_>, identity: &SgxIdentity) -> Vec<Reason> {
+    let path = format!("services[{}].attestation", demands.service);
+    if demands.entries.is_empty() {
         return vec![Reason {
             code: ReasonCode::AttestationMissing,
             path,
@@ -138,7 +179,7 @@ fn judge_entries(service: &Service, identity: &SgxIdentity) -> Vec<Reason> {
         }];
     }
     let mut reasons = Vec::new();
-    for (index, entry) in service.attestation.iter().enumerate() {
+    for (index, entry) in demands.entries.iter().enumerate() {
         let failed = judge_entry(entry, identity, &format!("{path}[{index}]"));
         if failed.is_empty() {
             return failed;

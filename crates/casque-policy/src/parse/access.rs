@@ -5,7 +5,7 @@ use crate::codes;
 use crate::fields::{Fields, Keys, expect_text, not_yet};
 use crate::findings::Findings;
 use crate::yaml::{Node, Value};
-use crate::{AccessPolicy, Diagnostic, Principals};
+use crate::{AccessPolicy, Diagnostic, Principal, Principals};
 
 /// Reads it; `[CREATOR]` stands where it says nothing, and for `create_sessions` what `update` says.
 pub(super) fn read(policy: &Fields<'_, '_>, findings: &mut Findings) -> AccessPolicy {
@@ -18,18 +18,17 @@ pub(super) fn read(policy: &Fields<'_, '_>, findings: &mut Findings) -> AccessPo
     };
     let (reading, updating, creating) = (read("read"), read("update"), read("create_sessions"));
     let update = updating.unwrap_or_else(creator_alone);
+    let reading = reading.unwrap_or_else(creator_alone);
     AccessPolicy {
-        read: reading.unwrap_or_else(creator_alone),
+        list_sessions: reading.clone(),
+        read: reading,
         create_sessions: creating.unwrap_or_else(|| update.clone()),
         update,
     }
 }
 
-const fn creator_alone() -> Principals {
-    Principals::Listed {
-        creator: true,
-        keys: Vec::new(),
-    }
+fn creator_alone() -> Principals {
+    Principals::Listed(vec![Principal::Creator])
 }
 
 fn read_principals(node: &Node<'_>, key: &str, findings: &mut Findings) -> Option<Principals> {
@@ -40,16 +39,16 @@ fn read_principals(node: &Node<'_>, key: &str, findings: &mut Findings) -> Optio
         findings.push(found.hint("`NONE` is nobody"));
         return None;
     }
-    let (mut creator, mut keys) = (false, Vec::new());
+    let mut listed = Vec::new();
     for entry in entries {
         match read_entry(entry, key, entries.len(), findings) {
             Entry::Alone(principals) => return Some(principals),
-            Entry::Creator => creator = true,
-            Entry::Key(hash) => keys.push(hash),
+            Entry::Creator => listed.push(Principal::Creator),
+            Entry::Key(hash) => listed.push(Principal::Key(hash)),
             Entry::Refused => {}
         }
     }
-    Some(Principals::Listed { creator, keys })
+    Some(Principals::Listed(listed))
 }
 
 enum Entry {

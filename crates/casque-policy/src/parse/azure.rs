@@ -142,7 +142,10 @@ pub(super) fn read_import(
     Some(Origin::KeyVault(VaultImport {
         vault: vault?,
         secret_name: secret_name?,
+        version: None,
         token: token?,
+        decryption_key: None,
+        encoding: None,
     }))
 }
 

@@ -11,7 +11,7 @@ use crate::fields::{Fields, Keys, not_yet};
 use crate::findings::{Findings, quoted};
 use crate::placeholder::{Declarations, template};
 use crate::yaml::{Node, Text};
-use crate::{Diagnostic, Image, InjectionFile};
+use crate::{Content, Diagnostic, Image, InjectionFile};
 
 /// Reads all images.
 pub(super) fn read(
@@ -44,6 +44,8 @@ fn read_image(
     Some(Image {
         name: name?.as_str().to_owned(),
         injection_files,
+        mounts: Vec::new(),
+        provide_secrets: None,
     })
 }
 
@@ -89,7 +91,7 @@ fn read_file<'n>(
     };
     Some(InjectionFile {
         path: path?.as_str().to_owned(),
-        content,
+        content: Content::Given(content),
         mode: mode?,
     })
 }

@@ -21,7 +21,7 @@ use crate::fields::{Fields, Keys, not_yet, parse_text};
 use crate::findings::{Findings, quoted};
 use crate::placeholder::OPENING;
 use crate::yaml::{self, Node, Text, Value};
-use crate::{Diagnostic, LanguageVersion, Policy, Position, Severity, hash, pem};
+use crate::{Clause, Diagnostic, KeptIn, LanguageVersion, Policy, Position, Severity, hash, pem};
 
 /// A policy with what its author should know about it.
 #[derive(Debug)]
@@ -102,9 +102,13 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
         name: name?,
         version,
         predecessor,
+        namespace_hash: None,
+        salt: None,
         creator,
-        access,
-        security,
+        access: Clause::Stated(access),
+        security: Clause::Stated(security),
+        volumes: Vec::new(),
+        kept_in: KeptIn::Casque,
         services,
         images,
         secrets: secrets.into_iter().map(|located| located.spec).collect(),

@@ -123,6 +123,8 @@ fn read_secret(
             kind,
             origin: located.origin,
             public,
+            exports: Vec::new(),
+            private_key: None,
             position: node.position,
         },
     })

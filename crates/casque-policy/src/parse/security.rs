@@ -19,17 +19,14 @@ pub(super) fn read(policy: &Fields<'_, '_>, findings: &mut Findings) -> Security
         .and_then(|security| security.value("attestation"))
         .and_then(|node| Fields::open(node, &ATTESTATION_KEYS, findings));
     let Some(fields) = attestation else {
-        return Security {
-            mode: Mode::Hardware,
-            tolerate: BTreeSet::new(),
-            ignore_advisories: IgnoredAdvisories::Listed(BTreeSet::new()),
-        };
+        return Security::default();
     };
     let tolerate = read_tolerations(&fields, findings);
     Security {
         mode: read_mode(&fields, &tolerate, findings),
         ignore_advisories: read_advisories(&fields, &tolerate, findings),
         tolerate,
+        ..Security::default()
     }
 }
 

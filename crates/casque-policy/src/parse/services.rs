@@ -10,7 +10,7 @@ use crate::fields::{Fields, Keys, expect_text, not_a, not_yet, parse_text};
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{self, Declarations, template};
 use crate::yaml::{Entry, Node, Places, Text, Value};
-use crate::{AttestationEntry, Diagnostic, Mode, Service, Template};
+use crate::{AttestationEntry, Clause, Diagnostic, Mode, Service, Template, Variable};
 
 /// Reads all services.
 pub(super) fn read(
@@ -61,7 +61,10 @@ impl Reader<'_> {
         let image = self.image(&fields);
         Some(Service {
             name: name?,
-            attestation,
+            attestation: Clause::Stated(attestation),
+            platforms: Clause::Stated(Vec::new()),
+            one_time_password: None,
+            file_protection: None,
             command,
             environment,
             directory,
@@ -153,7 +156,7 @@ impl Reader<'_> {
         }
     }
 
-    fn environment(&mut self, fields: &Fields<'_, '_>) -> Vec<(String, Template)> {
+    fn environment(&mut self, fields: &Fields<'_, '_>) -> Vec<(String, Variable)> {
         let Some(node) = fields.value("environment") else {
             return Vec::new();
         };
@@ -167,7 +170,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn variable(&mut self, entry: &Entry<'_>) -> Option<(String, Template)> {
+    fn variable(&mut self, entry: &Entry<'_>) -> Option<(String, Variable)> {
         let name = &*entry.key;
         if name.starts_with("@@") || name.starts_with("\\@\\@") {
             self.findings
@@ -183,11 +186,12 @@ impl Reader<'_> {
             return None;
         }
         if entry.value.is_null() {
-            return Some((name.to_owned(), Template { parts: Vec::new() }));
+            let empty = Variable::Value(Template { parts: Vec::new() });
+            return Some((name.to_owned(), empty));
         }
         let text = expect_text(&entry.value, name, self.findings)?;
         let value = template(text, self.declarations, self.findings);
-        Some((name.to_owned(), value))
+        Some((name.to_owned(), Variable::Value(value)))
     }
 
     fn directory(&mut self, fields: &Fields<'_, '_>) -> Option<String> {

@@ -133,6 +133,42 @@ impl<'a> Node<'a> {
         matches!(self.value, Value::Null)
     }
 
+    /// A copy that owns its texts; places within a text are those of its beginning.
+    pub(crate) fn owned(&self) -> Node<'static> {
+        self.copied(None)
+    }
+
+    /// A copy of which everything stands at `position`.
+    pub(crate) fn moved_to(&self, position: Position) -> Node<'static> {
+        self.copied(Some(position))
+    }
+
+    /// As deep as the tree, which is bounded.
+    fn copied(&self, to: Option<Position>) -> Node<'static> {
+        let place = |position: Position| to.unwrap_or(position);
+        let value = match &self.value {
+            Value::Null => Value::Null,
+            Value::Text(text) => {
+                let copy = Cow::Owned(text.as_str().to_owned());
+                Value::Text(Text::new(copy, "", place(text.position())))
+            }
+            Value::List(items) => Value::List(items.iter().map(|item| item.copied(to)).collect()),
+            Value::Map(entries) => {
+                let copied = entries.iter().map(|entry| Entry {
+                    key: Cow::Owned(entry.key.to_string()),
+                    position: place(entry.position),
+                    value: entry.value.copied(to),
+                });
+                Value::Map(copied.collect())
+            }
+        };
+        Node {
+            position: place(self.position),
+            tag: self.tag,
+            value,
+        }
+    }
+
     /// The items of a list; a node that is none is its own only item.
     pub(crate) fn one_or_more(&self) -> &[Self] {
         match &self.value {
