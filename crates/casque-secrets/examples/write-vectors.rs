@@ -296,6 +296,13 @@ fn write_stored_values() {
         ("x509-without-key", SecretValue::X509(without_key)),
         ("x509-ca", SecretValue::X509Ca(chain())),
         ("aad-token", SecretValue::AadToken(secret("eyJ"))),
+        ("public-key", SecretValue::PublicKey(b"spki".to_vec())),
+        (
+            "config-fragment",
+            SecretValue::ConfigFragment(secret("[1]")),
+        ),
+        ("pgp-key", SecretValue::PgpKey(Secret::new(vec![0x94, 0]))),
+        ("jwt", SecretValue::Jwt(secret("e30.e30.AA"))),
     ] {
         let fields = [
             ("kind", value.kind().to_string()),
@@ -328,8 +335,8 @@ fn write_stored_values() {
         (
             "other-kind",
             "kind",
-            "kind 7",
-            format!("0107{}", &stored[4..]),
+            "kind 11",
+            format!("010b{}", &stored[4..]),
         ),
     ] {
         write(

@@ -21,7 +21,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::certificate::spki_of;
-use crate::pem::{CERTIFICATE, PRIVATE_KEY, PemBlock, has_certificate, read_pem};
+use crate::pem::{CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, PemBlock, has_certificate, read_pem};
+use crate::public_key::is_public_key;
 use crate::value::is_text;
 use crate::{CertificateChain, SecretValue};
 
@@ -36,6 +37,14 @@ pub enum ImportError {
         "a token of kind `aad-token` is fetched from Entra ID: it has no value and is in no vault"
     )]
     Token,
+    /// Nobody gives what the service makes itself.
+    #[error(
+        "a secret of kind `{kind}` is made by this service: it has no value and is in no vault"
+    )]
+    NotGiven {
+        /// The kind asked for.
+        kind: SecretKind,
+    },
     /// No PEM block at all.
     #[error("expected PEM text for `kind: {kind}`, such as `-----BEGIN CERTIFICATE-----`")]
     NotPem {
@@ -100,6 +109,19 @@ pub enum ImportError {
     /// The key belongs to none of the certificates.
     #[error("the private key belongs to none of the certificates beside it")]
     KeyMismatch,
+    /// Not UTF-8, or holds NUL.
+    #[error("expected UTF-8 text without NUL for `kind: config-fragment`")]
+    Fragment,
+    /// PEM that is not one public key.
+    #[error(
+        "expected one PEM block `PUBLIC KEY` alone for `kind: public-key`, found another or more: `openssl pkey -pubout` writes it from a private key"
+    )]
+    PublicKeyBlock,
+    /// A public key that cannot be used.
+    #[error(
+        "expected a public key of type P-256, P-384, P-521, Ed25519 or RSA with 2048 to 8192 bits, in SubjectPublicKeyInfo DER; found another or a damaged one"
+    )]
+    PublicKeyAlgorithm,
     /// A certificate that may not issue others.
     #[error(
         "expected a certificate that may issue others (basic constraints `CA:TRUE`) for `kind: x509-ca`; use `kind: x509` for others"
@@ -128,6 +150,11 @@ impl SecretValue {
             }
             SecretKind::X509 | SecretKind::X509Ca => certificate(value, kind),
             SecretKind::AadToken => Err(ImportError::Token),
+            SecretKind::PublicKey => public_key(value),
+            SecretKind::ConfigFragment => fragment(value),
+            kind @ (SecretKind::SessionCa | SecretKind::PgpKey | SecretKind::Jwt) => {
+                Err(ImportError::NotGiven { kind })
+            }
         }
     }
 
@@ -149,6 +176,11 @@ impl SecretValue {
             kind @ SecretKind::PrivateKey => ReadPem::read(value, kind)?.private_key(),
             kind @ (SecretKind::X509 | SecretKind::X509Ca) => certificate(value, kind),
             SecretKind::AadToken => Err(ImportError::Token),
+            SecretKind::PublicKey => public_key(value),
+            SecretKind::ConfigFragment => fragment(value),
+            kind @ (SecretKind::SessionCa | SecretKind::PgpKey | SecretKind::Jwt) => {
+                Err(ImportError::NotGiven { kind })
+            }
         }
     }
 }
@@ -166,6 +198,30 @@ fn text(value: &Secret) -> Result<SecretValue, ImportError> {
     }
     // A second owner, since whoever gave the value keeps its own.
     Ok(SecretValue::Ascii(value.duplicate()))
+}
+
+fn fragment(value: &Secret) -> Result<SecretValue, ImportError> {
+    if !is_text(value) {
+        return Err(ImportError::Fragment);
+    }
+    // A second owner, since whoever gave the value keeps its own.
+    Ok(SecretValue::ConfigFragment(value.duplicate()))
+}
+
+fn public_key(value: &Secret) -> Result<SecretValue, ImportError> {
+    let blocks = read_blocks(value, SecretKind::PublicKey)?;
+    let [block] = &blocks[..] else {
+        return Err(ImportError::PublicKeyBlock);
+    };
+    if block.label != PUBLIC_KEY {
+        return Err(ImportError::PublicKeyBlock);
+    }
+    // Exposed because a public key is no secret.
+    let spki = block.der.expose();
+    if !is_public_key(spki) {
+        return Err(ImportError::PublicKeyAlgorithm);
+    }
+    Ok(SecretValue::PublicKey(spki.to_vec()))
 }
 
 fn certificate(value: &Secret, kind: SecretKind) -> Result<SecretValue, ImportError> {
@@ -235,11 +291,7 @@ struct ReadPem {
 
 impl ReadPem {
     fn read(value: &Secret, kind: SecretKind) -> Result<Self, ImportError> {
-        let text = value.expose_text().ok_or(ImportError::NotPem { kind })?;
-        let blocks = read_pem(text).map_err(|_| why_unreadable(text))?;
-        if blocks.is_empty() {
-            return Err(why_no_block(value, text, kind));
-        }
+        let blocks = read_blocks(value, kind)?;
         let mut read = Self {
             certificates: Vec::new(),
             private_key: None,
@@ -280,6 +332,16 @@ impl ReadPem {
         let _spki = spki_of(&key)?;
         Ok(SecretValue::PrivateKey(key))
     }
+}
+
+/// The blocks of a PEM text, of which there is at least one.
+fn read_blocks(value: &Secret, kind: SecretKind) -> Result<Vec<PemBlock<'_>>, ImportError> {
+    let text = value.expose_text().ok_or(ImportError::NotPem { kind })?;
+    let blocks = read_pem(text).map_err(|_| why_unreadable(text))?;
+    if blocks.is_empty() {
+        return Err(why_no_block(value, text, kind));
+    }
+    Ok(blocks)
 }
 
 fn why_unreadable(text: &str) -> ImportError {

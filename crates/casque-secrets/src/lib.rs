@@ -12,6 +12,7 @@ mod key;
 mod layout;
 mod make;
 mod pem;
+mod public_key;
 mod render;
 mod seal;
 mod value;
@@ -21,6 +22,7 @@ pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;
 pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
 pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
+pub use public_key::public_key_of;
 pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,

@@ -105,6 +105,8 @@ fn label_of<'a>(line: &'a str, begin_or_end: &str) -> Option<&'a str> {
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 /// The label of PKCS#8 private keys.
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
+/// The label of public keys, `SubjectPublicKeyInfo`.
+pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";

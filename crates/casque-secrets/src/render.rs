@@ -7,13 +7,13 @@
 //! that were sized beforehand.
 
 use casque_types::{Encoding, Format, Secret, SecretKind};
-use data_encoding::{BASE32, BASE32_NOPAD, BASE64, BASE64URL, HEXLOWER};
+use data_encoding::{BASE32, BASE32_NOPAD, BASE64, BASE64URL, Encoding as TextEncoding, HEXLOWER};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::import::is_pkcs12_text;
-use crate::pem::{CERTIFICATE, PRIVATE_KEY, pem_bytes, write_pem};
+use crate::pem::{CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, pem_bytes, write_pem};
 use crate::{CertificateChain, SecretValue};
 
 /// Why a value cannot be written in a format.
@@ -88,12 +88,17 @@ pub fn render(
 
 fn formatted(value: &SecretValue, format: Format) -> Result<Secret, RenderError> {
     match value {
-        SecretValue::Ascii(secret) | SecretValue::AadToken(secret) => text(value, secret, format),
+        SecretValue::Ascii(secret)
+        | SecretValue::AadToken(secret)
+        | SecretValue::ConfigFragment(secret)
+        | SecretValue::Jwt(secret) => text(value, secret, format),
         SecretValue::Binary(secret) => binary(secret, format),
         SecretValue::PrivateKey(secret) => private_key(secret, format),
         SecretValue::X509(chain) | SecretValue::X509Ca(chain) => {
             certificate(value.kind(), chain, format)
         }
+        SecretValue::PublicKey(spki) => public_key(spki, format),
+        SecretValue::PgpKey(key) => openpgp_key(key, format),
     }
 }
 
@@ -103,7 +108,7 @@ fn text(value: &SecretValue, secret: &Secret, format: Format) -> Result<Secret, 
         // The rendered configuration and the stored value each need one.
         return Ok(secret.duplicate());
     }
-    if kind == SecretKind::AadToken || !SecretKind::X509.formats().contains(&format) {
+    if kind != SecretKind::Ascii || !SecretKind::X509.formats().contains(&format) {
         return Err(RenderError::Format { kind, format });
     }
     if is_pkcs12_text(secret) {
@@ -126,11 +131,15 @@ fn binary(secret: &Secret, format: Format) -> Result<Secret, RenderError> {
             return Err(RenderError::Format { kind, format });
         }
     };
+    Ok(encoded(&encoding, secret))
+}
+
+fn encoded(encoding: &TextEncoding, secret: &Secret) -> Secret {
     // Exposed to be encoded into a wiped buffer of its final size.
     let bytes = secret.expose();
-    let mut encoded = Zeroizing::new(vec![0_u8; encoding.encode_len(bytes.len())]);
-    encoding.encode_mut(bytes, &mut encoded);
-    Ok(Secret::from(encoded))
+    let mut text = Zeroizing::new(vec![0_u8; encoding.encode_len(bytes.len())]);
+    encoding.encode_mut(bytes, &mut text);
+    Secret::from(text)
 }
 
 fn private_key(secret: &Secret, format: Format) -> Result<Secret, RenderError> {
@@ -141,6 +150,29 @@ fn private_key(secret: &Secret, format: Format) -> Result<Secret, RenderError> {
         Format::Der => Ok(secret.duplicate()),
         _ => {
             let kind = SecretKind::PrivateKey;
+            Err(RenderError::Format { kind, format })
+        }
+    }
+}
+
+fn public_key(spki: &[u8], format: Format) -> Result<Secret, RenderError> {
+    match format {
+        Format::Plain | Format::SpkiPem => Ok(pem(PUBLIC_KEY, [spki].into_iter())),
+        Format::SpkiDer => Ok(Secret::copied_from(spki)),
+        _ => {
+            let kind = SecretKind::PublicKey;
+            Err(RenderError::Format { kind, format })
+        }
+    }
+}
+
+fn openpgp_key(key: &Secret, format: Format) -> Result<Secret, RenderError> {
+    match format {
+        // The rendered configuration and the stored value each need one.
+        Format::PgpPrivateBinary => Ok(key.duplicate()),
+        Format::PgpPrivateBase64 => Ok(encoded(&BASE64, key)),
+        _ => {
+            let kind = SecretKind::PgpKey;
             Err(RenderError::Format { kind, format })
         }
     }

@@ -12,9 +12,13 @@
 //! 04    x509: PKCS#8 DER or empty when no key is held, then every certificate, leaf first
 //! 05    x509-ca: the same
 //! 06    aad-token: the token
+//! 07    public-key: SubjectPublicKeyInfo DER
+//! 08    config-fragment: the text
+//! 09    pgp-key: the transferable secret key, binary
+//! 0a    jwt: the token
 //! ```
 //!
-//! Nothing may follow. The bytes are plaintext: the store seals them.
+//! A session-ca is the x509-ca that it shows. Nothing may follow. The bytes are plaintext: the store seals them.
 
 use casque_types::{Secret, SecretKind};
 use thiserror::Error;
@@ -37,6 +41,14 @@ pub enum SecretValue {
     X509Ca(CertificateChain),
     /// An access token.
     AadToken(Secret),
+    /// A public key, DER `SubjectPublicKeyInfo`.
+    PublicKey(Vec<u8>),
+    /// A part of a policy: UTF-8 text, YAML in flow style or JSON.
+    ConfigFragment(Secret),
+    /// An OpenPGP key: a transferable secret key, binary, without passphrase.
+    PgpKey(Secret),
+    /// A JSON Web Token, compact.
+    Jwt(Secret),
 }
 
 /// Stored bytes are no value.
@@ -49,7 +61,7 @@ pub enum ValueParseError {
         found: u8,
     },
     /// A kind that this version does not know.
-    #[error("the stored value is of kind {found}, expected 1 to 6")]
+    #[error("the stored value is of kind {found}, expected 1 to 10")]
     Kind {
         /// The kind found; 0 when there is none.
         found: u8,
@@ -73,6 +85,10 @@ impl SecretValue {
             Self::X509(_) => SecretKind::X509,
             Self::X509Ca(_) => SecretKind::X509Ca,
             Self::AadToken(_) => SecretKind::AadToken,
+            Self::PublicKey(_) => SecretKind::PublicKey,
+            Self::ConfigFragment(_) => SecretKind::ConfigFragment,
+            Self::PgpKey(_) => SecretKind::PgpKey,
+            Self::Jwt(_) => SecretKind::Jwt,
         }
     }
 
@@ -119,7 +135,11 @@ impl SecretValue {
             Self::Ascii(secret)
             | Self::Binary(secret)
             | Self::PrivateKey(secret)
-            | Self::AadToken(secret) => vec![secret.expose()],
+            | Self::AadToken(secret)
+            | Self::ConfigFragment(secret)
+            | Self::PgpKey(secret)
+            | Self::Jwt(secret) => vec![secret.expose()],
+            Self::PublicKey(spki) => vec![spki],
             Self::X509(chain) | Self::X509Ca(chain) => {
                 // Exposed for the same reason.
                 let key = chain.private_key.as_ref().map_or(&[][..], Secret::expose);
@@ -131,17 +151,23 @@ impl SecretValue {
 
     fn read_fields(kind: SecretKind, reader: &mut FieldReader<'_>) -> Option<Self> {
         match kind {
-            SecretKind::Ascii => {
-                let text = Secret::copied_from(reader.field()?);
-                is_text(&text).then_some(Self::Ascii(text))
-            }
+            SecretKind::Ascii => read_text(reader).map(Self::Ascii),
+            SecretKind::ConfigFragment => read_text(reader).map(Self::ConfigFragment),
+            SecretKind::Jwt => read_text(reader).map(Self::Jwt),
             SecretKind::Binary => Some(Self::Binary(Secret::copied_from(reader.field()?))),
             SecretKind::PrivateKey => Some(Self::PrivateKey(Secret::copied_from(reader.field()?))),
             SecretKind::AadToken => Some(Self::AadToken(Secret::copied_from(reader.field()?))),
             SecretKind::X509 => read_chain(reader).map(Self::X509),
-            SecretKind::X509Ca => read_chain(reader).map(Self::X509Ca),
+            SecretKind::PgpKey => Some(Self::PgpKey(Secret::copied_from(reader.field()?))),
+            SecretKind::PublicKey => Some(Self::PublicKey(reader.field()?.to_vec())),
+            SecretKind::X509Ca | SecretKind::SessionCa => read_chain(reader).map(Self::X509Ca),
         }
     }
+}
+
+fn read_text(reader: &mut FieldReader<'_>) -> Option<Secret> {
+    let text = Secret::copied_from(reader.field()?);
+    is_text(&text).then_some(text)
 }
 
 fn read_chain(reader: &mut FieldReader<'_>) -> Option<CertificateChain> {
@@ -173,8 +199,12 @@ const fn kind_byte(kind: SecretKind) -> u8 {
         SecretKind::Binary => 2,
         SecretKind::PrivateKey => 3,
         SecretKind::X509 => 4,
-        SecretKind::X509Ca => 5,
+        SecretKind::X509Ca | SecretKind::SessionCa => 5,
         SecretKind::AadToken => 6,
+        SecretKind::PublicKey => 7,
+        SecretKind::ConfigFragment => 8,
+        SecretKind::PgpKey => 9,
+        SecretKind::Jwt => 10,
     }
 }
 
@@ -186,6 +216,10 @@ const fn kind_of_byte(byte: u8) -> Option<SecretKind> {
         4 => Some(SecretKind::X509),
         5 => Some(SecretKind::X509Ca),
         6 => Some(SecretKind::AadToken),
+        7 => Some(SecretKind::PublicKey),
+        8 => Some(SecretKind::ConfigFragment),
+        9 => Some(SecretKind::PgpKey),
+        10 => Some(SecretKind::Jwt),
         _ => None,
     }
 }

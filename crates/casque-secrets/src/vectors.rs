@@ -125,8 +125,8 @@ fn sealed_answer_vectors_come_out_as_expected() {
 #[test]
 fn stored_value_vectors_come_out_as_expected() {
     let all = vectors!("secrets": "stored-ascii", "stored-binary", "stored-private-key", "stored-x509",
-        "stored-x509-without-key", "stored-x509-ca", "stored-aad-token", "stored-trailing",
-        "stored-cut", "stored-other-version", "stored-other-kind");
+        "stored-x509-without-key", "stored-x509-ca", "stored-aad-token", "stored-public-key",
+        "stored-config-fragment", "stored-pgp-key", "stored-jwt", "stored-trailing", "stored-cut", "stored-other-version", "stored-other-kind");
     for text in all {
         let vector = Vector::read(text, &["kind", "stored"]);
         let stored = casque_types::Secret::new(vector.bytes("stored"));

@@ -19,9 +19,34 @@ pub enum SecretKind {
     X509Ca,
     /// An OAuth 2.0 access token of Microsoft Entra ID.
     AadToken,
+    /// The public half of an asymmetric private key.
+    PublicKey,
+    /// The certificate of a policy's own authority, as language 0.2 has it: never its key.
+    SessionCa,
+    /// A part of a policy, kept in YAML or JSON text.
+    ConfigFragment,
+    /// An OpenPGP key, both halves.
+    PgpKey,
+    /// A JSON Web Token that the service signs.
+    Jwt,
 }
 
 impl SecretKind {
+    /// Every kind of the language.
+    pub const ALL: &'static [Self] = &[
+        Self::Ascii,
+        Self::Binary,
+        Self::PrivateKey,
+        Self::PublicKey,
+        Self::X509,
+        Self::X509Ca,
+        Self::SessionCa,
+        Self::AadToken,
+        Self::ConfigFragment,
+        Self::PgpKey,
+        Self::Jwt,
+    ];
+
     /// The word in a policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -32,14 +57,19 @@ impl SecretKind {
             Self::X509 => "x509",
             Self::X509Ca => "x509-ca",
             Self::AadToken => "aad-token",
+            Self::PublicKey => "public-key",
+            Self::SessionCa => "session-ca",
+            Self::ConfigFragment => "config-fragment",
+            Self::PgpKey => "pgp-key",
+            Self::Jwt => "jwt",
         }
     }
 
-    /// The formats that a placeholder for this kind may ask for.
+    /// The formats that a placeholder for this kind may ask for; one without `Plain` must name another.
     #[must_use]
     pub const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Ascii | Self::AadToken => &[Format::Plain],
+            Self::Ascii | Self::AadToken | Self::ConfigFragment | Self::Jwt => &[Format::Plain],
             Self::Binary => &[
                 Format::Plain,
                 Format::Bin,
@@ -59,6 +89,22 @@ impl SecretKind {
                 Format::Chain,
                 Format::LegacyChain,
                 Format::Pkcs12WithPrivateKey,
+            ],
+            Self::PublicKey => &[Format::Plain, Format::SpkiPem, Format::SpkiDer],
+            Self::SessionCa => &[
+                Format::Plain,
+                Format::CertificatePem,
+                Format::CertificateDer,
+                Format::Chain,
+                Format::LegacyChain,
+            ],
+            Self::PgpKey => &[
+                Format::PgpPrivateArmored,
+                Format::PgpPrivateBinary,
+                Format::PgpPrivateBase64,
+                Format::PgpPublicArmored,
+                Format::PgpPublicBinary,
+                Format::PgpPublicBase64,
             ],
         }
     }
@@ -105,6 +151,22 @@ pub enum Format {
     LegacyChain,
     /// `:pkcs12-with-private-key`: DER with certificate, key and chain, empty password.
     Pkcs12WithPrivateKey,
+    /// `:spki:pem` of a public key: `SubjectPublicKeyInfo` in PEM.
+    SpkiPem,
+    /// `:spki:der` of a public key.
+    SpkiDer,
+    /// `:privatekey:asciiarmored` of an OpenPGP key: both halves, without passphrase.
+    PgpPrivateArmored,
+    /// `:privatekey:binary` of an OpenPGP key.
+    PgpPrivateBinary,
+    /// `:privatekey:base64` of an OpenPGP key: the binary form in one line with padding.
+    PgpPrivateBase64,
+    /// `:publickey:asciiarmored` of an OpenPGP key: its public half alone.
+    PgpPublicArmored,
+    /// `:publickey:binary` of an OpenPGP key.
+    PgpPublicBinary,
+    /// `:publickey:base64` of an OpenPGP key: the binary form in one line with padding.
+    PgpPublicBase64,
 }
 
 impl Format {
@@ -135,6 +197,14 @@ impl Format {
         (":chain", Self::Chain),
         (".chain", Self::LegacyChain),
         (":pkcs12-with-private-key", Self::Pkcs12WithPrivateKey),
+        (":spki:pem", Self::SpkiPem),
+        (":spki:der", Self::SpkiDer),
+        (":privatekey:asciiarmored", Self::PgpPrivateArmored),
+        (":privatekey:binary", Self::PgpPrivateBinary),
+        (":privatekey:base64", Self::PgpPrivateBase64),
+        (":publickey:asciiarmored", Self::PgpPublicArmored),
+        (":publickey:binary", Self::PgpPublicBinary),
+        (":publickey:base64", Self::PgpPublicBase64),
     ];
 
     /// The format of a suffix, with its `:` or `.`; `None` if the language has no such suffix.
@@ -169,6 +239,53 @@ mod tests {
     fn format_usual_suffix_names_the_same_format() {
         for (_, format) in Format::SUFFIXES {
             assert_eq!(Format::from_suffix(format.suffix()), Some(*format));
+        }
+    }
+
+    #[test]
+    fn format_every_one_of_a_kind_has_a_suffix() {
+        for kind in SecretKind::ALL {
+            for format in kind.formats() {
+                assert_eq!(
+                    Format::from_suffix(format.suffix()),
+                    Some(*format),
+                    "{kind}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn format_every_suffix_is_of_some_kind_and_stands_once() {
+        for (position, (suffix, format)) in Format::SUFFIXES.iter().enumerate() {
+            let mut kinds = SecretKind::ALL.iter();
+            assert!(
+                kinds.any(|kind| kind.formats().contains(format)),
+                "{suffix}"
+            );
+            let later = &Format::SUFFIXES[position + 1..];
+            assert!(later.iter().all(|(other, _)| other != suffix), "{suffix}");
+        }
+    }
+
+    #[test]
+    fn format_without_suffix_is_plain_but_an_openpgp_key_has_no_plain_form() {
+        assert_eq!(Format::from_suffix(""), Some(Format::Plain));
+        for kind in SecretKind::ALL {
+            let has_plain = kind.formats().contains(&Format::Plain);
+            assert_eq!(has_plain, *kind != SecretKind::PgpKey, "{kind}");
+        }
+    }
+
+    #[test]
+    fn format_session_ca_has_no_key() {
+        for format in [
+            Format::PrivateKeyPem,
+            Format::PrivateKeyDer,
+            Format::Pkcs12WithPrivateKey,
+        ] {
+            assert!(SecretKind::X509Ca.formats().contains(&format));
+            assert!(!SecretKind::SessionCa.formats().contains(&format));
         }
     }
 

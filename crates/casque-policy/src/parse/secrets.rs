@@ -197,6 +197,12 @@ fn read_origin(
         SecretKind::PrivateKey => read_private_key(fields, findings).map(Located::from),
         SecretKind::X509 | SecretKind::X509Ca => certificates::read(draft, kind, findings),
         SecretKind::AadToken => azure::read_token(fields, findings).map(Located::from),
+        // `read_kind` refused them as not supported yet.
+        SecretKind::PublicKey
+        | SecretKind::SessionCa
+        | SecretKind::ConfigFragment
+        | SecretKind::PgpKey
+        | SecretKind::Jwt => None,
     }
 }
 

@@ -20,6 +20,10 @@ fn any_value() -> impl Strategy<Value = SecretValue> {
         bytes().prop_map(|bytes| SecretValue::Binary(Secret::new(bytes))),
         bytes().prop_map(|bytes| SecretValue::PrivateKey(Secret::new(bytes))),
         bytes().prop_map(|bytes| SecretValue::AadToken(Secret::new(bytes))),
+        bytes().prop_map(SecretValue::PublicKey),
+        "[^\0]{0,40}".prop_map(|text| SecretValue::ConfigFragment(secret(&text))),
+        bytes().prop_map(|bytes| SecretValue::PgpKey(Secret::new(bytes))),
+        "[^\0]{0,40}".prop_map(|text| SecretValue::Jwt(secret(&text))),
         chain().prop_map(SecretValue::X509),
         chain().prop_map(SecretValue::X509Ca),
     ]
@@ -70,7 +74,7 @@ fn stored_value_trailing_byte_is_refused() {
 fn stored_value_of_later_version_is_named() {
     assert_eq!(refused(&[2, 1]), ValueParseError::Version { found: 2 });
     assert_eq!(refused(&[]), ValueParseError::Version { found: 0 });
-    assert_eq!(refused(&[1, 7]), ValueParseError::Kind { found: 7 });
+    assert_eq!(refused(&[1, 11]), ValueParseError::Kind { found: 11 });
 }
 
 #[test]
