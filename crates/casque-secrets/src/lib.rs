@@ -11,6 +11,7 @@ mod issue;
 mod key;
 mod layout;
 mod make;
+mod openpgp;
 mod pem;
 mod public_key;
 mod render;
@@ -22,6 +23,7 @@ pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;
 pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
 pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
+pub use openpgp::make_pgp_key;
 pub use public_key::public_key_of;
 pub use render::{RenderError, render};
 pub use seal::{

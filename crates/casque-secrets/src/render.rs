@@ -13,6 +13,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::import::is_pkcs12_text;
+use crate::openpgp::{KeyHalf, armored, public_half};
 use crate::pem::{CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, pem_bytes, write_pem};
 use crate::{CertificateChain, SecretValue};
 
@@ -64,6 +65,11 @@ pub enum RenderError {
     /// A certificate or key does not go into PKCS#12.
     #[error("the certificate or its key cannot be written as PKCS#12")]
     Pkcs12Failed,
+    /// The bytes kept are no OpenPGP key of ours.
+    #[error(
+        "the OpenPGP key kept is not one that this service made, so its public half cannot be told"
+    )]
+    PgpKey,
 }
 
 /// The bytes that take a placeholder's place.
@@ -167,10 +173,15 @@ fn public_key(spki: &[u8], format: Format) -> Result<Secret, RenderError> {
 }
 
 fn openpgp_key(key: &Secret, format: Format) -> Result<Secret, RenderError> {
+    let public = || public_half(key).ok_or(RenderError::PgpKey);
     match format {
         // The rendered configuration and the stored value each need one.
         Format::PgpPrivateBinary => Ok(key.duplicate()),
         Format::PgpPrivateBase64 => Ok(encoded(&BASE64, key)),
+        Format::PgpPrivateArmored => Ok(armored(KeyHalf::Private, key)),
+        Format::PgpPublicBinary => public(),
+        Format::PgpPublicBase64 => Ok(encoded(&BASE64, &public()?)),
+        Format::PgpPublicArmored => Ok(armored(KeyHalf::Public, &public()?)),
         _ => {
             let kind = SecretKind::PgpKey;
             Err(RenderError::Format { kind, format })
