@@ -243,7 +243,7 @@ fn pkcs12(chain: &CertificateChain, key: &Secret) -> Result<Secret, RenderError>
 }
 
 /// RFC 8259 section 7: quotes, backslashes and control characters; everything else as it stands.
-fn json_escaped(text: &str) -> Secret {
+pub(crate) fn json_escaped(text: &str) -> Secret {
     let size = text.chars().fold(0_usize, |size, character| {
         size.saturating_add(
             escape_of(character).map_or(character.len_utf8(), |escape| escape.len()),
