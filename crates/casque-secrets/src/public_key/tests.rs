@@ -2,16 +2,8 @@ use casque_types::{Encoding, Format, SecretKind};
 
 use super::*;
 use crate::pem::{PRIVATE_KEY, PUBLIC_KEY};
-use crate::testing::{openssl, pem, secret, shown};
+use crate::testing::{ALGORITHMS, openssl, pem, secret, shown};
 use crate::{KeyAlgorithm, make_private_key, render};
-
-const ALGORITHMS: [KeyAlgorithm; 5] = [
-    KeyAlgorithm::P256,
-    KeyAlgorithm::P384,
-    KeyAlgorithm::Ed25519,
-    KeyAlgorithm::Rsa2048,
-    KeyAlgorithm::Rsa3072,
-];
 
 fn given(text: &str) -> Result<SecretValue, ImportError> {
     SecretValue::from_given(SecretKind::PublicKey, &secret(text))
