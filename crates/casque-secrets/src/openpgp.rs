@@ -10,7 +10,7 @@
 //!
 //! The algorithms are those of the years before RFC 9580 (numbers 22 and 18), since GnuPG reads no newer
 //! ones under version 4. There is no passphrase and no end of validity. No packet is longer than 191 bytes,
-//! so each length is one byte; keys of others are not read.
+//! so each length is one byte; keys of others are not read (`vectors/secrets/openpgp-key.txt`).
 //!
 //! Written here because the libraries for OpenPGP bring a second crypto provider with every cipher that
 //! OpenPGP ever had. Every operation on a key is the provider's; only the packets are ours.
