@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use casque_secrets::{
     CertificateChain, ConfigurationKey, IdentityKey, SealedConfiguration, SecretValue,
-    seal_configuration,
+    make_pgp_key, render, seal_configuration,
 };
 use casque_types::{
-    Configuration, ConfigurationFile, FileMode, KeyHash, Nonce, Rng, RngError, RuntimeData,
-    Seconds, Secret,
+    Configuration, ConfigurationFile, Encoding, FileMode, Format, KeyHash, Nonce, Rng, RngError,
+    RuntimeData, Seconds, Secret, Timestamp,
 };
 
 /// Counts from a number.
@@ -45,6 +45,7 @@ fn main() {
     write_runtime_data();
     write_sealed_answers();
     write_stored_values();
+    write_openpgp_key();
 }
 
 fn write(topic: &str, name: &str, expect: &str, about: &str, fields: &[(&str, String)]) {
@@ -348,4 +349,21 @@ fn write_stored_values() {
             &[("stored", bent)],
         );
     }
+}
+
+fn write_openpgp_key() {
+    let created = 1_700_000_000;
+    let key = make_pgp_key(&counting_from(0), Timestamp::from_unix_s(created)).unwrap();
+    let value = SecretValue::PgpKey(key);
+    let form = |format| {
+        let rendered = render(&value, format, Encoding::Verbatim).unwrap();
+        hex::encode(rendered.expose())
+    };
+    let fields = [
+        ("created", created.to_string()),
+        ("secret", form(Format::PgpPrivateBinary)),
+        ("public", form(Format::PgpPublicBinary)),
+    ];
+    let about = "drawn from the bytes 0, 1, 2, …: both private keys, then the user id";
+    write("secrets", "openpgp-key", "made", about, &fields);
 }

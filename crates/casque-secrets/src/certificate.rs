@@ -4,10 +4,11 @@
 //! What is held is that the private key is the leaf's, and that each issuer follows what it issued by name
 //! (RFC 5280 section 6.1, without the cryptography).
 
-use casque_types::Secret;
+use casque_types::{Secret, Timestamp};
 use der::{Decode as _, Encode as _};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
+use x509_cert::time::{Time, Validity};
 
 use crate::ImportError;
 use crate::key::PrivateKey;
@@ -26,6 +27,25 @@ impl CertificateChain {
     #[must_use]
     pub fn leaf(&self) -> &[u8] {
         self.certificates.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// Since when the certificate itself is valid; `None` when it cannot be read.
+    #[must_use]
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.validity().map(|validity| seconds(validity.not_before))
+    }
+
+    /// Until when, inclusive, the certificate itself is valid; `None` when it cannot be read.
+    ///
+    /// Its issuers may end earlier: ask each of theirs.
+    #[must_use]
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.validity().map(|validity| seconds(validity.not_after))
+    }
+
+    fn validity(&self) -> Option<Validity> {
+        let certificate = Certificate::from_der(self.leaf()).ok()?;
+        Some(*certificate.tbs_certificate().validity())
     }
 
     /// The same chain holding its key, PKCS#8 DER, in place of the one held so far.
@@ -87,6 +107,10 @@ pub(crate) fn spki_of(key: &Secret) -> Result<Vec<u8>, ImportError> {
     PrivateKey::parse(key)
         .and_then(|key| key.spki())
         .ok_or(ImportError::KeyAlgorithm)
+}
+
+fn seconds(time: Time) -> Timestamp {
+    Timestamp::from_unix_s(time.to_unix_duration().as_secs())
 }
 
 fn chained(leaf: usize, mut rest: Vec<ReadCertificate>) -> Vec<Vec<u8>> {

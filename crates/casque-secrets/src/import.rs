@@ -46,7 +46,7 @@ pub enum ImportError {
         kind: SecretKind,
     },
     /// No PEM block at all.
-    #[error("expected PEM text for `kind: {kind}`, such as `-----BEGIN CERTIFICATE-----`")]
+    #[error("expected PEM text for `kind: {kind}`, such as `-----BEGIN {}-----`", first_label(*.kind))]
     NotPem {
         /// The kind asked for.
         kind: SecretKind,
@@ -353,6 +353,15 @@ fn why_unreadable(text: &str) -> ImportError {
         return ImportError::EscapedLineFeeds;
     }
     ImportError::DamagedPem
+}
+
+/// The label of the block that a kind needs.
+const fn first_label(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::PrivateKey => PRIVATE_KEY,
+        SecretKind::PublicKey => PUBLIC_KEY,
+        _ => CERTIFICATE,
+    }
 }
 
 fn has_escaped_line_feeds(text: &str) -> bool {

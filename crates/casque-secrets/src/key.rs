@@ -54,6 +54,16 @@ impl PrivateKey {
         Some(der.as_ref().to_vec())
     }
 
+    /// PKCS#8 in version 1 of a key whose usual form is version 2; `None` for other keys.
+    pub(crate) fn in_version_1(&self) -> Option<Secret> {
+        let Self::Ed25519(pair) = self else {
+            return None;
+        };
+        // The provider wipes its own copy.
+        let document = pair.to_pkcs8v1().ok()?;
+        Some(Secret::copied_from(document.as_ref()))
+    }
+
     /// Whether it is an RSA key, which TLS may also use for key transport.
     pub(crate) const fn is_rsa(&self) -> bool {
         matches!(self, Self::Rsa(_))

@@ -47,14 +47,24 @@ pub(crate) fn has_certificate(text: &str) -> bool {
 
 /// Appends a block; `out` must have room for [`pem_bytes`] more.
 pub(crate) fn write_pem(out: &mut Zeroizing<String>, label: &str, der: &[u8]) {
-    for part in [BEGIN, label, DASHES, "\n"] {
+    write_framed(out, label, ("", ""), der);
+}
+
+/// Appends a block with text before and after its base64; `out` must have room for both beside the block.
+pub(crate) fn write_framed(
+    out: &mut Zeroizing<String>,
+    label: &str,
+    (before, after): (&str, &str),
+    bytes: &[u8],
+) {
+    for part in [BEGIN, label, DASHES, "\n", before] {
         out.push_str(part);
     }
-    for line in der.chunks(LINE_BYTES) {
+    for line in bytes.chunks(LINE_BYTES) {
         BASE64.encode_append(line, out);
         out.push('\n');
     }
-    for part in [END, label, DASHES, "\n"] {
+    for part in [after, END, label, DASHES, "\n"] {
         out.push_str(part);
     }
 }

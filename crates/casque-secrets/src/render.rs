@@ -2,7 +2,8 @@
 //!
 //! What each format is stands beside [`Format`]. PEM has lines of 64 characters and line feeds. PKCS#12
 //! (RFC 7292) is under the empty password, as the language has it: its encryption (PBES2 with AES-256 and
-//! HMAC-SHA-256) hides nothing, so it is iterated as seldom as readers accept. The PKCS#12 crate keeps
+//! HMAC-SHA-256) hides nothing, so it is iterated as seldom as readers accept. An Ed25519 key stands in it
+//! in version 1 of PKCS#8, the only one that PKCS#12 knows and OpenSSL 3.0 opens. The PKCS#12 crate keeps
 //! copies of the key in memory that it does not wipe; every other format is written into wiped buffers
 //! that were sized beforehand.
 
@@ -13,6 +14,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::import::is_pkcs12_text;
+use crate::key::PrivateKey as ReadKey;
+use crate::openpgp::{KeyHalf, armored, public_half};
 use crate::pem::{CERTIFICATE, PRIVATE_KEY, PUBLIC_KEY, pem_bytes, write_pem};
 use crate::{CertificateChain, SecretValue};
 
@@ -64,6 +67,11 @@ pub enum RenderError {
     /// A certificate or key does not go into PKCS#12.
     #[error("the certificate or its key cannot be written as PKCS#12")]
     Pkcs12Failed,
+    /// The bytes kept are no OpenPGP key of ours.
+    #[error(
+        "the OpenPGP key kept is not one that this service made, so its public half cannot be told"
+    )]
+    PgpKey,
 }
 
 /// The bytes that take a placeholder's place.
@@ -167,10 +175,15 @@ fn public_key(spki: &[u8], format: Format) -> Result<Secret, RenderError> {
 }
 
 fn openpgp_key(key: &Secret, format: Format) -> Result<Secret, RenderError> {
+    let public = || public_half(key).ok_or(RenderError::PgpKey);
     match format {
         // The rendered configuration and the stored value each need one.
         Format::PgpPrivateBinary => Ok(key.duplicate()),
         Format::PgpPrivateBase64 => Ok(encoded(&BASE64, key)),
+        Format::PgpPrivateArmored => Ok(armored(KeyHalf::Private, key)),
+        Format::PgpPublicBinary => public(),
+        Format::PgpPublicBase64 => Ok(encoded(&BASE64, &public()?)),
+        Format::PgpPublicArmored => Ok(armored(KeyHalf::Public, &public()?)),
         _ => {
             let kind = SecretKind::PgpKey;
             Err(RenderError::Format { kind, format })
@@ -213,8 +226,10 @@ fn pem<'a>(label: &str, blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Secre
 
 fn pkcs12(chain: &CertificateChain, key: &Secret) -> Result<Secret, RenderError> {
     let failed = |_| RenderError::Pkcs12Failed;
+    let older = ReadKey::parse(key).and_then(|key| key.in_version_1());
     // Exposed to be handed to the PKCS#12 writer.
-    let key = PrivateKey::from_der(key.expose()).map_err(failed)?;
+    let key = older.as_ref().unwrap_or(key).expose();
+    let key = PrivateKey::from_der(key).map_err(failed)?;
     let certificates: Result<Vec<_>, _> = chain
         .certificates
         .iter()
@@ -232,7 +247,7 @@ fn pkcs12(chain: &CertificateChain, key: &Secret) -> Result<Secret, RenderError>
 }
 
 /// RFC 8259 section 7: quotes, backslashes and control characters; everything else as it stands.
-fn json_escaped(text: &str) -> Secret {
+pub(crate) fn json_escaped(text: &str) -> Secret {
     let size = text.chars().fold(0_usize, |size, character| {
         size.saturating_add(
             escape_of(character).map_or(character.len_utf8(), |escape| escape.len()),

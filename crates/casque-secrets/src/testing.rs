@@ -74,8 +74,13 @@ pub(crate) fn request<'a>(key: &'a Secret, common_name: &'a str) -> CertificateR
 
 /// A root, an authority under it, and a leaf under that, all on P-256.
 pub(crate) fn chain_of_three() -> CertificateChain {
+    chain_of([KeyAlgorithm::P256; 3])
+}
+
+/// A root, an authority under it, and a leaf under that, with keys of these types.
+pub(crate) fn chain_of(algorithms: [KeyAlgorithm; 3]) -> CertificateChain {
     let rng = CountingRng::default();
-    let keys = [(); 3].map(|()| make_private_key(KeyAlgorithm::P256).unwrap());
+    let keys = algorithms.map(|algorithm| make_private_key(algorithm).unwrap());
     let mut root = request(&keys[0], "root");
     root.authority = true;
     let root = issue_certificate(&root, &rng).unwrap();
@@ -83,7 +88,12 @@ pub(crate) fn chain_of_three() -> CertificateChain {
     middle.authority = true;
     middle.issuer = Some(&root);
     let middle = issue_certificate(&middle, &rng).unwrap();
-    let dns = ["leaf.example".to_owned(), "*.leaf.example".to_owned()];
+    let dns = [
+        "leaf.example".to_owned(),
+        "*.leaf.example".to_owned(),
+        "192.0.2.7".to_owned(),
+        "2001:db8::7".to_owned(),
+    ];
     let mut leaf = request(&keys[2], "leaf");
     leaf.issuer = Some(&middle);
     leaf.dns = &dns;
@@ -97,6 +107,15 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     write_pem(&mut text, label, der);
     text.to_string()
 }
+
+/// Every type of keys.
+pub(crate) const ALGORITHMS: [KeyAlgorithm; 5] = [
+    KeyAlgorithm::P256,
+    KeyAlgorithm::P384,
+    KeyAlgorithm::Ed25519,
+    KeyAlgorithm::Rsa2048,
+    KeyAlgorithm::Rsa3072,
+];
 
 /// A secret of this text.
 pub(crate) fn secret(text: &str) -> Secret {

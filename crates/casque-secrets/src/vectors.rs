@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use casque_types::{RngError, RuntimeData, RuntimeDataError};
+use casque_types::{Encoding, Format, RngError, RuntimeData, RuntimeDataError, Timestamp};
 
-use crate::testing::shown;
+use crate::testing::{CountingRng, shown};
 use crate::{
-    ConfigurationKey, OpenError, SealedConfiguration, SecretValue, ValueParseError,
-    open_configuration,
+    ConfigurationKey, OpenError, SealedConfiguration, SecretValue, ValueParseError, make_pgp_key,
+    open_configuration, render,
 };
 
 /// A vector: `name: value` lines, of which `expect` and `about` are in every one.
@@ -144,5 +144,22 @@ fn stored_value_vectors_come_out_as_expected() {
             Err(ValueParseError::Fields { .. }) => "fields",
         };
         assert_eq!(outcome, vector.text("expect"), "{}", vector.text("about"));
+    }
+}
+
+#[test]
+fn openpgp_key_vector_comes_out_as_expected() {
+    let [text] = vectors!("secrets": "openpgp-key");
+    let vector = Vector::read(text, &["created", "secret", "public"]);
+    assert_eq!(vector.text("expect"), "made");
+    let created = Timestamp::from_unix_s(vector.text("created").parse().unwrap());
+    let key = make_pgp_key(&CountingRng::default(), created).unwrap();
+    let value = SecretValue::PgpKey(key);
+    for (format, field) in [
+        (Format::PgpPrivateBinary, "secret"),
+        (Format::PgpPublicBinary, "public"),
+    ] {
+        let rendered = render(&value, format, Encoding::Verbatim).unwrap();
+        assert_eq!(rendered.expose(), vector.bytes(field), "{field}");
     }
 }

@@ -284,3 +284,37 @@ fn given_keys_that_openssl_makes_are_read() {
         })
     );
 }
+
+#[test]
+fn kinds_that_the_service_makes_are_neither_given_nor_in_a_vault() {
+    for kind in [SecretKind::SessionCa, SecretKind::PgpKey, SecretKind::Jwt] {
+        let expected = ImportError::NotGiven { kind };
+        assert_eq!(given(kind, "x").unwrap_err(), expected);
+        assert_eq!(vault(Some(kind), "x").unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn config_fragment_is_text() {
+    let kind = SecretKind::ConfigFragment;
+    assert_matches!(given(kind, "{a: [1, ä]}").unwrap(), SecretValue::ConfigFragment(text) => {
+        assert_eq!(text.expose_text(), Some("{a: [1, ä]}"));
+    });
+    assert_matches!(vault(Some(kind), "[1]"), Ok(SecretValue::ConfigFragment(_)));
+    assert_eq!(given(kind, "a\0").unwrap_err(), ImportError::Fragment);
+    let refused = SecretValue::from_given(kind, &Secret::new(vec![0xff]));
+    assert_eq!(refused.unwrap_err(), ImportError::Fragment);
+}
+
+#[test]
+fn pem_that_is_none_names_the_block_of_its_kind() {
+    for (kind, label) in [
+        (SecretKind::PrivateKey, "PRIVATE KEY"),
+        (SecretKind::PublicKey, "PUBLIC KEY"),
+        (SecretKind::X509, "CERTIFICATE"),
+    ] {
+        let said = given(kind, "hello").unwrap_err().to_string();
+        let expected = format!("for `kind: {kind}`, such as `-----BEGIN {label}-----`");
+        assert!(said.ends_with(&expected), "{said}");
+    }
+}

@@ -8,7 +8,9 @@ use x509_cert::ext::pkix::{
 
 use super::*;
 use crate::pem::CERTIFICATE;
-use crate::testing::{BrokenRng, CountingRng, NOW, chain_of_three, openssl, pem, request};
+use crate::testing::{
+    ALGORITHMS, BrokenRng, CountingRng, NOW, chain_of, chain_of_three, openssl, pem, request,
+};
 use crate::{KeyAlgorithm, make_private_key};
 
 fn parsed(der: &[u8]) -> Certificate {
@@ -37,7 +39,7 @@ fn issue_leaf_says_what_was_asked() {
     assert_eq!(usage.0.len(), 1);
     assert_eq!(usage.0[0].to_string(), "1.3.6.1.5.5.7.3.1");
     let names: SubjectAltName = extension(&leaf).unwrap();
-    assert_eq!(names.0.len(), 2);
+    assert_eq!(names.0.len(), 4);
     assert!(!extension::<BasicConstraints>(&leaf).unwrap().ca);
     assert!(!extension::<KeyUsage>(&leaf).unwrap().key_cert_sign());
     assert_eq!(
@@ -165,33 +167,81 @@ impl Drop for Scratch {
     }
 }
 
+/// Each type of keys in every place of the chain, and each under another.
+fn chains_of_each_algorithm() -> Vec<CertificateChain> {
+    let mut algorithms = ALGORITHMS;
+    let mut chains = Vec::new();
+    for algorithm in ALGORITHMS {
+        algorithms.rotate_left(1);
+        let [middle, leaf, ..] = algorithms;
+        chains.push(chain_of([algorithm; 3]));
+        chains.push(chain_of([algorithm, middle, leaf]));
+    }
+    chains
+}
+
 #[test]
-fn issue_chain_is_verified_by_openssl() {
-    let chain = chain_of_three();
+fn issue_chain_of_each_type_of_keys_is_verified_by_openssl() {
     let scratch = Scratch::new("issue-chain");
-    let [leaf, middle, root] = [0, 1, 2].map(|i| {
+    for chain in chains_of_each_algorithm() {
+        let [leaf, middle, root] = [0, 1, 2].map(|i| {
+            let text = pem(CERTIFICATE, &chain.certificates[i]);
+            scratch.write(&format!("{i}.pem"), &text)
+        });
+        let verify = |expected: [&str; 2]| {
+            let mut arguments = vec!["verify", "-x509_strict", "-attime", "1795000000"];
+            arguments.extend(["-purpose", "sslserver"]);
+            arguments.extend(expected);
+            arguments.extend(["-CAfile", &root, "-untrusted", &middle, &leaf]);
+            openssl(&arguments, b"")
+        };
+        for (expected, is_named) in [
+            (["-verify_hostname", "leaf.example"], true),
+            (["-verify_hostname", "any.leaf.example"], true),
+            (["-verify_hostname", "one.two.leaf.example"], false),
+            (["-verify_ip", "192.0.2.7"], true),
+            (["-verify_ip", "2001:db8::7"], true),
+            (["-verify_ip", "192.0.2.8"], false),
+        ] {
+            let Some((succeeded, text)) = verify(expected) else {
+                return;
+            };
+            assert_eq!(succeeded, is_named, "{expected:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn issue_chain_without_its_middle_is_not_verified_by_openssl() {
+    let scratch = Scratch::new("issue-gap");
+    let chain = chain_of_three();
+    let [leaf, root] = [0, 2].map(|i| {
         let text = pem(CERTIFICATE, &chain.certificates[i]);
         scratch.write(&format!("{i}.pem"), &text)
     });
-    let arguments = [
-        "verify",
-        "-x509_strict",
-        "-attime",
-        "1795000000",
-        "-purpose",
-        "sslserver",
-        "-verify_hostname",
-        "leaf.example",
-        "-CAfile",
-        &root,
-        "-untrusted",
-        &middle,
-        &leaf,
-    ];
+    let arguments = ["verify", "-no_check_time", "-CAfile", &root, &leaf];
     let Some((succeeded, text)) = openssl(&arguments, b"") else {
         return;
     };
-    assert!(succeeded, "{text}");
+    assert!(!succeeded, "{text}");
+}
+
+#[test]
+fn issue_dates_are_read_from_the_chain() {
+    let key = make_private_key(KeyAlgorithm::P256).unwrap();
+    let mut request = request(&key, "web");
+    request.valid_for = Some(Seconds(86_400));
+    let chain = issue_certificate(&request, &CountingRng::default()).unwrap();
+    assert_eq!(chain.not_before(), Some(NOW.minus(CLOCK_DIFFERENCE)));
+    assert_eq!(chain.not_after(), Some(NOW.plus(Seconds(86_400))));
+    request.valid_for = None;
+    let chain = issue_certificate(&request, &CountingRng::default()).unwrap();
+    assert_eq!(chain.not_after(), Some(END_OF_TIME));
+    let mut cut = chain;
+    cut.certificates[0].pop();
+    assert_eq!((cut.not_before(), cut.not_after()), (None, None));
+    cut.certificates.clear();
+    assert_eq!((cut.not_before(), cut.not_after()), (None, None));
 }
 
 #[test]

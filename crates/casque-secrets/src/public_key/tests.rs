@@ -2,6 +2,7 @@ use casque_types::{Encoding, Format, SecretKind};
 
 use super::*;
 use crate::pem::{PRIVATE_KEY, PUBLIC_KEY};
+<<<<<<< HEAD
 use crate::testing::{openssl, pem, secret, shown};
 use crate::{KeyAlgorithm, make_private_key, render};
 
@@ -13,6 +14,11 @@ const ALGORITHMS: [KeyAlgorithm; 5] = [
     KeyAlgorithm::Rsa3072,
 ];
 
+=======
+use crate::testing::{ALGORITHMS, openssl, pem, secret, shown};
+use crate::{KeyAlgorithm, make_private_key, render};
+
+>>>>>>> h-secrets1
 fn given(text: &str) -> Result<SecretValue, ImportError> {
     SecretValue::from_given(SecretKind::PublicKey, &secret(text))
 }

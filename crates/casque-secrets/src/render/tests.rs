@@ -2,8 +2,11 @@ use casque_types::Encoding::{EscapeJson, Verbatim};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{chain_of_three, openssl, pem as pem_of, secret, shown};
-use crate::{KeyAlgorithm, make_private_key};
+use crate::fields::FieldWriter;
+use crate::testing::{
+    ALGORITHMS, CountingRng, NOW, chain_of, chain_of_three, openssl, pem as pem_of, secret, shown,
+};
+use crate::{KeyAlgorithm, make_pgp_key, make_private_key, public_key_of};
 
 fn text_of(value: &SecretValue, format: Format) -> String {
     shown(&render(value, format, Verbatim).unwrap()).to_owned()
@@ -23,21 +26,111 @@ fn render_binary_in_every_format() {
     }
 }
 
-#[test]
-fn render_every_format_of_the_kind_and_no_other() {
+/// A value of each kind, with whether it holds every part that a format may ask for.
+fn value_of_each_kind() -> Vec<(SecretValue, bool)> {
     let chain = chain_of_three();
     let key = chain.private_key.as_ref().unwrap().duplicate();
-    for value in [
-        SecretValue::Ascii(secret("a")),
-        SecretValue::AadToken(secret("a")),
-        SecretValue::Binary(secret("a")),
-        SecretValue::PrivateKey(key),
-        SecretValue::X509(chain),
-    ] {
+    let mut without_key = chain_of_three();
+    without_key.private_key = None;
+    vec![
+        (SecretValue::Ascii(secret("a")), true),
+        (SecretValue::Binary(Secret::new(vec![0xff])), true),
+        (public_key_of(&key).unwrap(), true),
+        (SecretValue::PrivateKey(key), true),
+        (SecretValue::X509(chain), true),
+        (SecretValue::X509Ca(without_key), false),
+        (SecretValue::X509Ca(chain_of_three()), true),
+        (SecretValue::AadToken(secret("a")), true),
+        (SecretValue::ConfigFragment(secret("{a: [1]}")), true),
+        (
+            SecretValue::PgpKey(make_pgp_key(&CountingRng::default(), NOW).unwrap()),
+            true,
+        ),
+        (SecretValue::Jwt(secret("e30.e30.AA")), true),
+    ]
+}
+
+#[test]
+fn render_is_total_over_kinds_formats_and_encodings() {
+    let values = value_of_each_kind();
+    for kind in SecretKind::ALL {
+        // A session-ca is kept as the x509-ca that it shows.
+        let is_here = values.iter().any(|(value, _)| value.kind() == *kind);
+        assert_eq!(is_here, *kind != SecretKind::SessionCa, "{kind}");
+    }
+    for (value, is_whole) in &values {
         for (_, format) in Format::SUFFIXES {
-            let expected = value.kind().formats().contains(format);
-            let rendered = render(&value, *format, Verbatim);
-            assert_eq!(rendered.is_ok(), expected, "{:?} {format:?}", value.kind());
+            for encoding in [Verbatim, EscapeJson] {
+                let rendered = render(value, *format, encoding);
+                let about = format!("{} {format:?} {encoding:?}", value.kind());
+                assert_eq!(
+                    rendered.err(),
+                    expected_error(value, *is_whole, *format, encoding),
+                    "{about}"
+                );
+            }
+        }
+    }
+}
+
+/// What the documentation of the formats says, apart from the code that renders.
+fn expected_error(
+    value: &SecretValue,
+    is_whole: bool,
+    format: Format,
+    encoding: Encoding,
+) -> Option<RenderError> {
+    let kind = value.kind();
+    if !kind.formats().contains(&format) {
+        // Text may stand for a certificate that was to be imported, which has an error of its own.
+        let is_part = kind == SecretKind::Ascii && SecretKind::X509.formats().contains(&format);
+        return Some(if is_part {
+            RenderError::PlainText { format }
+        } else {
+            RenderError::Format { kind, format }
+        });
+    }
+    let needs_key = [
+        Format::PrivateKeyPem,
+        Format::PrivateKeyDer,
+        Format::Pkcs12WithPrivateKey,
+    ];
+    if !is_whole && needs_key.contains(&format) {
+        return Some(RenderError::NoPrivateKey { kind, format });
+    }
+    let is_bytes = match format {
+        Format::Plain => kind == SecretKind::Binary,
+        Format::Bin
+        | Format::Der
+        | Format::CertificateDer
+        | Format::PrivateKeyDer
+        | Format::Pkcs12WithPrivateKey
+        | Format::SpkiDer
+        | Format::PgpPrivateBinary
+        | Format::PgpPublicBinary => true,
+        _ => false,
+    };
+    (is_bytes && encoding == EscapeJson).then_some(RenderError::NotText { kind })
+}
+
+proptest! {
+    #[test]
+    fn render_of_any_stored_value_never_panics(
+        kind in 1_u8..=10,
+        fields in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 1..4),
+        format in proptest::sample::select(Format::SUFFIXES),
+        encoding in proptest::sample::select(vec![Verbatim, EscapeJson]),
+    ) {
+        let mut stored = FieldWriter::with_capacity(300);
+        stored.byte(1);
+        stored.byte(kind);
+        for field in &fields {
+            stored.field(field);
+        }
+        if let Ok(value) = SecretValue::from_stored(&Secret::from(stored.finish())) {
+            let is_of_kind = value.kind().formats().contains(&format.1);
+            let rendered = render(&value, format.1, encoding);
+            prop_assert!(rendered.is_err() || is_of_kind);
         }
     }
 }
@@ -141,25 +234,30 @@ proptest! {
 }
 
 #[test]
-fn render_pkcs12_opens_with_openssl() {
-    let value = SecretValue::X509(chain_of_three());
-    let pkcs12 = render(&value, Format::Pkcs12WithPrivateKey, Verbatim).unwrap();
-    let arguments = ["pkcs12", "-passin", "pass:", "-nodes"];
-    let Some((succeeded, text)) = openssl(&arguments, pkcs12.expose()) else {
-        return;
-    };
-    assert!(succeeded, "{text}");
-    assert!(text.contains(text_of(&value, Format::PrivateKeyPem).trim()));
-    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3);
-    let (_, shown) = openssl(
-        &["pkcs12", "-passin", "pass:", "-info", "-noout"],
-        pkcs12.expose(),
-    )
-    .unwrap();
-    assert!(
-        shown.contains("PBES2, PBKDF2, AES-256-CBC, Iteration 2048, PRF hmacWithSHA256"),
-        "{shown}"
-    );
+fn render_pkcs12_of_each_type_of_keys_opens_with_openssl() {
+    for algorithm in ALGORITHMS {
+        let value = SecretValue::X509(chain_of([algorithm; 3]));
+        let pkcs12 = render(&value, Format::Pkcs12WithPrivateKey, Verbatim).unwrap();
+        let arguments = ["pkcs12", "-passin", "pass:", "-nodes"];
+        let Some((succeeded, text)) = openssl(&arguments, pkcs12.expose()) else {
+            return;
+        };
+        assert!(succeeded, "{algorithm:?}: {text}");
+        assert!(text.contains("BEGIN PRIVATE KEY"), "{algorithm:?}: {text}");
+        assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3);
+        let of_key = openssl(&["pkey", "-pubout"], text.as_bytes()).unwrap().1;
+        let of_leaf = openssl(&["x509", "-noout", "-pubkey"], text.as_bytes())
+            .unwrap()
+            .1;
+        assert!(of_key.starts_with("-----BEGIN PUBLIC KEY-----"));
+        assert_eq!(of_key, of_leaf, "{algorithm:?}");
+        let arguments = ["pkcs12", "-passin", "pass:", "-info", "-noout"];
+        let (_, shown) = openssl(&arguments, pkcs12.expose()).unwrap();
+        assert!(
+            shown.contains("PBES2, PBKDF2, AES-256-CBC, Iteration 2048, PRF hmacWithSHA256"),
+            "{shown}"
+        );
+    }
 }
 
 #[test]
