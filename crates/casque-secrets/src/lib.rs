@@ -5,7 +5,9 @@
 
 mod access_token;
 mod certificate;
+mod envelope;
 mod fields;
+mod gcm;
 mod identity;
 mod import;
 mod issue;
@@ -20,6 +22,7 @@ mod value;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
+pub use envelope::{EnvelopeError, SealEnvelopeError, open_envelope, seal_envelope};
 pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;
 pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
