@@ -3,8 +3,11 @@
 //! Pure: time and randomness are arguments, except that key generation, signatures and PKCS#12 draw from
 //! their libraries' own generators (aws-lc-rs and p12-keystore have no other way).
 
+mod access_token;
 mod certificate;
+mod envelope;
 mod fields;
+mod gcm;
 mod identity;
 mod import;
 mod issue;
@@ -13,13 +16,16 @@ mod key;
 mod layout;
 mod make;
 mod openpgp;
+mod otp;
 mod pem;
 mod public_key;
 mod render;
 mod seal;
 mod value;
 
+pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
+pub use envelope::{EnvelopeError, SealEnvelopeError, open_envelope, seal_envelope};
 pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;
 pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
@@ -27,6 +33,7 @@ pub use jwt::{JwtError, JwtRequest, sign_jwt};
 pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
 pub use openpgp::make_pgp_key;
 pub use public_key::public_key_of;
+pub use otp::{OtpCode, OtpCodeParseError, OtpSecret, OtpSecretParseError, OtpStep};
 pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,

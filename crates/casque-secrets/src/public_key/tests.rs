@@ -2,23 +2,9 @@ use casque_types::{Encoding, Format, SecretKind};
 
 use super::*;
 use crate::pem::{PRIVATE_KEY, PUBLIC_KEY};
-<<<<<<< HEAD
-use crate::testing::{openssl, pem, secret, shown};
-use crate::{KeyAlgorithm, make_private_key, render};
-
-const ALGORITHMS: [KeyAlgorithm; 5] = [
-    KeyAlgorithm::P256,
-    KeyAlgorithm::P384,
-    KeyAlgorithm::Ed25519,
-    KeyAlgorithm::Rsa2048,
-    KeyAlgorithm::Rsa3072,
-];
-
-=======
 use crate::testing::{ALGORITHMS, openssl, pem, secret, shown};
 use crate::{KeyAlgorithm, make_private_key, render};
 
->>>>>>> h-secrets1
 fn given(text: &str) -> Result<SecretValue, ImportError> {
     SecretValue::from_given(SecretKind::PublicKey, &secret(text))
 }
