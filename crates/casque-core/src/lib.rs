@@ -21,10 +21,10 @@ pub use error::{
     AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
 };
 pub use ports::{
-    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, KeepError, Kept, KeptKey,
-    KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError, PolicyPage, PolicyRecord,
-    Ports, PutError, SourceFailure, SourceKind, Spending, Store, StoreError, TokenPurpose,
-    TokenSource, VaultSecret, VaultSource, VersionSummary,
+    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, ExportRequest, KeepError, Kept,
+    KeptKey, KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError, PolicyPage,
+    PolicyRecord, Ports, PutError, RemoteSource, SourceFailure, SourceKind, Spending, Store,
+    StoreError, TokenPurpose, TokenSource, VaultSecret, VaultSource, VersionSummary,
 };
 pub use put::PutOutcome;
 pub use read::{PolicyText, PublicValue, ValueQuery};

@@ -33,6 +33,8 @@ pub trait Ports: Send + Sync + 'static {
     type Maa: MaaSource;
     /// Intel's endorsements.
     type Endorsements: EndorsementSource;
+    /// Other CASes.
+    type Remote: RemoteSource;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -48,6 +50,8 @@ pub trait Ports: Send + Sync + 'static {
     fn maa(&self) -> &Self::Maa;
     /// The source of endorsements.
     fn endorsements(&self) -> &Self::Endorsements;
+    /// The source of what other CASes export.
+    fn remote(&self) -> &Self::Remote;
 }
 
 /// What time it is.
@@ -354,9 +358,10 @@ pub struct AccessToken {
     pub expires: Timestamp,
 }
 
-/// Reads secrets from Key Vault.
+/// Reads secrets from Key Vault, and keeps values there.
 pub trait VaultSource: Send + Sync {
-    /// The current version of a secret that is enabled and inside its life at `now`.
+    /// A secret that is enabled and inside its life at `now`: its current version, or the one named, 32
+    /// letters and digits.
     ///
     /// # Errors
     /// [`SourceFailure`] with a sentence for the author.
@@ -364,9 +369,55 @@ pub trait VaultSource: Send + Sync {
         &self,
         vault: &VaultAddress,
         name: &VaultSecretName,
+        version: Option<&str>,
         token: &AccessToken,
         now: Timestamp,
     ) -> impl Future<Output = Result<VaultSecret, SourceFailure>> + Send;
+
+    /// Sets a secret's value, at most 25,000 bytes of text, as a new version; its id.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] with a sentence for the author.
+    fn set_secret(
+        &self,
+        vault: &VaultAddress,
+        name: &VaultSecretName,
+        value: &Secret,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<String, SourceFailure>> + Send;
+}
+
+/// Asks other CASes for what they export.
+pub trait RemoteSource: Send + Sync {
+    /// A value that another CAS exports to a policy of this one, as `casque_secrets` writes stored values.
+    ///
+    /// The other CAS must have the key `server`; this one shows it its own identity key.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] with a sentence for the author.
+    fn exported(
+        &self,
+        address: &str,
+        server: &KeyHash,
+        request: &ExportRequest,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Secret, SourceFailure>> + Send;
+}
+
+/// What one CAS asks of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportRequest {
+    /// The policy that exports.
+    pub session: PolicyName,
+    /// The version that it must have, if the importer pins it.
+    pub session_hash: Option<PolicyHash>,
+    /// The secret.
+    pub secret: SecretName,
+    /// The policy that imports.
+    pub importer: PolicyName,
+    /// Its version.
+    pub importer_hash: PolicyHash,
 }
 
 /// A secret as a vault holds it.
@@ -430,6 +481,8 @@ pub enum SourceKind {
     Maa,
     /// Intel's certification service.
     Endorser,
+    /// Another CAS.
+    Remote,
 }
 
 impl fmt::Display for SourceKind {
@@ -439,6 +492,7 @@ impl fmt::Display for SourceKind {
             Self::KeyVault => "Azure Key Vault",
             Self::Maa => "Microsoft Azure Attestation",
             Self::Endorser => "Intel's certification service",
+            Self::Remote => "another CAS",
         })
     }
 }

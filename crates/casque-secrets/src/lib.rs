@@ -32,8 +32,8 @@ pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
 pub use jwt::{JwtError, JwtRequest, sign_jwt};
 pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
 pub use openpgp::make_pgp_key;
-pub use public_key::public_key_of;
 pub use otp::{OtpCode, OtpCodeParseError, OtpSecret, OtpSecretParseError, OtpStep};
+pub use public_key::public_key_of;
 pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
