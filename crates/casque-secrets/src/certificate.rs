@@ -4,13 +4,14 @@
 //! What is held is that the private key is the leaf's, and that each issuer follows what it issued by name
 //! (RFC 5280 section 6.1, without the cryptography).
 
-use casque_types::{Secret, Timestamp};
+use casque_types::{Seconds, Secret, Timestamp};
 use der::{Decode as _, Encode as _};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::time::{Time, Validity};
 
 use crate::ImportError;
+use crate::issue::END_OF_TIME;
 use crate::key::PrivateKey;
 
 /// A certificate, its issuers, its key.
@@ -41,6 +42,19 @@ impl CertificateChain {
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.validity().map(|validity| seconds(validity.not_after))
+    }
+
+    /// When it should be issued again: two thirds into the life of whichever of its certificates has the
+    /// shortest; `None` when none of them ever ends (RFC 5280 section 4.1.2.5), or one cannot be read.
+    #[must_use]
+    pub fn renewal(&self) -> Option<Timestamp> {
+        let renewals = self.certificates.iter().map(|der| {
+            let certificate = Certificate::from_der(der).ok()?;
+            let validity = certificate.tbs_certificate().validity();
+            Some(renewal_of(seconds(validity.not_before), seconds(validity.not_after)))
+        });
+        let renewals: Option<Vec<Option<Timestamp>>> = renewals.collect();
+        renewals?.into_iter().flatten().min()
     }
 
     fn validity(&self) -> Option<Validity> {
@@ -100,6 +114,15 @@ impl CertificateChain {
     pub(crate) fn is_authority(&self) -> bool {
         ReadCertificate::read(self.leaf().to_vec(), 1).is_ok_and(|leaf| leaf.authority)
     }
+}
+
+fn renewal_of(not_before: Timestamp, not_after: Timestamp) -> Option<Timestamp> {
+    if not_after >= END_OF_TIME {
+        return None;
+    }
+    let life_s = not_after.since(not_before).0;
+    let used_s = life_s.saturating_sub(life_s / 3);
+    Some(not_before.plus(Seconds(used_s)))
 }
 
 /// DER `SubjectPublicKeyInfo` of a private key.

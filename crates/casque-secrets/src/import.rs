@@ -32,6 +32,9 @@ pub enum ImportError {
     /// Not UTF-8, or holds NUL.
     #[error("expected text without NUL; use `kind: binary` for other bytes")]
     Text,
+    /// Not in the encoding that the policy states.
+    #[error("the vault's text is not in the `encoding` that the policy states")]
+    Encoding,
     /// Nobody gives a token or keeps one in a vault.
     #[error(
         "a token of kind `aad-token` is fetched from Entra ID: it has no value and is in no vault"

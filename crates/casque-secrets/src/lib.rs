@@ -22,6 +22,7 @@ mod public_key;
 mod render;
 mod seal;
 mod value;
+mod vault_text;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
@@ -40,6 +41,7 @@ pub use seal::{
     seal_configuration,
 };
 pub use value::{SecretValue, ValueParseError};
+pub use vault_text::VaultText;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,126 @@
+//! Values that Azure Key Vault holds (spec/policy-language.md sections 4.1 and 4.2).
+
+use std::sync::Arc;
+
+use casque_policy::{Origin, SecretSpec, ValueEncoding, VaultImport, VaultSecretVersion};
+use casque_secrets::{SecretValue, VaultText, open_envelope};
+use casque_types::{SecretKind, SecretName, VaultAddress};
+
+use super::import::{Importer, exported_to};
+use super::{Context, Value};
+use crate::casque::LoadedPolicy;
+use crate::{
+    AccessToken, Casque, Ports, ResolveError, TokenPurpose, TokenSource as _, VaultSecret,
+    VaultSource as _,
+};
+
+impl<P: Ports> Casque<P> {
+    pub(super) async fn vault_value(
+        &self,
+        loaded: &LoadedPolicy,
+        secret: &SecretSpec,
+        import: &VaultImport,
+        context: Context<'_>,
+    ) -> Result<Value, ResolveError> {
+        let token = self
+            .vault_token(loaded, &import.token, &import.vault, context)
+            .await?;
+        let (vault, name) = (&import.vault, &import.secret_name);
+        let version = import.version.as_ref().map(VaultSecretVersion::as_str);
+        let vaults = self.ports.vaults();
+        let found = (vaults.secret(vault, name, version, &token, context.now)).await?;
+        let value = match &import.decryption_key {
+            None => plain(secret.kind, import.encoding, &found)?,
+            Some(placeholder) => {
+                let key = self.rendered(loaded, placeholder, context).await?;
+                let content_type = found.content_type.as_deref();
+                open_envelope(&found.value, &key, secret.kind, content_type)?
+            }
+        };
+        Ok(Value {
+            vault_id: Some(found.id),
+            ..Value::from(value)
+        })
+    }
+
+    /// A token for a vault, by an aad-token secret of the policy, own or imported.
+    pub(crate) async fn vault_token(
+        &self,
+        loaded: &LoadedPolicy,
+        token: &SecretName,
+        vault: &VaultAddress,
+        context: Context<'_>,
+    ) -> Result<Arc<AccessToken>, ResolveError> {
+        let followed;
+        let mut at = loaded;
+        let mut name = token.clone();
+        let mut context = context;
+        if let Some(Origin::Import(_)) = at.policy.secret(&name).map(|secret| &secret.origin) {
+            (followed, name) = self.followed(loaded, name, &mut context).await?;
+            at = &followed;
+        }
+        let secret = at.policy.secret(&name).ok_or(ResolveError::Missing)?;
+        let Origin::AadToken(credential) = &secret.origin else {
+            return Err(match secret.kind {
+                Some(found) => ResolveError::Kind {
+                    expected: SecretKind::AadToken,
+                    found,
+                },
+                None => ResolveError::NoCredential,
+            });
+        };
+        let purpose = TokenPurpose::Vault(vault);
+        let tokens = self.ports.tokens();
+        Ok(tokens.token(credential, purpose, context.now).await?)
+    }
+
+    /// The policy in which an imported secret is no import any more, and its name there.
+    async fn followed(
+        &self,
+        loaded: &LoadedPolicy,
+        name: SecretName,
+        context: &mut Context<'_>,
+    ) -> Result<(Arc<LoadedPolicy>, SecretName), ResolveError> {
+        let mut here: Option<Arc<LoadedPolicy>> = None;
+        let mut name = name;
+        loop {
+            let at = here.as_deref().unwrap_or(loaded);
+            let secret = at.policy.secret(&name).ok_or(ResolveError::Missing)?;
+            let Origin::Import(import) = &secret.origin else {
+                return here.map(|here| (here, name)).ok_or(ResolveError::Missing);
+            };
+            // Another CAS gives tokens, never the credential that asks for one.
+            if import.cas.as_ref().is_some_and(|cas| !self.is_this(cas)) {
+                return Err(ResolveError::NoCredential);
+            }
+            let (exporter, there) = self.exporter(import, *context).await?;
+            let importer = Importer {
+                policy: &at.policy.name,
+                hash: &at.hash,
+                cas: None,
+            };
+            let _exported = exported_to(&exporter, &there, importer)?;
+            *context = context.deeper()?;
+            (here, name) = (Some(exporter), there);
+        }
+    }
+}
+
+fn plain(
+    kind: Option<SecretKind>,
+    encoding: Option<ValueEncoding>,
+    found: &VaultSecret,
+) -> Result<SecretValue, ResolveError> {
+    let content_type = found.content_type.as_deref();
+    Ok(match encoding {
+        None => SecretValue::from_vault(kind, &found.value, content_type)?,
+        Some(encoding) => {
+            let encoding = match encoding {
+                ValueEncoding::Utf8 => VaultText::Utf8,
+                ValueEncoding::Base64 => VaultText::Base64,
+                ValueEncoding::Hex => VaultText::Hex,
+            };
+            SecretValue::from_vault_text(kind, &found.value, encoding)?
+        }
+    })
+}
