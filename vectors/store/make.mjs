@@ -1,5 +1,5 @@
 // Makes the vectors of casque-store with node:crypto alone, apart from the Rust code that they prove.
-// Layouts: crates/casque-store/src/{record,state,audit}.rs. Run: node vectors/store/make.mjs
+// Layouts: crates/casque-store/src/{record,kept,state,audit}.rs. Run: node vectors/store/make.mjs
 import { createCipheriv, createHash, createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 
@@ -60,6 +60,12 @@ record('cut-short', 'damaged', sealed, good.subarray(0, good.length - 1));
 record('cut-in-header', 'damaged', sealed, good.subarray(0, 16));
 record('byte-added', 'damaged', sealed, Buffer.concat([good, Buffer.alloc(1)]));
 
+// A kept value: its revision stands beside it
+const kept = { ...sealed, table: 'kept', row: [Buffer.from('ns/app'), Buffer.from('volume data tag')], column: 'value', beside: [u64(3)] };
+record('kept-as-sealed', 'opens', kept, seal(kept));
+record('kept-other-revision', 'damaged', { ...kept, beside: [u64(2)] }, seal(kept));
+record('kept-other-key', 'damaged', { ...kept, row: [Buffer.from('ns/app'), Buffer.from('volume data key')] }, seal(kept));
+
 // The audit chain: two entries
 const entry = (previous, seq, at, action, subject, policy, caller, facts) =>
   createHash('sha256').update(lp(previous, u64(seq), u64(at), action, subject, policy, caller, facts)).digest();
@@ -81,3 +87,14 @@ const two = head('b/c', Buffer.alloc(32, 0x99), 2);
 const heads = one.map((byte, at) => byte ^ two[at]);
 const state = mac(lp('state', u64(2), u64(2), second, heads));
 write('state', 'authentic', { root: hex(root), 'audit digest': hex(second), heads: hex(heads), mac: hex(state) });
+
+// The state of the same store with one kept value, and something that was used once
+const [key, once, until] = ['volume data tag', 'otp ns/app 59123456', 1795424430];
+const keptSet = mac(lp('kept', 'ns/app', key, u64(2), u64(3)));
+const what = mac(lp('once', once));
+const spentSet = mac(lp('spent', what, u64(until)));
+const stateKept = mac(lp('state', u64(2), u64(2), second, heads, keptSet, spentSet));
+write('state-kept', 'authentic', {
+  root: hex(root), 'audit digest': hex(second), heads: hex(heads), key, kept: hex(keptSet),
+  once, until, what: hex(what), spent: hex(spentSet), mac: hex(stateKept),
+});

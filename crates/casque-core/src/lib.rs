@@ -21,9 +21,10 @@ pub use error::{
     AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
 };
 pub use ports::{
-    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, MaaSource, NewPolicy,
-    PolicyRecord, Ports, PutError, SourceFailure, SourceKind, Store, StoreError, TokenPurpose,
-    TokenSource, VaultSecret, VaultSource,
+    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, KeepError, Kept, KeptKey,
+    KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError, PolicyPage, PolicyRecord,
+    Ports, PutError, SourceFailure, SourceKind, Spending, Store, StoreError, TokenPurpose,
+    TokenSource, VaultSecret, VaultSource, VersionSummary,
 };
 pub use put::PutOutcome;
 pub use read::{PolicyText, PublicValue, ValueQuery};

@@ -11,6 +11,12 @@ use casque_types::{
 };
 use thiserror::Error;
 
+pub use self::kept::{
+    KeepError, Kept, KeptKey, KeptKeyError, KeptRevision, Once, OnceError, Spending,
+};
+
+mod kept;
+
 /// All ports of one running Casque.
 pub trait Ports: Send + Sync + 'static {
     /// Where policies and values are kept.
@@ -50,9 +56,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// Policies with all their versions, the values of their secrets, and the audit log.
+/// Policies with all their versions, the values of their secrets, what is kept for them, and the audit log.
 ///
-/// Everything confidential is encrypted by the store; nothing is ever deleted.
+/// Everything confidential is encrypted by the store. Versions, their values and the audit log are never deleted
+/// or changed; a kept value has its latest revision only; what was used once is forgotten when its time is over.
 pub trait Store: Send + Sync {
     /// The hash of a policy's current version.
     ///
@@ -103,6 +110,65 @@ pub trait Store: Send + Sync {
         event: AuditEvent,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// All versions of a policy, the first one first, the current one last; none when there is no such policy.
+    ///
+    /// The order is that of the predecessors. It holds one text at a time, and about 100 bytes for each version.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, a record does not open, or a version is missing.
+    fn history(
+        &self,
+        name: &PolicyName,
+    ) -> impl Future<Output = Result<Vec<VersionSummary>, StoreError>> + Send;
+
+    /// The names of policies, in the order of their bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn list(
+        &self,
+        page: PolicyPage<'_>,
+    ) -> impl Future<Output = Result<Vec<PolicyName>, StoreError>> + Send;
+
+    /// Uses up something that may be used once; durable when it returns, and fresh for one caller alone.
+    ///
+    /// `audit` is appended, all or nothing, when it is fresh, and only then. What has an `until` before `now` is
+    /// spent, and is forgotten in passing: `now` must not run ahead of the clock that judges it.
+    /// Waits for its group, not for a sync of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may have been used up, and must not be accepted.
+    fn spend(
+        &self,
+        once: Once,
+        now: Timestamp,
+        audit: Option<AuditEvent>,
+    ) -> impl Future<Output = Result<Spending, StoreError>> + Send;
+
+    /// A value that is kept for a policy, whatever its version, and whether or not there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or the record does not open or is not the latest.
+    fn kept(
+        &self,
+        policy: &PolicyName,
+        key: &KeptKey,
+    ) -> impl Future<Output = Result<Option<Kept>, StoreError>> + Send;
+
+    /// Keeps a value of at most [`Kept::MAX_VALUE_BYTES`] in place of the one of revision `expected`; `None` when
+    /// there is to be none yet. With its audit record, all or nothing; durable when it returns. The new revision.
+    ///
+    /// # Errors
+    /// [`KeepError::Conflict`] when the current revision is not `expected` (compare and set).
+    fn keep(
+        &self,
+        policy: &PolicyName,
+        key: &KeptKey,
+        value: Secret,
+        expected: Option<KeptRevision>,
+        audit: Option<AuditEvent>,
+    ) -> impl Future<Output = Result<KeptRevision, KeepError>> + Send;
+
     /// Whether it can serve; for readiness.
     ///
     /// # Errors
@@ -125,6 +191,28 @@ pub struct PolicyRecord {
     pub text: Secret,
     /// When it was put.
     pub created: Timestamp,
+}
+
+/// One version of a policy without its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionSummary {
+    /// Its hash.
+    pub hash: PolicyHash,
+    /// The version before it.
+    pub predecessor: Option<PolicyHash>,
+    /// When it was put.
+    pub created: Timestamp,
+}
+
+/// Which names of policies are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyPage<'a> {
+    /// Those under this name at any depth, without the name itself; `None` for all.
+    pub under: Option<&'a PolicyName>,
+    /// Those whose bytes come after this name, which need not exist; `None` from the first.
+    pub after: Option<&'a PolicyName>,
+    /// At most so many; the caller bounds it.
+    pub at_most: usize,
 }
 
 /// A version to put.
@@ -198,6 +286,20 @@ pub enum AuditAction {
     PolicyRead,
     /// A configuration was released.
     ConfigurationReleased,
+    /// Names of policies were listed.
+    PolicyListed,
+    /// The versions of a policy were listed.
+    HistoryRead,
+    /// A value was handed to another policy.
+    ValueExported,
+    /// A certificate was issued again before its end.
+    CertificateRenewed,
+    /// The key of a volume was made.
+    VolumeKeyMade,
+    /// The tag of a volume's state was replaced.
+    VolumeTagUpdated,
+    /// A value was moved to where it is kept from now on.
+    ValueMoved,
 }
 
 impl AuditAction {
@@ -209,6 +311,13 @@ impl AuditAction {
             Self::PolicyUpdated => "policy-updated",
             Self::PolicyRead => "policy-read",
             Self::ConfigurationReleased => "configuration-released",
+            Self::PolicyListed => "policies-listed",
+            Self::HistoryRead => "history-read",
+            Self::ValueExported => "value-exported",
+            Self::CertificateRenewed => "certificate-renewed",
+            Self::VolumeKeyMade => "volume-key-made",
+            Self::VolumeTagUpdated => "volume-tag-updated",
+            Self::ValueMoved => "value-moved",
         }
     }
 }

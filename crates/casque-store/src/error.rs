@@ -6,7 +6,7 @@ use std::num::TryFromIntError;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use casque_core::{PutError, StoreError};
+use casque_core::{KeepError, PutError, StoreError};
 use casque_types::RngError;
 use thiserror::Error;
 
@@ -138,6 +138,12 @@ impl From<Failure> for StoreError {
 }
 
 impl From<Failure> for PutError {
+    fn from(failure: Failure) -> Self {
+        Self::Store(failure.into())
+    }
+}
+
+impl From<Failure> for KeepError {
     fn from(failure: Failure) -> Self {
         Self::Store(failure.into())
     }

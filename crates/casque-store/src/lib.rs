@@ -7,15 +7,19 @@
 //! ```text
 //! root key (32 bytes, a file of mode 0600)
 //!   |- wraps, AES-256-GCM -> namespace key 1..n (32 random bytes, one per top-level namespace and version)
-//!   |                          `- seals, AES-256-GCM -> policies.text, secret_values.sealed   (record.rs)
-//!   `- derives, HMAC-SHA-256 -> state key, authenticates -> generation, audit head, set of heads (state.rs)
+//!   |                          `- seals, AES-256-GCM -> policies.text, secret_values.value, kept.value   (record.rs)
+//!   `- derives, HMAC-SHA-256 -> state key, authenticates -> generation, audit head, sets of heads, kept and spent
+//!                                                            (state.rs)
 //! ```
 //!
-//! A record that was changed, moved, swapped or replayed does not open; a head, or the end of the audit log,
-//! that was put back without the rest of the database is noticed when the store is opened.
+//! A record that was changed, moved, swapped or replayed does not open; a head, a kept value, what was used once, or
+//! the end of the audit log, that was put back without the rest of the database is noticed when the store is opened;
+//! heads and the revisions of kept values stand in memory, so that such a one is noticed while it runs too.
 //! What it does not protect against: a whole database, with its write-ahead log, put back to an earlier moment
 //! (that needs a counter outside of it), the loss of versions that are not current, a reader of this process's
-//! memory, and a reader of the root key file. Names, hashes, times, creators and audit facts are not confidential.
+//! memory, and a reader of the root key file. Names, hashes, times, creators, the names and lengths of kept values, and
+//! audit facts are not confidential. What was used once and is struck out while the store is open can be used again
+//! until the store is opened the next time, which then is refused.
 //!
 //! Source of the design: `ARCHITECTURE.md`, "Store".
 
@@ -28,11 +32,13 @@ mod audit;
 mod error;
 mod files;
 mod heads;
+mod kept;
 mod namespace_keys;
 mod readers;
 mod record;
 mod root_key;
 mod schema;
+mod spent;
 mod sql;
 mod state;
 mod store;

@@ -6,10 +6,15 @@
 //! heads           name                       -> hash, generation          the current version of each policy
 //! namespace_keys  namespace, version         -> generation, wrapped       (sealed by the root key)
 //! audit           seq 1, 2, 3 ...            -> at, action, subject, policy, caller, facts, previous, digest
-//! meta            one row                    -> root_key_check, generation, audit_seq, audit_digest, heads_digest, mac
+//! kept            policy, key                -> revision, generation, value (sealed)
+//! spent           what (a keyed digest)      -> until
+//! meta            one row                    -> root_key_check, generation, audit_seq, audit_digest, heads_digest,
+//!                                               kept_digest, spent_digest, mac
 //! ```
 //!
 //! Rows of `policies`, `secret_values` and `audit` are never changed. Times are seconds since 1970.
+//! Schema 1 has neither `kept` nor `spent`. Schema 2 needs no new `mac`: one without them is that of schema 1
+//! (`state.rs`).
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -50,9 +55,9 @@ pub(crate) fn migrate(
 }
 
 /// The schema that this program knows.
-pub(crate) const LATEST: i64 = 1;
+pub(crate) const LATEST: i64 = 2;
 const VERSION: &str = "user_version";
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 const FIRST: &str = "
 CREATE TABLE policies (
@@ -107,4 +112,24 @@ CREATE TABLE meta (
     heads_digest   BLOB NOT NULL,
     mac            BLOB NOT NULL
 ) STRICT;
+";
+
+const SECOND: &str = "
+CREATE TABLE kept (
+    policy     TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    revision   INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    value      BLOB NOT NULL,
+    PRIMARY KEY (policy, key)
+) STRICT;
+CREATE TABLE spent (
+    what  BLOB NOT NULL PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_until ON spent (until);
+ALTER TABLE meta ADD COLUMN kept_digest BLOB NOT NULL
+    DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000';
+ALTER TABLE meta ADD COLUMN spent_digest BLOB NOT NULL
+    DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000';
 ";

@@ -8,21 +8,25 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use casque_core::{AuditEvent, NewPolicy, PolicyRecord, PutError, Store, StoreError};
-use casque_types::{PolicyHash, PolicyName, Rng, Secret, SecretName};
+use casque_core::{
+    AuditEvent, KeepError, Kept, KeptKey, KeptRevision, NewPolicy, Once, PolicyPage, PolicyRecord,
+    PutError, Spending, Store, StoreError, VersionSummary,
+};
+use casque_types::{PolicyHash, PolicyName, Rng, Secret, SecretName, Timestamp};
 use rusqlite::{Connection, Transaction};
 
 use crate::error::Failure;
 use crate::files::{Found, OwnedDirectory};
 use crate::heads::Heads;
+use crate::kept::{KeptHeads, KeptId, load_kept};
 use crate::namespace_keys::NamespaceKeys;
 use crate::readers::Readers;
 use crate::record::{DataKey, Generation, Place};
 use crate::schema::{LATEST, Migrated, migrate};
 use crate::sql::{Purpose, connect};
 use crate::state::{State, StateKey};
-use crate::versions::{load_policy, load_value};
-use crate::write::{GroupWriter, Shared};
+use crate::versions::{load_history, load_policy, load_value};
+use crate::write::{Append, GroupWriter, Keep, Put, Shared, Spend};
 use crate::writer::Writer;
 use crate::{AuditDamage, AuditHead, OpenError, RootKey, RootKeyFile, RootKeySource, audit};
 
@@ -163,11 +167,68 @@ impl Store for SqliteStore {
     }
 
     async fn put(&self, new: NewPolicy, audit: AuditEvent) -> Result<(), PutError> {
-        self.writer.put(new, audit).await
+        self.writer.write(Put { new, audit }).await
     }
 
     async fn append_audit(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.writer.append(event).await
+        self.writer.write(Append(event)).await
+    }
+
+    async fn history(&self, name: &PolicyName) -> Result<Vec<VersionSummary>, StoreError> {
+        let Some(head) = self.shared.heads.find(name) else {
+            return Ok(Vec::new());
+        };
+        let (shared, name) = (Arc::clone(&self.shared), name.clone());
+        self.readers
+            .read(move |connection| {
+                let history = load_history(connection, &shared.keys, &name, &head.hash)?;
+                Ok(history)
+            })
+            .await
+    }
+
+    async fn list(&self, page: PolicyPage<'_>) -> Result<Vec<PolicyName>, StoreError> {
+        Ok(self.shared.heads.list(&page))
+    }
+
+    async fn spend(
+        &self,
+        once: Once,
+        now: Timestamp,
+        audit: Option<AuditEvent>,
+    ) -> Result<Spending, StoreError> {
+        self.writer.write(Spend { once, now, audit }).await
+    }
+
+    async fn kept(&self, policy: &PolicyName, key: &KeptKey) -> Result<Option<Kept>, StoreError> {
+        let id = kept_id(policy, key);
+        // Memory first: the database is never behind it.
+        let known = self.shared.kept.find(&id);
+        let shared = Arc::clone(&self.shared);
+        self.readers
+            .read(move |connection| Ok(load_kept(connection, &shared.keys, &id, known)?))
+            .await
+    }
+
+    async fn keep(
+        &self,
+        policy: &PolicyName,
+        key: &KeptKey,
+        value: Secret,
+        expected: Option<KeptRevision>,
+        audit: Option<AuditEvent>,
+    ) -> Result<KeptRevision, KeepError> {
+        let found_bytes = value.len();
+        if found_bytes > Kept::MAX_VALUE_BYTES {
+            return Err(KeepError::TooLong { found_bytes });
+        }
+        let work = Keep {
+            id: kept_id(policy, key),
+            value,
+            expected,
+            audit,
+        };
+        self.writer.write(work).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -179,9 +240,17 @@ impl Store for SqliteStore {
     }
 }
 
+fn kept_id(policy: &PolicyName, key: &KeptKey) -> KeptId {
+    KeptId {
+        policy: policy.clone(),
+        key: key.clone(),
+    }
+}
+
 fn share(root_key: &RootKey, rng: Arc<dyn Rng>) -> Result<Shared, Failure> {
     Ok(Shared {
         heads: Heads::default(),
+        kept: KeptHeads::default(),
         keys: NamespaceKeys::new(root_key.wrapping_key()?),
         state_key: StateKey::new(root_key.state_key()),
         rng,

@@ -1,6 +1,6 @@
 //! Versions of policies and the values of their secrets: sealed into rows, opened out of them.
 
-use casque_core::PolicyRecord;
+use casque_core::{PolicyRecord, VersionSummary};
 use casque_types::{PolicyHash, PolicyName, Rng, Secret, SecretName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -81,6 +81,44 @@ pub(crate) fn load_policy(
     name: &PolicyName,
     hash: &PolicyHash,
 ) -> Result<Option<PolicyRecord>, Failure> {
+    let found = load_generation(connection, keys, name, hash)?;
+    Ok(found.map(|(_, record)| record))
+}
+
+/// All versions of a policy from the first to `head`. Each record is opened, since it vouches for its predecessor and
+/// its time; one text at a time is in memory.
+pub(crate) fn load_history(
+    connection: &Connection,
+    keys: &NamespaceKeys,
+    name: &PolicyName,
+    head: &PolicyHash,
+) -> Result<Vec<VersionSummary>, Failure> {
+    let mut versions = Vec::new();
+    let (mut next, mut later) = (Some(*head), Generation(u64::MAX));
+    while let Some(hash) = next {
+        let found = load_generation(connection, keys, name, &hash)?;
+        // Generations fall on the way back, so that it has an end whatever the database holds.
+        let Some((generation, record)) = found.filter(|(earlier, _)| *earlier < later) else {
+            let record = format!("policies {name} {hash}");
+            return Err(Failure::Damaged { record });
+        };
+        versions.push(VersionSummary {
+            hash,
+            predecessor: record.predecessor,
+            created: record.created,
+        });
+        (next, later) = (record.predecessor, generation);
+    }
+    versions.reverse();
+    Ok(versions)
+}
+
+fn load_generation(
+    connection: &Connection,
+    keys: &NamespaceKeys,
+    name: &PolicyName,
+    hash: &PolicyHash,
+) -> Result<Option<(Generation, PolicyRecord)>, Failure> {
     let record_name = || format!("policies {name} {hash}");
     let row = connection
         .prepare_cached(SELECT_POLICY)?
@@ -102,14 +140,15 @@ pub(crate) fn load_policy(
     let (row, beside) = (clear.row(name), clear.beside());
     let place = policy_place(name, &row, &beside, generation);
     let text = keys.open(connection, &place, &sealed, record_name)?;
-    Ok(Some(PolicyRecord {
+    let record = PolicyRecord {
         name: name.clone(),
         hash: *hash,
         predecessor: clear.predecessor.map(PolicyHash::from),
         creator: clear.creator.into(),
         text,
         created: Timestamp::from_unix_s(u64::from_be_bytes(clear.created)),
-    }))
+    };
+    Ok(Some((generation, record)))
 }
 
 /// The stored value of one secret of a version, if there is one.

@@ -4,23 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use casque_core::{AuditEvent, NewPolicy, PutError, StoreError};
+use casque_core::StoreError;
+use rusqlite::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::{Failure, NotCommitted, WriterStopped, unavailable};
-use crate::write::{GroupWriter, Outcome, Request};
+use crate::error::{NotCommitted, WriterStopped, unavailable};
+use crate::write::{Draft, GroupWriter, Queued, Work};
 
 /// Hands operations to the writer thread. Dropping it writes what is queued and waits for the thread's end.
 pub(crate) struct Writer {
     /// `None` only while it is dropped.
-    queue: Option<mpsc::Sender<Operation>>,
+    queue: Option<mpsc::Sender<Box<dyn Queued>>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// A request, and where its answer goes.
-struct Operation {
-    request: Request,
-    answer: oneshot::Sender<Outcome>,
 }
 
 impl Writer {
@@ -36,19 +31,13 @@ impl Writer {
         })
     }
 
-    /// Puts a version; durable when it returns.
-    pub(crate) async fn put(&self, new: NewPolicy, audit: AuditEvent) -> Result<(), PutError> {
-        self.write(Request::Put(Box::new(new), audit)).await
-    }
-
-    /// Appends an audit record; durable when it returns.
-    pub(crate) async fn append(&self, event: AuditEvent) -> Result<(), StoreError> {
-        match self.write(Request::Append(event)).await {
-            Ok(()) => Ok(()),
-            Err(PutError::Store(error)) => Err(error),
-            // An append compares nothing, so it has nothing to conflict with.
-            Err(conflict @ PutError::Conflict { .. }) => Err(unavailable(conflict)),
-        }
+    /// Writes `work`; durable when it returns.
+    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Done, W::Refusal> {
+        let stopped = || unavailable(WriterStopped);
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        let (operation, answered) = Operation::queued(work);
+        queue.send(operation).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 
     /// Whether the thread takes operations.
@@ -57,15 +46,6 @@ impl Writer {
             Some(queue) if !queue.is_closed() => Ok(()),
             _ => Err(unavailable(WriterStopped)),
         }
-    }
-
-    async fn write(&self, request: Request) -> Outcome {
-        let stopped = || PutError::Store(unavailable(WriterStopped));
-        let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let (answer, answered) = oneshot::channel();
-        let operation = Operation { request, answer };
-        queue.send(operation).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
     }
 }
 
@@ -79,33 +59,56 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut writer: GroupWriter, mut queue: mpsc::Receiver<Operation>) {
+/// A work, its outcome once it is written, and where that goes once it is durable.
+pub(crate) struct Operation<W: Work> {
+    work: W,
+    outcome: Option<Outcome<W>>,
+    answer: oneshot::Sender<Outcome<W>>,
+}
+
+type Outcome<W> = Result<<W as Work>::Done, <W as Work>::Refusal>;
+
+impl<W: Work> Operation<W> {
+    /// An operation for the queue, and the end where its outcome comes out.
+    pub(crate) fn queued(work: W) -> (Box<dyn Queued>, oneshot::Receiver<Outcome<W>>) {
+        let (answer, answered) = oneshot::channel();
+        let operation = Self {
+            work,
+            outcome: None,
+            answer,
+        };
+        (Box::new(operation), answered)
+    }
+}
+
+impl<W: Work> Queued for Operation<W> {
+    fn write(&mut self, draft: &mut Draft<'_>, transaction: &mut Transaction<'_>) {
+        self.outcome = Some(self.work.write(draft, transaction));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), NotCommitted>) {
+        let Self {
+            outcome, answer, ..
+        } = *self;
+        let outcome = match committed {
+            Ok(()) => outcome,
+            Err(cause) => Some(Err(unavailable(cause).into())),
+        };
+        // One who has gone away does not want to know. An operation that was not written is in no group that was
+        // committed; without an answer its caller would learn that the writer has stopped.
+        drop(outcome.map(|outcome| answer.send(outcome)));
+    }
+}
+
+fn run(mut writer: GroupWriter, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
     let mut group = Vec::new();
     while queue.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
-        let (requests, answers): (Vec<_>, Vec<_>) = group
-            .drain(..)
-            .map(|operation| (operation.request, operation.answer))
-            .unzip();
-        match writer.write(&requests) {
-            Ok(outcomes) => outcomes
-                .into_iter()
-                .zip(answers)
-                .for_each(|(outcome, answer)| send(answer, outcome)),
-            Err(failure) => refuse_all(failure, answers),
+        let written = writer.write(&mut group);
+        let committed = written.map_err(|failure| NotCommitted(Arc::new(failure)));
+        for operation in group.drain(..) {
+            operation.answer(committed.clone());
         }
     }
-}
-
-fn refuse_all(failure: Failure, answers: Vec<oneshot::Sender<Outcome>>) {
-    let cause = NotCommitted(Arc::new(failure));
-    for answer in answers {
-        send(answer, Err(PutError::Store(unavailable(cause.clone()))));
-    }
-}
-
-fn send(answer: oneshot::Sender<Outcome>, outcome: Outcome) {
-    // One who has gone away does not want to know.
-    drop(answer.send(outcome));
 }
 
 /// Further callers wait in line.

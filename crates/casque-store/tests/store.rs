@@ -7,6 +7,7 @@
     reason = "a test program: a failed step is a failed test"
 )]
 
+mod place;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
@@ -15,65 +16,10 @@ use std::sync::Arc;
 
 use assert_matches::assert_matches;
 use casque_core::{PutError, Store, StoreError};
-use casque_store::{AuditDamage, OpenError, RootKeyError, SqliteStore, StoreSettings};
+use casque_store::{AuditDamage, OpenError, RootKeyError, SqliteStore};
 use casque_types::{PolicyHash, Timestamp};
-use rusqlite::Connection;
-use support::{CountedRng, event, hash_of, name, secret_name, version};
-use tempfile::TempDir;
-
-/// A place for a store that outlives the store.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn settings(&self) -> StoreSettings {
-        StoreSettings {
-            directory: self.0.path().join("store"),
-            root_key_file: self.0.path().join("root.key"),
-        }
-    }
-
-    fn open(&self) -> Result<SqliteStore, OpenError> {
-        SqliteStore::open(self.settings(), CountedRng::shared())
-    }
-
-    fn database(&self) -> PathBuf {
-        self.settings().directory.join("casque.db")
-    }
-
-    /// Does to the closed database what somebody with its file could do.
-    fn tamper(&self, sql: &str) {
-        let connection = Connection::open(self.database()).unwrap();
-        connection
-            .execute_batch("PRAGMA foreign_keys = OFF")
-            .unwrap();
-        connection.execute_batch(sql).unwrap();
-    }
-
-    /// A store with two policies in one namespace, one elsewhere, and two versions of the first; closed.
-    async fn filled() -> Self {
-        let place = Self::new();
-        let store = place.open().unwrap();
-        put(&store, "ns/a", "one", None).await.unwrap();
-        put(&store, "ns/b", "other", None).await.unwrap();
-        put(&store, "zz", "elsewhere", None).await.unwrap();
-        put(&store, "ns/a", "two", Some("one")).await.unwrap();
-        place
-    }
-}
-
-async fn put(
-    store: &SqliteStore,
-    policy: &str,
-    text: &str,
-    predecessor: Option<&str>,
-) -> Result<(), PutError> {
-    let new = version(policy, text, predecessor.map(hash_of));
-    store.put(new, event(policy)).await
-}
+use place::{Place, put};
+use support::{event, hash_of, name, secret_name, version};
 
 async fn text_of(store: &SqliteStore, policy: &str, text: &str) -> Result<String, StoreError> {
     let record = store.load(&name(policy), &hash_of(text)).await?.unwrap();
@@ -364,12 +310,12 @@ async fn root_key_lost_is_not_made_anew_for_an_existing_database() {
 #[tokio::test]
 async fn database_of_a_later_version_is_refused() {
     let place = Place::filled().await;
-    place.tamper("PRAGMA user_version = 2");
+    place.tamper("PRAGMA user_version = 3");
     assert_matches!(
         place.open().err(),
         Some(OpenError::NewerSchema {
-            found: 2,
-            known: 1,
+            found: 3,
+            known: 2,
             ..
         })
     );

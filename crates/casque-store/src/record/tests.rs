@@ -55,7 +55,7 @@ fn record_vectors_open_only_as_sealed() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 21);
 }
 
 const PLACE: Place<'static> = Place {

@@ -3,19 +3,24 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use casque_core::{AuditAction, AuditEvent, NewPolicy, PolicyRecord, PutError, Store, StoreError};
-use casque_types::{PolicyHash, PolicyName, Secret, SecretName};
+use casque_core::{
+    AuditAction, AuditEvent, KeepError, Kept, KeptKey, KeptRevision, NewPolicy, Once, PolicyPage,
+    PolicyRecord, PutError, Spending, Store, StoreError, VersionSummary,
+};
+use casque_types::{PolicyHash, PolicyName, Secret, SecretName, Timestamp};
 use thiserror::Error;
 
 use super::lock;
 
-/// Policies, values and the audit log in memory; "durable" means: in this memory.
+/// Policies, values, what is kept and spent, and the audit log in memory; "durable" means: in this memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemStore(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     policies: BTreeMap<PolicyName, Vec<NewPolicy>>,
+    kept: BTreeMap<(PolicyName, KeptKey), Kept>,
+    spent: BTreeMap<String, Timestamp>,
     audit: Vec<AuditEvent>,
     calls: Vec<StoreOperation>,
     due: VecDeque<(StoreOperation, StoreFault)>,
@@ -35,6 +40,16 @@ pub enum StoreOperation {
     Put,
     /// [`Store::append_audit`]
     AppendAudit,
+    /// [`Store::history`]
+    History,
+    /// [`Store::list`]
+    List,
+    /// [`Store::spend`]
+    Spend,
+    /// [`Store::kept`]
+    Kept,
+    /// [`Store::keep`]
+    Keep,
     /// [`Store::check`]
     Check,
 }
@@ -122,6 +137,15 @@ impl State {
         versions.last().map(|version| version.record.hash)
     }
 
+    fn spend(&mut self, once: &Once, now: Timestamp) -> Spending {
+        self.spent.retain(|_, until| *until >= now);
+        if once.until() < now || self.spent.contains_key(once.what()) {
+            return Spending::Spent;
+        }
+        self.spent.insert(once.what().to_owned(), once.until());
+        Spending::Fresh
+    }
+
     fn version(&self, name: &PolicyName, hash: &PolicyHash) -> Option<&NewPolicy> {
         let versions = self.policies.get(name)?;
         versions.iter().find(|version| version.record.hash == *hash)
@@ -172,7 +196,7 @@ impl Store for MemStore {
         let mut state = lock(&self.0);
         let fault = state.begin(StoreOperation::Put)?;
         let current = state.current(&new.record.name);
-        if current != new.record.predecessor {
+        if current != new.record.predecessor || current == Some(new.record.hash) {
             return Err(PutError::Conflict { current });
         }
         let versions = state.policies.entry(new.record.name.clone()).or_default();
@@ -186,6 +210,80 @@ impl Store for MemStore {
         let fault = state.begin(StoreOperation::AppendAudit)?;
         state.audit.push(event);
         end(fault)
+    }
+
+    async fn history(&self, name: &PolicyName) -> Result<Vec<VersionSummary>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::History)?;
+        end(fault)?;
+        let versions = state.policies.get(name).map_or(&[][..], Vec::as_slice);
+        Ok(versions.iter().map(summary).collect())
+    }
+
+    async fn list(&self, page: PolicyPage<'_>) -> Result<Vec<PolicyName>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::List)?;
+        end(fault)?;
+        Ok((state.policies.keys())
+            .filter(|name| page.after.is_none_or(|after| *name > after))
+            .filter(|name| page.under.is_none_or(|under| is_under(name, under)))
+            .take(page.at_most)
+            .cloned()
+            .collect())
+    }
+
+    async fn spend(
+        &self,
+        once: Once,
+        now: Timestamp,
+        audit: Option<AuditEvent>,
+    ) -> Result<Spending, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Spend)?;
+        let spending = state.spend(&once, now);
+        if spending == Spending::Fresh {
+            state.audit.extend(audit);
+        }
+        end(fault)?;
+        Ok(spending)
+    }
+
+    async fn kept(&self, policy: &PolicyName, key: &KeptKey) -> Result<Option<Kept>, StoreError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Kept)?;
+        end(fault)?;
+        let kept = state.kept.get(&(policy.clone(), key.clone()));
+        Ok(kept.map(|kept| Kept {
+            // the store keeps its own, as a database does
+            value: kept.value.duplicate(),
+            revision: kept.revision,
+        }))
+    }
+
+    async fn keep(
+        &self,
+        policy: &PolicyName,
+        key: &KeptKey,
+        value: Secret,
+        expected: Option<KeptRevision>,
+        audit: Option<AuditEvent>,
+    ) -> Result<KeptRevision, KeepError> {
+        let mut state = lock(&self.0);
+        let fault = state.begin(StoreOperation::Keep)?;
+        let found_bytes = value.len();
+        if found_bytes > Kept::MAX_VALUE_BYTES {
+            return Err(KeepError::TooLong { found_bytes });
+        }
+        let id = (policy.clone(), key.clone());
+        let current = state.kept.get(&id).map(|kept| kept.revision);
+        if current != expected {
+            return Err(KeepError::Conflict { current });
+        }
+        let revision = KeptRevision::after(current);
+        state.kept.insert(id, Kept { value, revision });
+        state.audit.extend(audit);
+        end(fault)?;
+        Ok(revision)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -204,6 +302,19 @@ fn end(fault: Option<StoreFault>) -> Result<(), StoreError> {
 fn unavailable() -> StoreError {
     StoreError::Unavailable {
         source: Box::new(OnRequest),
+    }
+}
+
+fn is_under(name: &PolicyName, under: &PolicyName) -> bool {
+    let ancestors = std::iter::successors(name.parent(), PolicyName::parent);
+    ancestors.into_iter().any(|ancestor| ancestor == *under)
+}
+
+fn summary(version: &NewPolicy) -> VersionSummary {
+    VersionSummary {
+        hash: version.record.hash,
+        predecessor: version.record.predecessor,
+        created: version.record.created,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use assert_matches::assert_matches;
 use casque_core::{
-    AuditAction, AuditEvent, Clock as _, MaaSource as _, NewPolicy, PolicyRecord, PutError,
-    SourceKind, Store as _, StoreError, TokenPurpose, TokenSource as _, VaultSource as _,
+    AuditAction, AuditEvent, Clock as _, KeepError, KeptRevision, MaaSource as _, NewPolicy, Once,
+    PolicyRecord, PutError, SourceKind, Spending, Store as _, StoreError, TokenPurpose,
+    TokenSource as _, VaultSource as _,
 };
 use casque_types::{
     ClientProof, EntraCredential, KeyHash, PolicyHash, Rng as _, Seconds, Secret, Timestamp,
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use super::*;
 use crate::maa::SoftwareMaa;
 use crate::sgx::SoftwareTee;
+use crate::store_contract;
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_478_400);
 
@@ -113,6 +115,59 @@ fn store_fault_of_another_operation_waits_for_it() {
         refused,
         Err(PutError::Store(StoreError::Unavailable { .. }))
     );
+}
+
+#[test]
+fn store_keeps_the_contract_of_every_store() {
+    let new = MemStore::default;
+    block_on(store_contract::history_follows_the_predecessors(&new()));
+    block_on(store_contract::list_is_in_byte_order_by_pages(&new()));
+    block_on(store_contract::list_under_a_name_is_its_descendants(&new()));
+    block_on(store_contract::spend_is_fresh_once(&new()));
+    block_on(store_contract::keep_is_compare_and_set(&new()));
+    block_on(store_contract::kept_are_told_apart_and_outlive_versions(
+        &new(),
+    ));
+    block_on(store_contract::keep_of_a_value_too_long_is_refused(&new()));
+}
+
+#[test]
+fn store_spend_and_keep_append_their_audit_records_with_what_they_write() {
+    let store = MemStore::default();
+    let (policy, key) = ("app".parse().unwrap(), "tag".parse().unwrap());
+    let spend = || {
+        let once = Once::new("otp".to_owned(), NOW).unwrap();
+        let audit = Some(event(AuditAction::ValueExported));
+        block_on(store.spend(once, NOW, audit))
+    };
+    let keep = |expected| {
+        let audit = Some(event(AuditAction::VolumeTagUpdated));
+        block_on(store.keep(&policy, &key, Secret::copied_from(b"x"), expected, audit))
+    };
+    store.fail_once(StoreOperation::Spend, StoreFault::Before);
+    assert_matches!(spend(), Err(StoreError::Unavailable { .. }));
+    assert_eq!(store.audit().len(), 0);
+    store.fail_once(StoreOperation::Spend, StoreFault::After);
+    assert_matches!(spend(), Err(StoreError::Unavailable { .. }));
+    assert_matches!(spend(), Ok(Spending::Spent));
+    assert_eq!(store.audit().len(), 1);
+    store.fail_once(StoreOperation::Keep, StoreFault::Damaged);
+    assert_matches!(
+        keep(None),
+        Err(KeepError::Store(StoreError::Damaged { .. }))
+    );
+    store.fail_once(StoreOperation::Keep, StoreFault::After);
+    assert_matches!(
+        keep(None),
+        Err(KeepError::Store(StoreError::Unavailable { .. }))
+    );
+    assert_matches!(
+        keep(None),
+        Err(KeepError::Conflict {
+            current: Some(KeptRevision(1))
+        })
+    );
+    assert_eq!(store.audit().len(), 2);
 }
 
 #[test]
