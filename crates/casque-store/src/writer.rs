@@ -35,7 +35,7 @@ impl Writer {
     pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Done, W::Refusal> {
         let stopped = || unavailable(WriterStopped);
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let (operation, answered) = Operation::new(work);
+        let (operation, answered) = Operation::queued(work);
         queue.send(operation).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
@@ -70,7 +70,7 @@ type Outcome<W> = Result<<W as Work>::Done, <W as Work>::Refusal>;
 
 impl<W: Work> Operation<W> {
     /// An operation for the queue, and the end where its outcome comes out.
-    pub(crate) fn new(work: W) -> (Box<dyn Queued>, oneshot::Receiver<Outcome<W>>) {
+    pub(crate) fn queued(work: W) -> (Box<dyn Queued>, oneshot::Receiver<Outcome<W>>) {
         let (answer, answered) = oneshot::channel();
         let operation = Self {
             work,

@@ -1,4 +1,5 @@
-//! A process that puts policies is killed at arbitrary moments: what it was told is durable must be there.
+//! A process that puts policies, keeps values and spends is killed at arbitrary moments: what it was told is durable
+//! must be there.
 //!
 //! The test program starts itself again as the process that is killed; the environment variable tells it so.
 
@@ -16,10 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use casque_core::Store;
+use assert_matches::assert_matches;
+use casque_core::{Kept, KeptRevision, Once, Spending, Store};
 use casque_store::{SqliteStore, StoreSettings};
-use casque_types::PolicyHash;
-use support::{CountedRng, event, hash_of, name, version};
+use casque_types::{PolicyHash, Secret};
+use support::{CountedRng, NOW, event, hash_of, name, version};
 use tempfile::TempDir;
 
 const ROLE: &str = "CASQUE_STORE_TEST_PUTS_INTO";
@@ -40,9 +42,17 @@ async fn store_killed_at_any_moment_has_every_acknowledged_policy() {
             assert_eq!(store.head(&policy).await.unwrap(), Some(*hash));
             let record = store.load(&policy, hash).await.unwrap();
             assert_eq!(record.unwrap().text.expose_text(), Some(policy.as_str()));
+            let kept = store.kept(&policy, &"tag".parse().unwrap()).await;
+            assert_matches!(
+                kept,
+                Ok(Some(Kept { value, revision: KeptRevision(2) })) if value.expose_text() == Some(policy.as_str())
+            );
+            let again = store.spend(once(policy.as_str()), NOW, None).await;
+            assert_matches!(again, Ok(Spending::Spent));
         }
         let end = store.verify_audit_chain().await.unwrap();
-        assert!(end.seq >= u64::try_from(acknowledged.len()).unwrap());
+        let records = u64::try_from(acknowledged.len()).unwrap().saturating_mul(4);
+        assert!(end.seq >= records);
     }
 }
 
@@ -54,7 +64,25 @@ fn open(place: &Path) -> SqliteStore {
     SqliteStore::open(settings, CountedRng::shared()).unwrap()
 }
 
-/// The process that is killed: eight tasks put new policies, and say so when they are told that it is durable.
+fn once(policy: &str) -> Once {
+    Once::new(format!("otp {policy}"), NOW).unwrap()
+}
+
+/// Puts a policy, keeps a value for it twice, and spends; all of it durable when it returns.
+async fn write(store: &SqliteStore, policy: &str) {
+    let new = version(policy, policy, None);
+    store.put(new, event(policy)).await.unwrap();
+    let (id, key) = (name(policy), "tag".parse().unwrap());
+    for (value, expected) in [("first", None), (policy, Some(KeptRevision(1)))] {
+        let value = Secret::copied_from(value.as_bytes());
+        let audit = Some(event(policy));
+        store.keep(&id, &key, value, expected, audit).await.unwrap();
+    }
+    let spent = store.spend(once(policy), NOW, Some(event(policy))).await;
+    assert_matches!(spent, Ok(Spending::Fresh));
+}
+
+/// The process that is killed: eight tasks write, and say so when they are told that it is durable.
 async fn put_until_killed(place: &Path) {
     let store = Arc::new(open(place));
     let tasks = (0..8).map(|task| {
@@ -62,8 +90,7 @@ async fn put_until_killed(place: &Path) {
         tokio::spawn(async move {
             for number in 0_u64.. {
                 let policy = format!("ns/{}-{task}-{number}", std::process::id());
-                let new = version(&policy, &policy, None);
-                store.put(new, event(&policy)).await.unwrap();
+                write(&store, &policy).await;
                 let line = format!("{MARK}{policy}\n");
                 std::io::stdout().write_all(line.as_bytes()).unwrap();
             }

@@ -163,6 +163,35 @@ async fn policy_record_tampered_with_is_damaged_and_named() {
 }
 
 #[tokio::test]
+async fn history_with_a_record_tampered_with_is_damaged_and_named() {
+    let more = [
+        (
+            "first version removed",
+            "DELETE FROM policies WHERE generation = 1",
+        ),
+        (
+            "first version's time",
+            "UPDATE policies SET created = created + 1 WHERE generation = 1",
+        ),
+        (
+            "chain cut",
+            "UPDATE policies SET predecessor = NULL WHERE generation = 4",
+        ),
+        ("chain closed", "UPDATE policies SET predecessor = hash"),
+    ];
+    for (what, sql) in POLICY_TAMPERING.iter().chain(&more) {
+        let place = Place::filled().await;
+        place.tamper(sql);
+        let refused = place.open().unwrap().history(&name("ns/a")).await;
+        assert_matches!(
+            refused,
+            Err(StoreError::Damaged { record }) if record.contains("ns"),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn value_record_tampered_with_is_damaged_and_named() {
     for (what, sql) in VALUE_TAMPERING {
         let place = Place::filled().await;

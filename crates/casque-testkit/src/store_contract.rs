@@ -39,119 +39,155 @@ pub async fn history_follows_the_predecessors(store: &impl Store) {
     assert_eq!(store.history(&name("ns")).await.unwrap(), []);
 }
 
-/// Names come in the order of their bytes, page by page, and those under a name without the name itself.
-pub async fn list_is_in_byte_order_by_pages_and_namespace(store: &impl Store) {
-    let sorted = [
-        "a", "a-b", "a.b", "a/B", "a/b", "a/b/c", "a/b/c/d", "a0", "b/c",
-    ];
-    for policy in sorted.iter().rev() {
+/// Names come once each, in the order of their bytes, page by page.
+pub async fn list_is_in_byte_order_by_pages(store: &impl Store) {
+    put_all(store).await;
+    list(store, None, None, 99, &NAMES).await;
+    list(store, None, None, 0, &[]).await;
+    list(store, None, None, 2, &["a", "a-b"]).await;
+    list(store, None, Some("a-b"), 2, &["a.b", "a/B"]).await;
+    list(store, None, Some("a0"), 9, &["b/c"]).await;
+    list(store, None, Some("b/c"), 9, &[]).await;
+}
+
+/// Those under a name come at any depth, without the name itself and without its neighbours.
+pub async fn list_under_a_name_is_its_descendants(store: &impl Store) {
+    put_all(store).await;
+    let under_a = ["a/B", "a/b", "a/b/c", "a/b/c/d"];
+    list(store, Some("a"), None, 99, &under_a).await;
+    list(store, Some("a"), Some("a-b"), 2, &["a/B", "a/b"]).await;
+    list(store, Some("a"), Some("a/absent"), 2, &["a/b", "a/b/c"]).await;
+    list(store, Some("a"), Some("a/b/c"), 9, &["a/b/c/d"]).await;
+    list(store, Some("a"), Some("b"), 9, &[]).await;
+    list(store, Some("a/b"), None, 9, &["a/b/c", "a/b/c/d"]).await;
+    list(store, Some("absent"), None, 9, &[]).await;
+}
+
+/// In the order of their bytes.
+const NAMES: [&str; 9] = [
+    "a", "a-b", "a.b", "a/B", "a/b", "a/b/c", "a/b/c/d", "a0", "b/c",
+];
+
+async fn put_all(store: &impl Store) {
+    for policy in NAMES.iter().rev() {
         put(store, policy, 1, None).await.unwrap();
     }
     put(store, "a/b", 2, Some(1)).await.unwrap();
-    let table: [(Option<&str>, Option<&str>, usize, &[&str]); 13] = [
-        (None, None, 99, &sorted),
-        (None, None, 0, &[]),
-        (None, None, 2, &["a", "a-b"]),
-        (None, Some("a-b"), 2, &["a.b", "a/B"]),
-        (None, Some("a0"), 9, &["b/c"]),
-        (None, Some("b/c"), 9, &[]),
-        (Some("a"), None, 99, &["a/B", "a/b", "a/b/c", "a/b/c/d"]),
-        (Some("a"), Some("a-b"), 2, &["a/B", "a/b"]),
-        (Some("a"), Some("a/absent"), 9, &["a/b", "a/b/c", "a/b/c/d"]),
-        (Some("a"), Some("a/b/c"), 9, &["a/b/c/d"]),
-        (Some("a"), Some("b"), 9, &[]),
-        (Some("a/b"), None, 9, &["a/b/c", "a/b/c/d"]),
-        (Some("absent"), None, 9, &[]),
-    ];
-    for (under, after, at_most, expected) in table {
-        let (under, after) = (under.map(name), after.map(name));
-        let page = PolicyPage {
-            under: under.as_ref(),
-            after: after.as_ref(),
-            at_most,
-        };
-        let found = store.list(page).await.unwrap();
-        let found: Vec<&str> = found.iter().map(PolicyName::as_str).collect();
-        assert_eq!(found, expected, "{page:?}");
-    }
+}
+
+async fn list(
+    store: &impl Store,
+    under: Option<&str>,
+    after: Option<&str>,
+    at_most: usize,
+    expected: &[&str],
+) {
+    let (under, after) = (under.map(name), after.map(name));
+    let page = PolicyPage {
+        under: under.as_ref(),
+        after: after.as_ref(),
+        at_most,
+    };
+    let found = store.list(page).await.unwrap();
+    let found: Vec<&str> = found.iter().map(PolicyName::as_str).collect();
+    assert_eq!(found, expected, "{page:?}");
 }
 
 /// A thing is fresh once, until its time is over; then it is spent for good.
 pub async fn spend_is_fresh_once(store: &impl Store) {
-    let spend = async |what: &str, until: u64, now: u64| {
+    let table = [
+        ("otp a 1", 30, 10, Spending::Fresh),
+        ("otp a 1", 30, 10, Spending::Spent),
+        ("otp a 1", 99, 30, Spending::Spent),
+        ("otp a 2", 40, 30, Spending::Fresh),
+        ("otp a 3", 30, 31, Spending::Spent),
+        ("otp a 1", 30, 31, Spending::Spent),
+        ("otp a 2", 40, 31, Spending::Spent),
+        // The first is forgotten; the same name with a later end is another thing.
+        ("otp a 1", 60, 31, Spending::Fresh),
+    ];
+    for (step, (what, until, now, expected)) in table.into_iter().enumerate() {
         let once = Once::new(what.to_owned(), at(until)).unwrap();
         let audit = Some(event(AuditAction::PolicyRead));
-        store.spend(once, at(now), audit).await.unwrap()
-    };
-    assert_eq!(spend("otp a 1", 30, 10).await, Spending::Fresh);
-    assert_eq!(spend("otp a 1", 30, 10).await, Spending::Spent);
-    assert_eq!(spend("otp a 1", 99, 30).await, Spending::Spent);
-    assert_eq!(spend("otp a 2", 40, 30).await, Spending::Fresh);
-    assert_eq!(spend("otp a 3", 30, 31).await, Spending::Spent);
-    assert_eq!(spend("otp a 1", 30, 31).await, Spending::Spent);
-    assert_eq!(spend("otp a 2", 40, 31).await, Spending::Spent);
-    // The first is forgotten; the same name with a later end is another thing.
-    assert_eq!(spend("otp a 1", 60, 31).await, Spending::Fresh);
+        let found = store.spend(once, at(now), audit).await.unwrap();
+        assert_eq!(found, expected, "step {step}");
+    }
 }
 
 /// A value is kept over the revision that the caller has seen, and over no other.
 pub async fn keep_is_compare_and_set(store: &impl Store) {
-    let (policy, other) = (name("ns/app"), name("ns/app2"));
-    let (tag, wide) = (key("volume data tag"), key(&"~".repeat(1200)));
-    assert_matches!(store.kept(&policy, &tag).await, Ok(None));
-    let keep = async |policy: &PolicyName, key: &KeptKey, value: &[u8], expected: Option<u64>| {
-        let audit = Some(event(AuditAction::VolumeTagUpdated));
-        let (value, expected) = (Secret::copied_from(value), expected.map(KeptRevision));
-        store.keep(policy, key, value, expected, audit).await
-    };
-    assert_matches!(
-        keep(&policy, &tag, b"x", Some(1)).await,
-        Err(KeepError::Conflict { current: None })
-    );
-    assert_matches!(keep(&policy, &tag, b"one", None).await, Ok(KeptRevision(1)));
-    for expected in [None, Some(0), Some(2)] {
+    let conflict = async |expected, current| {
         assert_matches!(
-            keep(&policy, &tag, b"x", expected).await,
-            Err(KeepError::Conflict {
-                current: Some(KeptRevision(1))
-            })
+            keep(store, "ns/app", "tag", b"x", expected).await,
+            Err(KeepError::Conflict { current: found }) if found == current,
+            "{expected:?}"
         );
+    };
+    conflict(Some(1), None).await;
+    for (number, expected) in [(1, None), (2, Some(1)), (3, Some(2))] {
+        let revision = keep(store, "ns/app", "tag", &[7], expected).await.unwrap();
+        let current = Some(revision);
+        assert_eq!(current, Some(KeptRevision(number)));
+        conflict(None, current).await;
+        conflict(Some(number.saturating_sub(1)), current).await;
+        conflict(Some(number.saturating_add(1)), current).await;
     }
-    assert_matches!(keep(&other, &tag, b"", None).await, Ok(KeptRevision(1)));
-    assert_matches!(
-        keep(&policy, &wide, b"wide", None).await,
-        Ok(KeptRevision(1))
-    );
-    // The policy's versions come and go beside it.
-    put(store, "ns/app", 1, None).await.unwrap();
-    let longest = vec![7; Kept::MAX_VALUE_BYTES];
-    assert_matches!(
-        keep(&policy, &tag, &longest, Some(1)).await,
-        Ok(KeptRevision(2))
-    );
-    let found_bytes = Kept::MAX_VALUE_BYTES.saturating_add(1);
-    assert_matches!(
-        keep(&policy, &tag, &vec![7; found_bytes], Some(2)).await,
-        Err(KeepError::TooLong { found_bytes: found }) if found == found_bytes
-    );
-    put(store, "ns/app", 2, Some(1)).await.unwrap();
-    let table: [(_, _, &[u8], _); 3] = [
-        (&policy, &tag, &longest, 2),
-        (&other, &tag, b"", 1),
-        (&policy, &wide, b"wide", 1),
+}
+
+/// Each policy has its own values, beside its versions and whether or not it has one, of up to 1 MiB.
+pub async fn kept_are_told_apart_and_outlive_versions(store: &impl Store) {
+    let (widest, longest) = ("~".repeat(1200), vec![7; Kept::MAX_VALUE_BYTES]);
+    let all: [(&str, &str, &[u8]); 4] = [
+        ("ns/app", "tag", &longest),
+        ("ns/app", &widest, b"widest"),
+        ("ns/app2", "tag", b""),
+        ("ns", "tag", b"parent"),
     ];
-    for (policy, key, value, revision) in table {
-        let kept = store.kept(policy, key).await.unwrap().unwrap();
-        let found = (kept.value.expose(), kept.revision); // to be compared
-        assert_eq!(found, (value, KeptRevision(revision)));
+    for (policy, key, value) in all {
+        assert_matches!(store.kept(&name(policy), &id(key)).await, Ok(None));
+        let kept = keep(store, policy, key, value, None).await;
+        assert_matches!(kept, Ok(KeptRevision(1)));
     }
+    put(store, "ns/app", 1, None).await.unwrap();
+    put(store, "ns/app", 2, Some(1)).await.unwrap();
+    for (policy, key, value) in all {
+        let kept = store.kept(&name(policy), &id(key)).await.unwrap().unwrap();
+        assert_eq!(kept.value.expose(), value, "{policy} {key}"); // to be compared
+        assert_eq!(kept.revision, KeptRevision(1), "{policy} {key}");
+    }
+}
+
+/// A value of more than 1 MiB is refused, and the one before it stays.
+pub async fn keep_of_a_value_too_long_is_refused(store: &impl Store) {
+    let too_long = vec![7; Kept::MAX_VALUE_BYTES.saturating_add(1)];
+    keep(store, "app", "tag", b"one", None).await.unwrap();
+    assert_matches!(
+        keep(store, "app", "tag", &too_long, Some(1)).await,
+        Err(KeepError::TooLong { found_bytes }) if found_bytes == too_long.len()
+    );
+    let kept = store.kept(&name("app"), &id("tag")).await.unwrap().unwrap();
+    assert_eq!(kept.value.expose(), b"one"); // to be compared
+}
+
+async fn keep(
+    store: &impl Store,
+    policy: &str,
+    key: &str,
+    value: &[u8],
+    expected: Option<u64>,
+) -> Result<KeptRevision, KeepError> {
+    let audit = Some(event(AuditAction::VolumeTagUpdated));
+    let (value, expected) = (Secret::copied_from(value), expected.map(KeptRevision));
+    store
+        .keep(&name(policy), &id(key), value, expected, audit)
+        .await
 }
 
 fn name(text: &str) -> PolicyName {
     text.parse().unwrap()
 }
 
-fn key(text: &str) -> KeptKey {
+fn id(text: &str) -> KeptKey {
     text.parse().unwrap()
 }
 

@@ -92,7 +92,7 @@ type Answered<W> = oneshot::Receiver<Result<<W as Work>::Done, <W as Work>::Refu
 
 impl Group {
     fn add<W: Work>(&mut self, work: W) -> Answered<W> {
-        let (operation, answered) = Operation::new(work);
+        let (operation, answered) = Operation::queued(work);
         self.0.push(operation);
         answered
     }
@@ -305,7 +305,7 @@ fn group_that_the_database_gives_up_leaves_nothing_and_the_next_is_written() {
 
 #[test]
 fn operation_of_a_group_that_was_not_committed_learns_why() {
-    let (operation, answered) = Operation::new(Append(event("a")));
+    let (operation, answered) = Operation::queued(Append(event("a")));
     operation.answer(Err(NotCommitted(Arc::new(Failure::RolledBack))));
     assert_matches!(
         outcome(answered),

@@ -119,12 +119,16 @@ fn store_fault_of_another_operation_waits_for_it() {
 
 #[test]
 fn store_keeps_the_contract_of_every_store() {
-    block_on(store_contract::history_follows_the_predecessors(
-        &MemStore::default(),
+    let new = MemStore::default;
+    block_on(store_contract::history_follows_the_predecessors(&new()));
+    block_on(store_contract::list_is_in_byte_order_by_pages(&new()));
+    block_on(store_contract::list_under_a_name_is_its_descendants(&new()));
+    block_on(store_contract::spend_is_fresh_once(&new()));
+    block_on(store_contract::keep_is_compare_and_set(&new()));
+    block_on(store_contract::kept_are_told_apart_and_outlive_versions(
+        &new(),
     ));
-    block_on(store_contract::list_is_in_byte_order_by_pages_and_namespace(&MemStore::default()));
-    block_on(store_contract::spend_is_fresh_once(&MemStore::default()));
-    block_on(store_contract::keep_is_compare_and_set(&MemStore::default()));
+    block_on(store_contract::keep_of_a_value_too_long_is_refused(&new()));
 }
 
 #[test]
