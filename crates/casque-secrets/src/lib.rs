@@ -18,6 +18,9 @@ mod otp;
 mod pem;
 mod render;
 mod seal;
+mod seed;
+mod signer;
+mod upload;
 mod value;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
@@ -32,6 +35,13 @@ pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
     seal_configuration,
+};
+pub use signer::{
+    SignatureError, SignerAlgorithm, SignerKey, SignerKeyError, SigningKey, SigningKeyError,
+};
+pub use upload::{
+    DecryptSessionError, EncryptSessionError, SessionEncryptionKey, SessionEncryptionKeyError,
+    SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,
 };
 pub use value::{SecretValue, ValueParseError};
 
