@@ -141,3 +141,23 @@ function base58(bytes) {
   vector('-cut', 'length', 'less than a key and a tag', sound.subarray(0, 47));
   vector('-not-utf8', 'not-utf8', 'what is inside is no text', seal(one.key, counted(32), info, no_text), one, no_text);
 }
+
+// Wrapped values
+{
+  const key = counted(32), nonce = counted(12, 0x80), place = 'cas-00112233/8899';
+  const wrap = (value, version = 1) => {
+    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    cipher.setAAD(Buffer.from(`casque-wrapped-value-1${place}`));
+    return Buffer.concat([Buffer.from([version]), nonce, cipher.update(value), cipher.final(), cipher.getAuthTag()]);
+  };
+  const value = Buffer.from('0102ff', 'hex');
+  const vector = (name, expect, about, bytes = wrap(value), inside = value, at = place, with_key = key) =>
+    write(`wrapped-value${name}`, expect, about,
+      { key: hex(with_key), place: at, text: bytes.toString('base64'), value: hex(inside) });
+  vector('', 'unwrapped', 'three bytes');
+  vector('-empty', 'unwrapped', 'no byte at all', wrap(Buffer.alloc(0)), Buffer.alloc(0));
+  vector('-other-place', 'decrypt', 'wrapped for another place', wrap(value), value, 'cas-00112233/8898');
+  vector('-other-key', 'decrypt', 'wrapped with another key', wrap(value), value, place, counted(32, 1));
+  vector('-flipped', 'decrypt', 'one bit of the ciphertext flipped', flipped(wrap(value), 13));
+  vector('-other-version', 'version', 'version 2', wrap(value, 2));
+}

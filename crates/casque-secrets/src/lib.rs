@@ -22,6 +22,7 @@ mod seed;
 mod signer;
 mod upload;
 mod value;
+mod wrap;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
@@ -44,6 +45,7 @@ pub use upload::{
     SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,
 };
 pub use value::{SecretValue, ValueParseError};
+pub use wrap::{UnwrapError, WrapError, WrapKey, WrapKeyLength, unwrap_value, wrap_value};
 
 #[cfg(test)]
 mod testing;
