@@ -21,8 +21,12 @@ mod pem;
 mod public_key;
 mod render;
 mod seal;
+mod seed;
+mod signer;
+mod upload;
 mod value;
 mod vault_text;
+mod wrap;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
@@ -40,8 +44,16 @@ pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
     seal_configuration,
 };
+pub use signer::{
+    SignatureError, SignerAlgorithm, SignerKey, SignerKeyError, SigningKey, SigningKeyError,
+};
+pub use upload::{
+    DecryptSessionError, EncryptSessionError, SessionEncryptionKey, SessionEncryptionKeyError,
+    SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,
+};
 pub use value::{SecretValue, ValueParseError};
 pub use vault_text::VaultText;
+pub use wrap::{UnwrapError, WrapError, WrapKey, WrapKeyLength, unwrap_value, wrap_value};
 
 #[cfg(test)]
 mod testing;

@@ -23,13 +23,13 @@ use hpke::aead::{AeadTag, AesGcm256};
 use hpke::inout::InOutBuf;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::fields::{FieldWriter, field_bytes};
 use crate::layout::{configuration_bytes, read_configuration, write_configuration};
+use crate::seed::EncapsulationSeed;
 use crate::{IdentityError, IdentityKey, verify};
 
 /// A sealed and signed configuration.
@@ -176,7 +176,7 @@ fn seal_bytes(
     let binding = runtime.binding();
     let key = <XWing as hpke::Kem>::PublicKey::from_bytes(runtime.key().as_bytes())
         .map_err(|_| SealError::Key)?;
-    let mut seed = Seed::filled_by(rng)?;
+    let mut seed = EncapsulationSeed::<ENCAPSULATION_SEED_BYTES>::filled_by(rng)?;
     let (encapsulated, mut context) = hpke::setup_sender_with_rng::<AesGcm256, HkdfSha256, XWing>(
         &OpModeS::Base,
         &key,
@@ -184,7 +184,7 @@ fn seal_bytes(
         &mut seed,
     )
     .map_err(|_| SealError::Provider)?;
-    if seed.is_overdrawn {
+    if seed.is_overdrawn() {
         return Err(SealError::Provider);
     }
     let tag = context
@@ -273,63 +273,11 @@ fn signed_message(binding: &[u8; 32], encapsulated: &[u8], ciphertext: &[u8]) ->
     std::mem::take(&mut *writer.finish())
 }
 
-/// The randomness of one encapsulation, drawn beforehand, since HPKE's trait has no way to fail.
-///
-/// X-Wing draws exactly 64 bytes. Should another version draw more, the seal is refused, not weakened.
-struct Seed {
-    bytes: Zeroizing<[u8; ENCAPSULATION_SEED_BYTES]>,
-    used: usize,
-    is_overdrawn: bool,
-}
-
-impl Seed {
-    fn filled_by(rng: &dyn Rng) -> Result<Self, RngError> {
-        let mut bytes = Zeroizing::new([0_u8; ENCAPSULATION_SEED_BYTES]);
-        rng.fill(bytes.as_mut())?;
-        Ok(Self {
-            bytes,
-            used: 0,
-            is_overdrawn: false,
-        })
-    }
-
-    fn take(&mut self, out: &mut [u8]) {
-        let end = self.used.saturating_add(out.len());
-        match self.bytes.get(self.used..end) {
-            Some(bytes) => out.copy_from_slice(bytes),
-            None => self.is_overdrawn = true,
-        }
-        self.used = end;
-    }
-}
-
-impl TryRng for Seed {
-    type Error = core::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0_u8; 4];
-        self.take(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0_u8; 8];
-        self.take(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        self.take(out);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seed {}
-
 /// `info` of HPKE and the start of what is signed.
 const LABEL: &[u8] = b"casque-answer-1";
 const TAG_BYTES: usize = 16;
 const ENCAPSULATED_BYTES: usize = 1120;
+/// What X-Wing draws.
 const ENCAPSULATION_SEED_BYTES: usize = 64;
 /// The most bytes that a configuration may have: 16 MiB.
 const MAX_CONFIGURATION_BYTES: usize = 16 << 20;

@@ -214,15 +214,6 @@ fn seal_without_randomness_is_refused() {
 }
 
 #[test]
-fn seed_drawn_beyond_its_end_is_noticed() {
-    let mut seed = Seed::filled_by(&CountingRng::default()).unwrap();
-    seed.take(&mut [0; 64]);
-    assert!(!seed.is_overdrawn);
-    seed.take(&mut [0; 1]);
-    assert!(seed.is_overdrawn);
-}
-
-#[test]
 fn configuration_key_debug_shows_nothing() {
     let key = ConfigurationKey::generate(&CountingRng::default()).unwrap();
     assert_eq!(format!("{key:?}"), "ConfigurationKey { .. }");
