@@ -3,16 +3,19 @@
 //! The steps are those of section 4 of the design (ARCHITECTURE.md, "One release, step by step"); the
 //! numbers stand beside the code. Steps 1, 2, 3 and 12 are the agent's and the server's.
 
-use casque_appraise::{Appraisal, Evidence, MaaTrust, appraise_absent, appraise_maa, appraise_sgx};
-use casque_policy::{Denial, Grant, Mode, Principals, Service, decide, screen};
+use casque_appraise::{
+    Appraisal, Evidence, Identity, MaaTrust, appraise_absent, appraise_maa, appraise_sgx,
+};
+use casque_policy::{Demands, Denial, Grant, Mode, Operation, Principals, Service, decide, screen};
 use casque_secrets::{SealedConfiguration, seal_configuration};
-use casque_types::{ConfigId, MaaUrl, RuntimeData, Seconds, Timestamp};
+use casque_types::{ConfigId, Configuration, MaaUrl, RuntimeData, Seconds, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
-use crate::resolve::Resolved;
+use crate::factors::Judged;
+use crate::resolve::{Context, Resolved, SecretFault, asked_by, provided_by};
 use crate::{
     AttestError, AuditAction, AuditEvent, Casque, Clock as _, EndorsementSource as _,
-    MaaSource as _, Ports, Store as _,
+    MaaSource as _, Ports, SecondFactors, Store as _,
 };
 
 /// A request to attest.
@@ -22,6 +25,8 @@ pub struct AttestRequest {
     pub runtime_data: Vec<u8>,
     /// The evidence.
     pub evidence: Evidence,
+    /// What the attester brings besides.
+    pub factors: SecondFactors,
 }
 
 /// A released configuration.
@@ -51,16 +56,53 @@ impl<P: Ports> Casque<P> {
             return Err(AttestError::NotBound);
         }
         let config = runtime.config().clone();
+        let binding = runtime.binding();
         let loaded = self.policy_of(&config).await?;
         let service = service_of(&loaded, &config)?;
-        screen(&loaded.policy, &service.name, &request.evidence)
-            .map_err(|denial| denied(&loaded, &config, denial))?;
+        let demands = self.demands_of(&loaded, service, &config, now).await?;
+        if let Err(denial) = screen(&demands, &request.evidence) {
+            return Err(self.denied(&loaded, &config, denial, now).await);
+        }
         // 5., 6. endorsements, then the appraisal itself
-        let appraisal = (self.appraise(&loaded, &request.evidence, runtime, now)).await?;
-        // 7. the decision
-        let grant = decide(&loaded.policy, &service.name, appraisal)
-            .map_err(|denial| denied(&loaded, &config, denial))?;
-        self.release(grant, &loaded, service, now).await
+        let appraisal = (self.appraise(&demands, &request.evidence, runtime, now)).await?;
+        // 7. the decision, with the second factors that it takes
+        let identity = software_identity(appraisal.identity());
+        let context = Context::of_release(now, &identity);
+        let judged = self
+            .judge_factors(
+                &loaded,
+                &config,
+                &demands,
+                &request.factors,
+                &binding,
+                context,
+            )
+            .await?;
+        let grant = match decide(&demands, appraisal, &judged.factors) {
+            Ok(grant) => grant,
+            Err(denial) => return Err(self.denied(&loaded, &config, denial, now).await),
+        };
+        self.spend(&config, judged.step, now).await?;
+        self.release(grant, &loaded, service, &judged, context)
+            .await
+    }
+
+    /// What the service demands, its policy's clauses closed over what their secrets say now.
+    async fn demands_of<'p>(
+        &self,
+        loaded: &'p LoadedPolicy,
+        service: &'p Service,
+        config: &ConfigId,
+        now: Timestamp,
+    ) -> Result<Demands<'p>, AttestError> {
+        let asks = loaded.policy.asks_of_demands(service);
+        let fills = self.fills(loaded, asks, Context::at(now)).await;
+        let fills = fills.map_err(|fault| secret_error(config, fault))?;
+        let demands = loaded.policy.demands(service, &fills);
+        demands.map_err(|cause| AttestError::Clause {
+            config: config.clone(),
+            cause,
+        })
     }
 
     /// 5. and 6.: has the policy's verifier judge the evidence.
@@ -69,12 +111,12 @@ impl<P: Ports> Casque<P> {
     /// and the decision says what was missing.
     async fn appraise(
         &self,
-        loaded: &LoadedPolicy,
+        demands: &Demands<'_>,
         evidence: &Evidence,
         runtime: RuntimeData,
         now: Timestamp,
     ) -> Result<Appraisal, AttestError> {
-        match (&loaded.policy.security.mode, evidence) {
+        match (&demands.security().mode, evidence) {
             (Mode::Hardware, Evidence::Sgx(quote)) => {
                 let id = quote.endorsements_id()?;
                 let endorsements = self.ports.endorsements().sgx(id, now).await?;
@@ -131,24 +173,23 @@ impl<P: Ports> Casque<P> {
         grant: Grant,
         loaded: &LoadedPolicy,
         service: &Service,
-        now: Timestamp,
+        judged: &Judged,
+        context: Context<'_>,
     ) -> Result<Released, AttestError> {
         let runtime = grant.appraisal().runtime();
         let config = runtime.config();
         // 8. resolve the secrets of this service, and no others
-        let resolved = self.resolve(loaded, service, config, now).await?;
+        let asked = asked_by(&loaded.policy, service);
+        let resolved = self.resolve(loaded, &asked, context).await;
+        let resolved = resolved.map_err(|fault| secret_error(config, fault))?;
         // 9. render
-        let refresh_after = self.refresh_after(&resolved, now);
-        let image = loaded.policy.image_of(service);
-        let configuration = (resolved.configuration(service, image, refresh_after)).map_err(
-            |(secret, cause)| AttestError::Secret {
-                config: config.clone(),
-                secret,
-                cause,
-            },
-        )?;
+        let refresh_after = self.refresh_after(&resolved, context.now);
+        let mut configuration = self
+            .configuration(loaded, service, config, &resolved, refresh_after, context)
+            .await?;
+        configuration.access_token_proof = judged.proof;
         // 10. the audit record is durable; then, not before:
-        let event = release_event(&grant, loaded, &resolved, now);
+        let event = release_event(&grant, loaded, &resolved, context.now);
         self.ports.store().append_audit(event).await?;
         // 11. seal to the attested key, sign
         let sealed = seal_configuration(&configuration, runtime, &self.identity, self.ports.rng())?;
@@ -158,12 +199,56 @@ impl<P: Ports> Casque<P> {
         })
     }
 
+    async fn configuration(
+        &self,
+        loaded: &LoadedPolicy,
+        service: &Service,
+        config: &ConfigId,
+        resolved: &Resolved,
+        refresh_after: Seconds,
+        context: Context<'_>,
+    ) -> Result<Configuration, AttestError> {
+        let image = loaded.policy.image_of(service);
+        let provided = provided_by(&loaded.policy, service);
+        let configuration = resolved.configuration(service, image, provided, refresh_after);
+        let mut configuration = configuration.map_err(|fault| secret_error(config, fault))?;
+        let volumes = self.volumes_of(loaded, service, context).await;
+        configuration.volumes = volumes.map_err(|(volume, cause)| AttestError::Volume {
+            config: config.clone(),
+            volume: volume.to_string(),
+            cause,
+        })?;
+        let file_system = self.file_system_of(loaded, service, context).await;
+        configuration.file_system = file_system.map_err(|cause| AttestError::Volume {
+            config: config.clone(),
+            volume: "fspf".to_owned(),
+            cause,
+        })?;
+        Ok(configuration)
+    }
+
     fn refresh_after(&self, resolved: &Resolved, now: Timestamp) -> Seconds {
         let Some(expires) = resolved.expires else {
             return self.limits.refresh_after;
         };
         let usable = expires.minus(REFRESH_BEFORE_EXPIRY).since(now);
         usable.max(LEAST_REFRESH).min(self.limits.refresh_after)
+    }
+
+    /// A denial, with what the policy expects where everyone may read the policy.
+    async fn denied(
+        &self,
+        loaded: &LoadedPolicy,
+        config: &ConfigId,
+        denial: Denial,
+        now: Timestamp,
+    ) -> AttestError {
+        let access = self.access_of(loaded, now).await;
+        AttestError::Denied {
+            config: config.clone(),
+            denial,
+            expected_is_public: *access.policy.principals(Operation::Read) == Principals::Any,
+        }
     }
 
     async fn policy_of(
@@ -192,11 +277,19 @@ fn no_service(config: &ConfigId) -> AttestError {
     }
 }
 
-fn denied(loaded: &LoadedPolicy, config: &ConfigId, denial: Denial) -> AttestError {
-    AttestError::Denied {
+fn secret_error(config: &ConfigId, (secret, cause): SecretFault) -> AttestError {
+    AttestError::Secret {
         config: config.clone(),
-        denial,
-        expected_is_public: loaded.policy.access.read == Principals::Any,
+        secret,
+        cause,
+    }
+}
+
+/// What `$$SCONE::self::software_identity$$` says: the measurement of the enclave, or nothing that could be one.
+fn software_identity(identity: &Identity) -> String {
+    match identity {
+        Identity::Sgx(sgx) => sgx.mr_enclave.to_string(),
+        Identity::Unattested => "unattested".to_owned(),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use casque_appraise::TrustAnchors;
-use casque_policy::Policy;
+use casque_policy::{Policy, policy_hash};
 use casque_secrets::IdentityKey;
 use casque_types::{KeyHash, PolicyHash, PolicyName, RngError, Seconds};
 
+use crate::factors::WrongCodes;
 use crate::policies::PolicyCache;
 use crate::{Challenge, ChallengeKey, Clock as _, Ports, Store as _, StoreError};
 
@@ -17,6 +18,7 @@ pub struct Casque<P: Ports> {
     pub(crate) challenge: ChallengeKey,
     pub(crate) anchors: TrustAnchors,
     pub(crate) limits: Limits,
+    pub(crate) wrong_codes: WrongCodes,
     policies: PolicyCache,
 }
 
@@ -51,6 +53,46 @@ pub(crate) struct LoadedPolicy {
     pub(crate) creator: KeyHash,
 }
 
+impl LoadedPolicy {
+    /// The root namespace as it is before anybody claims it.
+    fn default_root() -> Result<Self, LoadError> {
+        let parsed = Policy::parse(DEFAULT_ROOT).map_err(|_| LoadError::Unparsable)?;
+        let nobody = KeyHash::from([0; 32]);
+        Ok(Self {
+            hash: policy_hash(&parsed.policy, Some(&nobody)),
+            policy: parsed.policy,
+            creator: nobody,
+        })
+    }
+
+    /// Its hash.
+    pub(crate) fn default_root_hash() -> PolicyHash {
+        Self::default_root().map_or(PolicyHash::from([0; 32]), |root| root.hash)
+    }
+
+    /// Whether it is the root namespace that nobody claimed.
+    pub(crate) fn is_default_root(&self) -> bool {
+        self.policy.name.is_root() && self.creator == KeyHash::from([0; 32])
+    }
+
+    /// Its creator's key, if it has a creator.
+    pub(crate) fn creator_key(&self) -> Option<&KeyHash> {
+        (!self.is_default_root()).then_some(&self.creator)
+    }
+}
+
+/// The text of the root namespace before anybody claims it: everyone may create policies in it and read it.
+/// To list it, claim it.
+pub(crate) const DEFAULT_ROOT: &str = "\
+name: /
+version: \"0.3.12\"
+access_policy:
+  read: [ANY]
+  update: [ANY]
+  create_sessions: [ANY]
+  list_sessions: [NONE]
+";
+
 /// Why a stored version could not be had.
 pub(crate) enum LoadError {
     Store(StoreError),
@@ -80,6 +122,7 @@ impl<P: Ports> Casque<P> {
             challenge,
             anchors,
             limits,
+            wrong_codes: WrongCodes::default(),
             policies,
         }
     }
@@ -120,7 +163,10 @@ impl<P: Ports> Casque<P> {
         name: &PolicyName,
     ) -> Result<Option<Arc<LoadedPolicy>>, LoadError> {
         let Some(hash) = self.ports.store().head(name).await? else {
-            return Ok(None);
+            return match name.is_root() {
+                true => LoadedPolicy::default_root().map(|root| Some(Arc::new(root))),
+                false => Ok(None),
+            };
         };
         self.policy_version(name, &hash).await
     }

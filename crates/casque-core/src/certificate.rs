@@ -1,9 +1,7 @@
 //! Certificates of a policy, issued: when it is put, and again before they end.
 
 use casque_policy::{CertificateSpec, Endpoint, SecretSpec};
-use casque_secrets::{
-    CertificateRequest, EndpointUse, MakeError, SecretValue, issue_certificate,
-};
+use casque_secrets::{CertificateRequest, EndpointUse, MakeError, SecretValue, issue_certificate};
 use casque_types::{Rng, SecretKind, Timestamp};
 use thiserror::Error;
 

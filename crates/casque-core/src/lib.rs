@@ -5,21 +5,32 @@
 
 mod attest;
 mod casque;
+mod certificate;
 mod challenge;
+mod configuration;
 mod error;
+mod export;
+mod exported;
+mod factors;
+mod fill;
+mod outside;
 mod policies;
 mod ports;
 mod put;
 mod read;
 mod resolve;
 mod values;
+mod volumes;
 
 pub use attest::{AttestRequest, Released};
 pub use casque::{Casque, Limits};
+pub use certificate::IssueError;
 pub use challenge::{Challenge, ChallengeKey, RedeemError};
 pub use error::{
-    AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
+    AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError, VolumeError,
 };
+pub use exported::{PublicValue, ValueQuery};
+pub use factors::SecondFactors;
 pub use ports::{
     AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, ExportRequest, KeepError, Kept,
     KeptKey, KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError, PolicyPage,
@@ -27,4 +38,4 @@ pub use ports::{
     StoreError, TokenPurpose, TokenSource, VaultSecret, VaultSource, VersionSummary,
 };
 pub use put::PutOutcome;
-pub use read::{PolicyText, PublicValue, ValueQuery};
+pub use read::{PolicyNames, PolicyText};

@@ -24,7 +24,7 @@ use crate::{Casque, Ports, ResolveError, VaultSource as _};
 
 /// Where a value is, and how it is opened.
 pub(crate) struct Outside {
-    key: Zeroizing<[u8; 32]>,
+    key: WrapKey,
     digest: Digest<32>,
 }
 
@@ -33,10 +33,13 @@ impl Outside {
     pub(crate) fn parse(stored: &Secret) -> Option<Self> {
         // Exposed to be told from a value, and taken apart.
         let (mark, rest) = stored.expose().split_first()?;
-        let (key, digest) = rest.split_first_chunk::<32>()?;
+        let (key, digest) = rest.split_at_checked(32)?;
         let digest: [u8; 32] = digest.try_into().ok()?;
-        (*mark == MARK).then(|| Self {
-            key: Zeroizing::new(*key),
+        if *mark != MARK {
+            return None;
+        }
+        Some(Self {
+            key: WrapKey::from_stored(&Secret::copied_from(key)).ok()?,
             digest: Digest::from(digest),
         })
     }
@@ -44,7 +47,8 @@ impl Outside {
     fn to_stored(&self) -> Secret {
         let mut stored = Zeroizing::new(Vec::with_capacity(STORED_BYTES));
         stored.push(MARK);
-        stored.extend_from_slice(self.key.as_slice());
+        // Exposed to be kept by the store, which seals it.
+        stored.extend_from_slice(self.key.to_stored().expose());
         stored.extend_from_slice(self.digest.as_bytes());
         Secret::from(stored)
     }
@@ -69,12 +73,14 @@ impl<P: Ports> Casque<P> {
         // Exposed to be compared with what was written, and to be opened.
         let text = found.value.expose();
         if !ct_eq(sha256(text).as_bytes(), outside.digest.as_bytes()) {
-            return Err(ResolveError::OutsideChanged { name });
+            return Err(ResolveError::OutsideChanged {
+                name: name.as_str().to_owned(),
+            });
         }
-        let key = WrapKey::from_bytes(&outside.key);
         let place = place(&loaded.hash, &secret.name);
-        let text = found.value.expose_text().unwrap_or_default();
-        unwrap_value(&key, &place, text).map_err(|_| ResolveError::OutsideChanged { name })
+        unwrap_value(&outside.key, &place, &found.value).map_err(|_| ResolveError::OutsideChanged {
+            name: name.as_str().to_owned(),
+        })
     }
 
     /// Writes the values of a new version into its vault; what the store keeps in their place.
@@ -99,16 +105,18 @@ impl<P: Ports> Casque<P> {
             let rng = self.ports.rng();
             let key = WrapKey::generate(rng).map_err(|error| fault(error.into()))?;
             let place = place(&loaded.hash, &name);
-            let text = wrap_value(&key, &place, &value, rng).map_err(|error| fault(error.into()))?;
-            let text = Secret::new(text.into_bytes());
+            let text =
+                wrap_value(&key, &place, &value, rng).map_err(|error| fault(error.into()))?;
             let outside = Outside {
-                key: Zeroizing::new(*key.as_bytes()),
-                // Exposed to be recognised when it is read back.
-                digest: sha256(text.expose()),
+                key,
+                digest: sha256(text.as_bytes()),
             };
+            let text = Secret::new(text.into_bytes());
             let vault_name = vault_name(&loaded.hash, &name).map_err(fault)?;
             let vaults = self.ports.vaults();
-            (vaults.set_secret(vault, &vault_name, &text, &token, now).await)
+            (vaults
+                .set_secret(vault, &vault_name, &text, &token, now)
+                .await)
                 .map_err(|error| fault(error.into()))?;
             kept.push((name, outside.to_stored()));
         }

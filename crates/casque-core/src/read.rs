@@ -1,17 +1,18 @@
-//! Reading policies and the values that they export to the public.
+//! Reading policies: their texts, hashes, versions and names. Values: [`crate::exported`].
+//!
+//! Who may read is decided by the current version, so that taking somebody's right away counts for the past
+//! too.
 
 use std::sync::Arc;
 
-use casque_policy::{Operation, Origin, SecretSpec, with_creator};
-use casque_secrets::render;
-use casque_types::{
-    Encoding, Format, KeyHash, PolicyHash, PolicyName, Secret, SecretKind, SecretName,
-};
+use casque_policy::{Credentials, Operation, with_creator};
+use casque_types::{KeyHash, PolicyHash, PolicyName, Secret, Timestamp};
 
-use crate::casque::{LoadError, LoadedPolicy};
+use crate::casque::{DEFAULT_ROOT, LoadError, LoadedPolicy};
+use crate::put::salted_key;
 use crate::{
-    AuditAction, AuditEvent, Casque, Clock as _, PolicyRecord, Ports, ReadPolicyError,
-    ReadValueError, ResolveError, Store as _,
+    AuditAction, AuditEvent, Casque, Clock as _, PolicyPage, PolicyRecord, Ports, ReadPolicyError,
+    Store as _, VersionSummary,
 };
 
 /// A version's text.
@@ -23,33 +24,17 @@ pub struct PolicyText {
     pub text: Secret,
 }
 
-/// Which public values are asked for.
-#[derive(Clone, Debug)]
-pub struct ValueQuery {
-    /// The policy.
-    pub policy: PolicyName,
-    /// One secret; all public ones when none.
-    pub secret: Option<SecretName>,
-    /// The version that must be current, if the caller pins one.
-    pub hash: Option<PolicyHash>,
-}
-
-/// A public value: for certificates the PEM without key.
-#[derive(Debug)]
-pub struct PublicValue {
-    /// The secret.
-    pub name: SecretName,
-    /// Its kind.
-    pub kind: SecretKind,
-    /// Text, or bytes for `binary`.
-    pub value: Secret,
+/// A page of policy names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PolicyNames {
+    /// In the order of their bytes.
+    pub names: Vec<PolicyName>,
+    /// Whether there are more after the last one.
+    pub more: bool,
 }
 
 impl<P: Ports> Casque<P> {
     /// Reads a version of a policy: the current one, or any earlier one by its hash.
-    ///
-    /// Who may read is decided by the current version, so that taking somebody's right away counts for
-    /// the past too.
     ///
     /// # Errors
     /// [`ReadPolicyError`]: absent, not permitted, or the store failed.
@@ -57,9 +42,128 @@ impl<P: Ports> Casque<P> {
         &self,
         name: &PolicyName,
         hash: Option<&PolicyHash>,
-        caller: Option<&KeyHash>,
+        caller: &Credentials,
     ) -> Result<PolicyText, ReadPolicyError> {
-        let absent = || ReadPolicyError::Absent { name: name.clone() };
+        let current = self.readable(name, Operation::Read, caller).await?;
+        let wanted = hash.unwrap_or(&current.hash);
+        if current.is_default_root() && *wanted == current.hash {
+            return Ok(PolicyText {
+                hash: current.hash,
+                text: Secret::copied_from(DEFAULT_ROOT.as_bytes()),
+            });
+        }
+        let record = self.ports.store().load(name, wanted).await?;
+        let record = record.ok_or_else(|| ReadPolicyError::Absent { name: name.clone() })?;
+        let event = read_event(
+            AuditAction::PolicyRead,
+            name,
+            record.hash,
+            caller,
+            self.now(),
+        );
+        self.ports.store().append_audit(event).await?;
+        Ok(PolicyText {
+            hash: record.hash,
+            text: text_with_creator(&record),
+        })
+    }
+
+    /// The hash of the current version: for those who may read it, and for everyone once a version had a
+    /// salt (spec/policy-language.md section 1.4).
+    ///
+    /// # Errors
+    /// [`ReadPolicyError`]: absent, not permitted, or the store failed.
+    pub async fn hash_of_policy(
+        &self,
+        name: &PolicyName,
+        caller: &Credentials,
+    ) -> Result<PolicyHash, ReadPolicyError> {
+        match self.readable(name, Operation::Read, caller).await {
+            Ok(current) => Ok(current.hash),
+            Err(refused @ ReadPolicyError::NotPermitted { .. }) => {
+                let current = self.loaded(name).await?;
+                let salted = self.ports.store().kept(name, &salted_key()).await?;
+                match salted {
+                    Some(_) => Ok(current.hash),
+                    None => Err(refused),
+                }
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Every version of a policy, the first one first, without the texts.
+    ///
+    /// # Errors
+    /// [`ReadPolicyError`]: absent, not permitted, or the store failed.
+    pub async fn history(
+        &self,
+        name: &PolicyName,
+        caller: &Credentials,
+    ) -> Result<Vec<VersionSummary>, ReadPolicyError> {
+        let current = self.readable(name, Operation::Read, caller).await?;
+        let versions = self.ports.store().history(name).await?;
+        let action = AuditAction::HistoryRead;
+        let event = read_event(action, name, current.hash, caller, self.now());
+        self.ports.store().append_audit(event).await?;
+        Ok(versions)
+    }
+
+    /// The names of the policies in a namespace, at any depth: at most `at_most` (1 to 1000) of those after
+    /// `after`.
+    ///
+    /// # Errors
+    /// [`ReadPolicyError`]: the namespace is absent, does not let the caller list it, or the store failed.
+    pub async fn list_policies(
+        &self,
+        namespace: &PolicyName,
+        after: Option<&PolicyName>,
+        at_most: usize,
+        caller: &Credentials,
+    ) -> Result<PolicyNames, ReadPolicyError> {
+        let operation = Operation::ListSessions;
+        let current = self.readable(namespace, operation, caller).await?;
+        let at_most = at_most.clamp(1, MOST_NAMES);
+        let page = PolicyPage {
+            under: (!namespace.is_root()).then_some(namespace),
+            after,
+            at_most: at_most.saturating_add(1),
+        };
+        let mut names = self.ports.store().list(page).await?;
+        let more = names.len() > at_most;
+        names.truncate(at_most);
+        names.retain(|name| !name.is_root());
+        let action = AuditAction::PolicyListed;
+        let event = read_event(action, namespace, current.hash, caller, self.now());
+        self.ports.store().append_audit(event).await?;
+        Ok(PolicyNames { names, more })
+    }
+
+    async fn readable(
+        &self,
+        name: &PolicyName,
+        operation: Operation,
+        caller: &Credentials,
+    ) -> Result<Arc<LoadedPolicy>, ReadPolicyError> {
+        let current = self.loaded(name).await?;
+        let access = self.access_of(&current, self.now()).await;
+        if access
+            .policy
+            .permits(operation, caller, current.creator_key())
+        {
+            return Ok(current);
+        }
+        Err(ReadPolicyError::NotPermitted {
+            name: name.clone(),
+            what: match operation {
+                Operation::ListSessions => "list it",
+                _ => "read it",
+            },
+            unreadable: access.unreadable,
+        })
+    }
+
+    async fn loaded(&self, name: &PolicyName) -> Result<Arc<LoadedPolicy>, ReadPolicyError> {
         let current = self
             .current_policy(name)
             .await
@@ -67,122 +171,39 @@ impl<P: Ports> Casque<P> {
                 LoadError::Store(error) => ReadPolicyError::Store(error),
                 LoadError::Unparsable => ReadPolicyError::StoredPolicy { name: name.clone() },
             })?;
-        let current = current.ok_or_else(absent)?;
-        if !(current.policy.access).permits(Operation::Read, caller, &current.creator) {
-            return Err(ReadPolicyError::NotPermitted { name: name.clone() });
-        }
-        let wanted = hash.unwrap_or(&current.hash);
-        let record = self
-            .ports
-            .store()
-            .load(name, wanted)
-            .await?
-            .ok_or_else(absent)?;
-        self.audit_read(&record, caller).await?;
-        Ok(PolicyText {
-            hash: record.hash,
-            text: text_with_creator(&record),
-        })
+        current.ok_or_else(|| ReadPolicyError::Absent { name: name.clone() })
     }
 
-    async fn audit_read(
-        &self,
-        record: &PolicyRecord,
-        caller: Option<&KeyHash>,
-    ) -> Result<(), ReadPolicyError> {
-        let event = AuditEvent {
-            at: self.ports.clock().now(),
-            action: AuditAction::PolicyRead,
-            subject: record.name.to_string(),
-            policy: record.hash,
-            caller: caller.copied(),
-            facts: Vec::new(),
-        };
-        Ok(self.ports.store().append_audit(event).await?)
-    }
-
-    /// Reads values that a policy exports to the public. Values that live in Key Vault are not among
-    /// them: a stranger must not be able to make this server call Azure.
-    ///
-    /// # Errors
-    /// [`ReadValueError`]: absent, or the store failed.
-    pub async fn read_values(
-        &self,
-        query: &ValueQuery,
-    ) -> Result<Vec<PublicValue>, ReadValueError> {
-        let loaded = self.queried_policy(query).await?;
-        let public: Vec<&SecretSpec> = (loaded.policy.secrets.iter())
-            .filter(|secret| is_public(secret))
-            .filter(|secret| {
-                query
-                    .secret
-                    .as_ref()
-                    .is_none_or(|name| *name == secret.name)
-            })
-            .collect();
-        if public.is_empty() {
-            return Err(absent_value(query));
-        }
-        let names: Vec<SecretName> = public.iter().map(|secret| secret.name.clone()).collect();
-        let store = self.ports.store();
-        let mut stored = store
-            .values(&loaded.policy.name, &loaded.hash, &names)
-            .await?;
-        let now = self.ports.clock().now();
-        let mut values = Vec::with_capacity(public.len());
-        for secret in public {
-            let index = stored.iter().position(|(name, _)| *name == secret.name);
-            let stored = index.map(|index| stored.swap_remove(index).1);
-            let fault = |cause| ReadValueError::Secret {
-                secret: secret.name.clone(),
-                cause,
-            };
-            let value = self
-                .value_of(&loaded, secret, stored, now)
-                .await
-                .map_err(fault)?;
-            let text = render(&value.value, Format::Plain, Encoding::Verbatim)
-                .map_err(|error| fault(ResolveError::Render(error)))?;
-            values.push(PublicValue {
-                name: secret.name.clone(),
-                kind: value.value.kind(),
-                value: text,
-            });
-        }
-        Ok(values)
-    }
-
-    async fn queried_policy(
-        &self,
-        query: &ValueQuery,
-    ) -> Result<Arc<LoadedPolicy>, ReadValueError> {
-        let found = self.current_policy(&query.policy).await;
-        let found = found.map_err(|error| match error {
-            LoadError::Store(error) => ReadValueError::Store(error),
-            LoadError::Unparsable => ReadValueError::StoredPolicy {
-                name: query.policy.clone(),
-            },
-        })?;
-        found
-            .filter(|loaded| query.hash.is_none_or(|hash| hash == loaded.hash))
-            .ok_or_else(|| absent_value(query))
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.clock().now()
     }
 }
 
-const fn is_public(secret: &SecretSpec) -> bool {
-    secret.public && matches!(secret.origin, Origin::Generated(_) | Origin::Given { .. })
-}
-
-fn absent_value(query: &ValueQuery) -> ReadValueError {
-    ReadValueError::Absent {
-        name: query.policy.clone(),
+fn read_event(
+    action: AuditAction,
+    name: &PolicyName,
+    hash: PolicyHash,
+    caller: &Credentials,
+    now: Timestamp,
+) -> AuditEvent {
+    AuditEvent {
+        at: now,
+        action,
+        subject: name.to_string(),
+        policy: hash,
+        caller: caller.tls,
+        facts: Vec::new(),
     }
 }
 
 fn text_with_creator(record: &PolicyRecord) -> Secret {
+    let creator: &KeyHash = &record.creator;
     match record.text.expose_text() {
         // the whole text is what a reader is permitted to see
-        Some(text) => Secret::new(with_creator(text, &record.creator).into_bytes()),
+        Some(text) => Secret::new(with_creator(text, creator).into_bytes()),
         None => record.text.duplicate(),
     }
 }
+
+/// The most names in one answer.
+const MOST_NAMES: usize = 1000;

@@ -1,43 +1,47 @@
 //! The values that a version of a policy brings: made, given, or kept from its predecessor.
 //!
 //! What survives an update (spec/policy-language.md section 3): generated `ascii` and `binary` values
-//! when name, kind and size stay the same; private keys when both versions say `migrate: true`;
-//! certificates never, they are issued anew.
+//! when name, kind and size stay the same; OpenPGP keys; private keys when both versions say
+//! `migrate: true`; certificates never, they are issued anew. Values that the predecessor kept in a vault are
+//! read from there, so that a change of `secret_config` moves them.
 
 use std::collections::BTreeMap;
 
-use casque_policy::{CertificateSpec, Endpoint, Generation, KeyType, Origin, Policy, SecretSpec};
+use casque_policy::{Generation, KeyType, Origin, SecretSpec};
 use casque_secrets::{
-    CertificateChain, CertificateRequest, EndpointUse, KeyAlgorithm, SecretValue,
-    issue_certificate, make_ascii, make_binary, make_private_key,
+    KeyAlgorithm, SecretValue, make_ascii, make_binary, make_pgp_key, make_private_key,
 };
 use casque_types::{Secret, SecretKind, SecretName, Timestamp};
 
 use crate::casque::LoadedPolicy;
+use crate::certificate::{CertificateParts, IssueError, issue};
+use crate::outside::Outside;
+use crate::resolve::Context;
 use crate::{Casque, Ports, PutPolicyError, Store as _};
 
 type Values = BTreeMap<SecretName, SecretValue>;
 
 impl<P: Ports> Casque<P> {
-    /// The stored values of every secret of `policy` that has one.
+    /// The stored values of every secret of the new version that has one.
     pub(crate) async fn values_for(
         &self,
-        policy: &Policy,
+        new: &LoadedPolicy,
         current: Option<&LoadedPolicy>,
         now: Timestamp,
     ) -> Result<Vec<(SecretName, Secret)>, PutPolicyError> {
-        let mut values = self.kept_values(policy, current).await?;
-        for secret in &policy.secrets {
+        let mut values = self.kept_values(new, current, now).await?;
+        for secret in &new.policy.secrets {
             if values.contains_key(&secret.name) {
                 continue;
             }
-            if let Some(value) = self.plain_value(secret)? {
+            if let Some(value) = self.plain_value(secret, now)? {
                 values.insert(secret.name.clone(), value);
             }
         }
-        attach_given_keys(policy, &mut values)?;
-        for secret in &policy.secrets {
-            self.issue(policy, secret, &mut values, now)?;
+        let borrowed = self.borrowed_values(new, &values, now).await?;
+        attach_given_keys(new, &mut values, &borrowed)?;
+        for secret in &new.policy.secrets {
+            self.issue(new, secret, &mut values, &borrowed, now)?;
         }
         Ok(values
             .into_iter()
@@ -47,61 +51,119 @@ impl<P: Ports> Casque<P> {
 
     async fn kept_values(
         &self,
-        policy: &Policy,
+        new: &LoadedPolicy,
         current: Option<&LoadedPolicy>,
+        now: Timestamp,
     ) -> Result<Values, PutPolicyError> {
         let Some(current) = current else {
             return Ok(Values::new());
         };
-        let kept: Vec<SecretName> = (policy.secrets.iter())
-            .filter(|secret| {
-                let before = current.policy.secret(&secret.name);
-                before.is_some_and(|before| survives(before, secret))
+        let kept: Vec<&SecretSpec> = (new.policy.secrets.iter())
+            .filter_map(|secret| {
+                let before = current.policy.secret(&secret.name)?;
+                survives(before, secret).then_some(before)
             })
-            .map(|secret| secret.name.clone())
             .collect();
+        let names: Vec<SecretName> = kept.iter().map(|secret| secret.name.clone()).collect();
         let store = self.ports.store();
-        let stored = store.values(&policy.name, &current.hash, &kept).await?;
-        let damaged = |_| PutPolicyError::StoredPolicy {
-            policy: policy.name.clone(),
-        };
-        (stored.into_iter())
-            .map(|(name, value)| Ok((name, SecretValue::from_stored(&value).map_err(damaged)?)))
-            .collect()
+        let stored = store
+            .values(&new.policy.name, &current.hash, &names)
+            .await?;
+        let mut values = Values::new();
+        for (name, stored) in stored {
+            let fault = |cause| PutPolicyError::Secret {
+                secret: name.clone(),
+                cause,
+            };
+            let stored = match (Outside::parse(&stored), current.policy.secret(&name)) {
+                (Some(outside), Some(secret)) => self
+                    .fetch_outside(current, secret, &outside, Context::at(now))
+                    .await
+                    .map_err(fault)?,
+                _ => stored,
+            };
+            let value = SecretValue::from_stored(&stored);
+            let value = value.map_err(|_| PutPolicyError::StoredPolicy {
+                policy: new.policy.name.clone(),
+            })?;
+            values.insert(name, value);
+        }
+        Ok(values)
     }
 
-    /// A value that depends on no other secret; none for certificates and for what is fetched.
-    fn plain_value(&self, secret: &SecretSpec) -> Result<Option<SecretValue>, PutPolicyError> {
+    /// A value that depends on no other secret; none for certificates and for what is fetched or derived.
+    fn plain_value(
+        &self,
+        secret: &SecretSpec,
+        now: Timestamp,
+    ) -> Result<Option<SecretValue>, PutPolicyError> {
         let made = |cause| PutPolicyError::Make {
             secret: secret.name.clone(),
-            cause,
+            cause: IssueError::Make(cause),
         };
         let rng = self.ports.rng();
-        Ok(match &secret.origin {
-            Origin::Generated(Generation::Ascii { characters }) => Some(SecretValue::Ascii(
-                make_ascii(*characters, rng).map_err(made)?,
-            )),
+        Ok(Some(match &secret.origin {
+            Origin::Generated(Generation::Ascii { characters }) => {
+                SecretValue::Ascii(make_ascii(*characters, rng).map_err(made)?)
+            }
             Origin::Generated(Generation::Binary { bytes }) => {
-                Some(SecretValue::Binary(make_binary(*bytes, rng).map_err(made)?))
+                SecretValue::Binary(make_binary(*bytes, rng).map_err(made)?)
             }
             Origin::Generated(Generation::PrivateKey { key_type, .. }) => {
                 let key = make_private_key(algorithm(*key_type)).map_err(made)?;
-                Some(SecretValue::PrivateKey(key))
+                SecretValue::PrivateKey(key)
             }
-            Origin::Given { value, .. } => Some(given(secret, value)?),
+            Origin::Generated(Generation::PgpKey) => {
+                SecretValue::PgpKey(make_pgp_key(rng, now).map_err(made)?)
+            }
+            Origin::Given { value, .. } => given(secret, value)?,
             Origin::Generated(Generation::Certificate(_))
             | Origin::AadToken(_)
-            | Origin::KeyVault(_) => None,
-        })
+            | Origin::KeyVault(_)
+            | Origin::Import(_)
+            | Origin::PublicKey { .. }
+            | Origin::Jwt(_) => return Ok(None),
+        }))
+    }
+
+    /// Values of other policies that certificates of this one need: keys and issuers that it imports.
+    async fn borrowed_values(
+        &self,
+        new: &LoadedPolicy,
+        values: &Values,
+        now: Timestamp,
+    ) -> Result<Values, PutPolicyError> {
+        let mut borrowed = Values::new();
+        for secret in &new.policy.secrets {
+            for needed in needed_by(secret) {
+                if values.contains_key(needed) || borrowed.contains_key(needed) {
+                    continue;
+                }
+                let Some(spec) = new.policy.secret(needed) else {
+                    continue;
+                };
+                if !matches!(spec.origin, Origin::Import(_)) {
+                    continue;
+                }
+                let value = self.value_of(new, spec, None, Context::at(now)).await;
+                let value = value.map_err(|cause| PutPolicyError::Secret {
+                    secret: needed.clone(),
+                    cause,
+                })?;
+                borrowed.insert(needed.clone(), value.value);
+            }
+        }
+        Ok(borrowed)
     }
 
     /// Issues a certificate, its issuers before it. The parser has refused cycles, and names that are
     /// no `x509-ca` or `private-key`.
     fn issue(
         &self,
-        policy: &Policy,
+        new: &LoadedPolicy,
         secret: &SecretSpec,
         values: &mut Values,
+        borrowed: &Values,
         now: Timestamp,
     ) -> Result<(), PutPolicyError> {
         let Origin::Generated(Generation::Certificate(spec)) = &secret.origin else {
@@ -110,53 +172,42 @@ impl<P: Ports> Casque<P> {
         if values.contains_key(&secret.name) {
             return Ok(());
         }
-        if let Some(issuer) = spec.issuer.as_ref().and_then(|name| policy.secret(name)) {
-            self.issue(policy, issuer, values, now)?;
+        if let Some(issuer) = spec
+            .issuer
+            .as_ref()
+            .and_then(|name| new.policy.secret(name))
+        {
+            self.issue(new, issuer, values, borrowed, now)?;
         }
-        let chain = self.issued(secret, spec, values, now)?;
-        let value = match secret.kind {
-            Some(SecretKind::X509Ca) => SecretValue::X509Ca(chain),
-            _ => SecretValue::X509(chain),
+        let find = |name: &SecretName| {
+            let found = values.get(name).or_else(|| borrowed.get(name));
+            found.ok_or_else(|| PutPolicyError::NotHere {
+                secret: secret.name.clone(),
+                needed: name.clone(),
+            })
         };
+        let parts = CertificateParts {
+            private_key: find(&spec.private_key)?,
+            issuer: spec.issuer.as_ref().map(find).transpose()?,
+        };
+        let issued = issue(secret, spec, &parts, now, self.ports.rng());
+        let value = issued.map_err(|cause| PutPolicyError::Make {
+            secret: secret.name.clone(),
+            cause,
+        })?;
         values.insert(secret.name.clone(), value);
         Ok(())
     }
+}
 
-    fn issued(
-        &self,
-        secret: &SecretSpec,
-        spec: &CertificateSpec,
-        values: &Values,
-        now: Timestamp,
-    ) -> Result<CertificateChain, PutPolicyError> {
-        let absent = |name: &SecretName| PutPolicyError::NotHere {
-            secret: secret.name.clone(),
-            needed: name.clone(),
-        };
-        let Some(SecretValue::PrivateKey(private_key)) = values.get(&spec.private_key) else {
-            return Err(absent(&spec.private_key));
-        };
-        let issuer = match &spec.issuer {
-            None => None,
-            Some(name) => match values.get(name) {
-                Some(SecretValue::X509Ca(chain)) => Some(chain),
-                _ => return Err(absent(name)),
-            },
-        };
-        let request = CertificateRequest {
-            private_key,
-            issuer,
-            common_name: &spec.common_name,
-            endpoint: spec.endpoint.map(endpoint_use),
-            dns: &spec.dns,
-            valid_for: spec.valid_for,
-            authority: secret.kind == Some(SecretKind::X509Ca),
-            now,
-        };
-        issue_certificate(&request, self.ports.rng()).map_err(|cause| PutPolicyError::Make {
-            secret: secret.name.clone(),
-            cause,
-        })
+/// The secrets whose values a certificate is made of.
+fn needed_by(secret: &SecretSpec) -> Vec<&SecretName> {
+    match &secret.origin {
+        Origin::Generated(Generation::Certificate(spec)) => {
+            (spec.issuer.iter()).chain([&spec.private_key]).collect()
+        }
+        Origin::Given { private_key, .. } => private_key.iter().collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -169,8 +220,12 @@ fn given(secret: &SecretSpec, value: &Secret) -> Result<SecretValue, PutPolicyEr
 }
 
 /// Gives a certificate whose text stands in the policy the key that it names.
-fn attach_given_keys(policy: &Policy, values: &mut Values) -> Result<(), PutPolicyError> {
-    for secret in &policy.secrets {
+fn attach_given_keys(
+    new: &LoadedPolicy,
+    values: &mut Values,
+    borrowed: &Values,
+) -> Result<(), PutPolicyError> {
+    for secret in &new.policy.secrets {
         let Origin::Given {
             private_key: Some(key_name),
             ..
@@ -178,7 +233,7 @@ fn attach_given_keys(policy: &Policy, values: &mut Values) -> Result<(), PutPoli
         else {
             continue;
         };
-        let key = match values.get(key_name) {
+        let key = match values.get(key_name).or_else(|| borrowed.get(key_name)) {
             // the certificate keeps its own copy, so that it renders without its neighbour
             Some(SecretValue::PrivateKey(key)) => key.duplicate(),
             _ => {
@@ -214,7 +269,8 @@ fn survives(before: &SecretSpec, after: &SecretSpec) -> bool {
     };
     match (before, after) {
         (Generation::Ascii { .. }, Generation::Ascii { .. })
-        | (Generation::Binary { .. }, Generation::Binary { .. }) => before == after,
+        | (Generation::Binary { .. }, Generation::Binary { .. })
+        | (Generation::PgpKey, Generation::PgpKey) => before == after,
         (
             Generation::PrivateKey { migrate: true, .. },
             Generation::PrivateKey { migrate: true, .. },
@@ -230,12 +286,5 @@ const fn algorithm(key_type: KeyType) -> KeyAlgorithm {
         KeyType::Ed25519 => KeyAlgorithm::Ed25519,
         KeyType::Rsa2048 => KeyAlgorithm::Rsa2048,
         KeyType::Rsa3072 => KeyAlgorithm::Rsa3072,
-    }
-}
-
-const fn endpoint_use(endpoint: Endpoint) -> EndpointUse {
-    match endpoint {
-        Endpoint::Server => EndpointUse::Server,
-        Endpoint::Client => EndpointUse::Client,
     }
 }

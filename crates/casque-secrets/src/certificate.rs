@@ -51,7 +51,10 @@ impl CertificateChain {
         let renewals = self.certificates.iter().map(|der| {
             let certificate = Certificate::from_der(der).ok()?;
             let validity = certificate.tbs_certificate().validity();
-            Some(renewal_of(seconds(validity.not_before), seconds(validity.not_after)))
+            Some(renewal_of(
+                seconds(validity.not_before),
+                seconds(validity.not_after),
+            ))
         });
         let renewals: Option<Vec<Option<Timestamp>>> = renewals.collect();
         renewals?.into_iter().flatten().min()

@@ -21,7 +21,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::casque::LoadedPolicy;
 use crate::{Casque, Ports, ResolveError, Store as _, StoreError, TokenPurpose, TokenSource as _};
 
-pub(crate) use stored::renewal_of;
+pub(crate) use import::Importer;
 
 /// For whom, when and how deep values are resolved.
 #[derive(Clone, Copy, Debug)]
@@ -165,9 +165,7 @@ impl<P: Ports> Casque<P> {
                     self.stored_value(loaded, secret, stored, context).await
                 }
                 Origin::AadToken(credential) => self.workload_token(credential, context.now).await,
-                Origin::KeyVault(import) => {
-                    self.vault_value(loaded, secret, import, context).await
-                }
+                Origin::KeyVault(import) => self.vault_value(loaded, secret, import, context).await,
                 Origin::Import(import) => {
                     self.imported_value(loaded, secret, import, context).await
                 }
@@ -200,7 +198,11 @@ impl<P: Ports> Casque<P> {
     ) -> Result<Secret, ResolveError> {
         let name = &placeholder.secret;
         let value = self.value_named(loaded, name, context).await?;
-        Ok(render(&value.value, placeholder.format, placeholder.encoding)?)
+        Ok(render(
+            &value.value,
+            placeholder.format,
+            placeholder.encoding,
+        )?)
     }
 
     async fn workload_token(

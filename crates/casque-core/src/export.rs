@@ -1,0 +1,71 @@
+//! Values that policies here export to policies of another CAS.
+
+use casque_types::{KeyHash, Secret};
+
+use crate::resolve::{Context, Importer};
+use crate::{
+    AuditAction, AuditEvent, Casque, Clock as _, ExportRequest, Ports, ReadValueError,
+    ResolveError, Store as _,
+};
+
+impl<P: Ports> Casque<P> {
+    /// The value that a policy here exports to a policy of the CAS whose identity key is `caller`, as
+    /// `casque_secrets` writes stored values. That CAS is believed which of its policies asks: who exports to
+    /// a CAS by its key trusts that CAS.
+    ///
+    /// # Errors
+    /// [`ReadValueError`]: absent or not exported to it, not told apart; or the value cannot be had.
+    pub async fn export_value(
+        &self,
+        request: &ExportRequest,
+        caller: &KeyHash,
+    ) -> Result<Secret, ReadValueError> {
+        let now = self.ports.clock().now();
+        let import = casque_policy::Import {
+            session: request.session.clone(),
+            hash: request.session_hash,
+            secret: request.secret.clone(),
+            cas: None,
+        };
+        let importer = Importer {
+            policy: &request.importer,
+            hash: &request.importer_hash,
+            cas: Some(caller),
+        };
+        let context = Context::at(now);
+        let found = self.exporter(&import, context).await;
+        let (exporter, name) = found.map_err(|cause| fault(request, cause))?;
+        let value = self
+            .exported_value(&exporter, &name, importer, context)
+            .await
+            .map_err(|cause| fault(request, cause))?;
+        let event = AuditEvent {
+            at: now,
+            action: AuditAction::ValueExported,
+            subject: exporter.policy.name.to_string(),
+            policy: exporter.hash,
+            caller: Some(*caller),
+            facts: vec![
+                ("secret", name.to_string()),
+                ("importer", request.importer.to_string()),
+            ],
+        };
+        self.ports.store().append_audit(event).await?;
+        Ok(value.value.to_stored())
+    }
+}
+
+fn fault(request: &ExportRequest, cause: ResolveError) -> ReadValueError {
+    match cause {
+        ResolveError::NotExported { .. } | ResolveError::OtherVersion { .. } => {
+            ReadValueError::Absent {
+                name: request.session.clone(),
+            }
+        }
+        ResolveError::Store(error) => ReadValueError::Store(error),
+        cause => ReadValueError::Secret {
+            secret: request.secret.clone(),
+            cause,
+        },
+    }
+}

@@ -1,0 +1,203 @@
+//! Second factors of a release (spec/policy-language.md section 9): one-time passwords and the service access
+//! token.
+//!
+//! A one-time password is looked at before the decision and spent after it, so that an attempt that is denied
+//! for another reason burns none. It is spent in the store, once for all replicas. Six digits can be guessed:
+//! after [`MOST_WRONG_CODES`] wrong ones for a service within one time step, this process takes none for it
+//! until the step is over. What it must remember for that is bounded.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode};
+use casque_secrets::{
+    OtpCode, OtpSecret, OtpStep, ProofSide, access_token_proof, is_access_token_proof,
+};
+use casque_types::{ConfigId, Digest, Secret, Timestamp};
+
+use crate::casque::LoadedPolicy;
+use crate::resolve::Context;
+use crate::{AttestError, Casque, Once, Ports, ResolveError, Spending, Store as _};
+
+/// The second factors that an attester brings.
+#[derive(Debug, Default)]
+pub struct SecondFactors {
+    /// The one-time password.
+    pub one_time_password: Option<OtpCode>,
+    /// The proof that it knows the service access token.
+    pub access_token_proof: Option<[u8; 32]>,
+}
+
+/// Second factors, looked at.
+pub(crate) struct Judged {
+    pub(crate) factors: Factors,
+    /// The time step of the one-time password, to be spent.
+    pub(crate) step: Option<OtpStep>,
+    /// The server's own proof that it knows the service access token.
+    pub(crate) proof: Option<[u8; 32]>,
+}
+
+/// The wrong one-time passwords of a while.
+#[derive(Default)]
+pub(crate) struct WrongCodes(Mutex<HashMap<ConfigId, (u64, u32)>>);
+
+impl WrongCodes {
+    fn is_blocked(&self, config: &ConfigId, step: u64) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = counts.get(config);
+        found.is_some_and(|(at, count)| *at == step && *count >= MOST_WRONG_CODES)
+    }
+
+    fn count(&self, config: &ConfigId, step: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= MOST_REMEMBERED {
+            counts.retain(|_, (at, _)| *at == step);
+        }
+        if counts.len() >= MOST_REMEMBERED && !counts.contains_key(config) {
+            return;
+        }
+        let entry = counts.entry(config.clone()).or_insert((step, 0));
+        *entry = match *entry {
+            (at, count) if at == step => (step, count.saturating_add(1)),
+            _ => (step, 1),
+        };
+    }
+}
+
+impl<P: Ports> Casque<P> {
+    /// Looks at the second factors that a service demands.
+    pub(crate) async fn judge_factors(
+        &self,
+        loaded: &LoadedPolicy,
+        config: &ConfigId,
+        demands: &Demands<'_>,
+        brought: &SecondFactors,
+        binding: &Digest<32>,
+        context: Context<'_>,
+    ) -> Result<Judged, AttestError> {
+        let fault = |what: &'static str| {
+            move |cause| AttestError::Factor {
+                config: config.clone(),
+                what,
+                cause,
+            }
+        };
+        let mut judged = Judged {
+            factors: Factors::default(),
+            step: None,
+            proof: None,
+        };
+        if let Some(template) = demands.one_time_password() {
+            let secret = self.filled(loaded, template, context).await;
+            let secret = secret.map_err(fault("one_time_password_shared_secret"))?;
+            let code = brought.one_time_password.as_ref();
+            judged.step = self.judge_code(config, &secret, code, context.now)?;
+            judged.factors.one_time_password = outcome(code.is_some(), judged.step.is_some());
+        }
+        if let Some(template) = demands.service_access_token() {
+            let token = self.filled(loaded, template, context).await;
+            let token = token.map_err(fault("service_access_token"))?;
+            let is_right = brought
+                .access_token_proof
+                .as_ref()
+                .map(|proof| is_access_token_proof(proof, &token, ProofSide::Attester, binding));
+            judged.factors.service_access_token =
+                outcome(is_right.is_some(), is_right == Some(true));
+            judged.proof = Some(access_token_proof(&token, ProofSide::Server, binding));
+        }
+        Ok(judged)
+    }
+
+    fn judge_code(
+        &self,
+        config: &ConfigId,
+        secret: &Secret,
+        code: Option<&OtpCode>,
+        now: Timestamp,
+    ) -> Result<Option<OtpStep>, AttestError> {
+        let secret = OtpSecret::parse(secret).map_err(|cause| AttestError::Factor {
+            config: config.clone(),
+            what: "one_time_password_shared_secret",
+            cause: ResolveError::Otp(cause),
+        })?;
+        let Some(code) = code else {
+            return Ok(None);
+        };
+        let present = now.as_unix_s() / STEP_S;
+        if self.wrong_codes.is_blocked(config, present) {
+            return Err(self.refused(config, blocked()));
+        }
+        let step = secret.verify(code, now);
+        if step.is_none() {
+            self.wrong_codes.count(config, present);
+        }
+        Ok(step)
+    }
+
+    /// Spends the one-time password of a release that was granted.
+    pub(crate) async fn spend(
+        &self,
+        config: &ConfigId,
+        step: Option<OtpStep>,
+        now: Timestamp,
+    ) -> Result<(), AttestError> {
+        let Some(step) = step else {
+            return Ok(());
+        };
+        // Names are long, and what the store remembers is bounded: their digest names them as well.
+        let digest = casque_types::sha256(config.to_string().as_bytes());
+        let what = format!("otp {digest} {}", step.0);
+        let until = step.forgotten_at();
+        let once = Once::new(what, until).map_err(|_| self.refused(config, used()))?;
+        match self.ports.store().spend(once, now, None).await? {
+            Spending::Fresh => Ok(()),
+            Spending::Spent => Err(self.refused(config, used())),
+        }
+    }
+
+    fn refused(&self, config: &ConfigId, reason: Reason) -> AttestError {
+        AttestError::Denied {
+            config: config.clone(),
+            denial: Denial {
+                reasons: vec![reason],
+            },
+            expected_is_public: true,
+        }
+    }
+}
+
+const fn outcome(is_there: bool, is_right: bool) -> FactorOutcome {
+    match (is_there, is_right) {
+        (false, _) => FactorOutcome::Absent,
+        (true, false) => FactorOutcome::Wrong,
+        (true, true) => FactorOutcome::Right,
+    }
+}
+
+fn used() -> Reason {
+    Reason {
+        code: ReasonCode::OtpUsed,
+        path: OTP_PATH.to_owned(),
+        expected: "a one-time password that was not used before".to_owned(),
+        found: "one that was already used within this time-step".to_owned(),
+        hint: "wait for the next one, at most 30 s".to_owned(),
+    }
+}
+
+fn blocked() -> Reason {
+    Reason {
+        code: ReasonCode::OtpBlocked,
+        path: OTP_PATH.to_owned(),
+        expected: format!("at most {MOST_WRONG_CODES} wrong one-time passwords in 30 s"),
+        found: "more".to_owned(),
+        hint: "wait for the next time-step; if nobody here mistypes, somebody guesses".to_owned(),
+    }
+}
+
+const OTP_PATH: &str = "security.attestation.one_time_password_shared_secret";
+/// RFC 6238 section 4.1.
+const STEP_S: u64 = 30;
+/// With three steps that count, a guesser needs ten days on average for one hit.
+const MOST_WRONG_CODES: u32 = 10;
+/// How many services are watched for guessers at once.
+const MOST_REMEMBERED: usize = 4096;
