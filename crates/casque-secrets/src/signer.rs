@@ -16,7 +16,8 @@
 //! ```
 //!
 //! Both texts of one key are one [`SignerKey`]. What is signed stands in `upload.rs`. A signature says who
-//! wrote a session, never when: nothing here keeps anyone from showing an old one again.
+//! wrote a session, never when: nothing here keeps anyone from showing an old one again. Of Ed25519 any 32
+//! bytes are taken as a key: who names a point of small order, which no tool makes, names everybody.
 
 use std::fmt;
 use std::str::FromStr;

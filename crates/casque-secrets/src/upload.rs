@@ -38,7 +38,7 @@ use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use casque_types::{Digest, DigestParseError, Rng, RngError, Secret, sha256};
-use hpke::aead::{AeadTag, AesGcm256};
+use hpke::aead::{AeadCtxS, AeadTag, AesGcm256};
 use hpke::inout::InOutBuf;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
@@ -207,30 +207,52 @@ pub fn encrypt_session(
     if found_bytes > MAX_SESSION_BYTES {
         return Err(EncryptSessionError::TooLong { found_bytes });
     }
-    let key = <X25519HkdfSha256 as hpke::Kem>::PublicKey::from_bytes(public.as_bytes())
-        .map_err(|_| EncryptSessionError::Key)?;
-    let mut seed = EncapsulationSeed::<SEED_BYTES>::filled_by(rng)?;
-    let (encapsulated, mut context) = hpke::setup_sender_with_rng::<
-        AesGcm256,
-        HkdfSha256,
-        X25519HkdfSha256,
-    >(&OpModeS::Base, &key, SESSION_LABEL, &mut seed)
-    .map_err(|_| EncryptSessionError::Key)?;
-    if seed.is_overdrawn() {
-        return Err(EncryptSessionError::Provider);
-    }
+    let mut sender = sender_to(public, rng)?;
     let size = found_bytes.saturating_add(AROUND_BYTES);
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));
-    bytes.extend_from_slice(&encapsulated.to_bytes());
+    bytes.extend_from_slice(&sender.encapsulated);
     // Exposed to be encrypted in place.
     bytes.extend_from_slice(text.expose());
-    let plaintext = bytes.get_mut(KEY_BYTES..).unwrap_or_default();
-    let tag = context
+    let plaintext = bytes
+        .get_mut(KEY_BYTES..)
+        .ok_or(EncryptSessionError::Provider)?;
+    let tag = sender
+        .context
         .seal_inout_detached(InOutBuf::from(plaintext), NO_ADDITIONAL_DATA)
         .map_err(|_| EncryptSessionError::Provider)?;
     bytes.extend_from_slice(&tag.to_bytes());
     // What was plaintext is ciphertext now, and may leave its wiped buffer.
     Ok(std::mem::take(&mut *bytes))
+}
+
+/// One encapsulation.
+struct Sender {
+    encapsulated: [u8; KEY_BYTES],
+    /// Seals with what is inside the encapsulated key.
+    context: AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>,
+}
+
+fn sender_to(
+    public: &SessionEncryptionPublicKey,
+    rng: &dyn Rng,
+) -> Result<Sender, EncryptSessionError> {
+    let key = <X25519HkdfSha256 as hpke::Kem>::PublicKey::from_bytes(public.as_bytes())
+        .map_err(|_| EncryptSessionError::Key)?;
+    let mut seed = EncapsulationSeed::<SEED_BYTES>::filled_by(rng)?;
+    let (encapsulated, context) = hpke::setup_sender_with_rng::<_, _, X25519HkdfSha256>(
+        &OpModeS::Base,
+        &key,
+        SESSION_LABEL,
+        &mut seed,
+    )
+    .map_err(|_| EncryptSessionError::Key)?;
+    if seed.is_overdrawn() {
+        return Err(EncryptSessionError::Provider);
+    }
+    Ok(Sender {
+        encapsulated: encapsulated.to_bytes().into(),
+        context,
+    })
 }
 
 /// Decrypts what [`encrypt_session`] made; what comes out is UTF-8 text.
