@@ -20,7 +20,7 @@ pub use ports::TestPorts;
 pub use rng::CountingRng;
 pub use store::{MemStore, StoreFault, StoreOperation};
 pub use tokens::{FakeTokens, TokenCall};
-pub use vaults::{FakeVaults, VaultCall};
+pub use vaults::{FakeVaults, VaultAction, VaultCall};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -78,7 +78,7 @@ fn attest_release_is_on_record_with_who_proved_what() {
     assert!(fact("identity").1.contains(&measurement));
     assert_eq!(
         fact("vault-secret").1,
-        "https://my-vault/secrets/db-password/1"
+        "https://my-vault/secrets/db-password/00000000000000000000000000000001"
     );
     let told = format!("{:?}", event.facts);
     assert!(!told.contains("correct horse") && !told.contains("s3cret"));

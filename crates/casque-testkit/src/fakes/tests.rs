@@ -2,12 +2,13 @@
 
 use assert_matches::assert_matches;
 use casque_core::{
-    AuditAction, AuditEvent, Clock as _, KeepError, KeptRevision, MaaSource as _, NewPolicy, Once,
-    PolicyRecord, PutError, SourceKind, Spending, Store as _, StoreError, TokenPurpose,
-    TokenSource as _, VaultSource as _,
+    AccessToken, AuditAction, AuditEvent, Clock as _, KeepError, KeptRevision, MaaSource as _,
+    NewPolicy, Once, PolicyRecord, PutError, SourceKind, Spending, Store as _, StoreError,
+    TokenPurpose, TokenSource as _, VaultSource as _,
 };
 use casque_types::{
     ClientProof, EntraCredential, KeyHash, PolicyHash, Rng as _, Seconds, Secret, Timestamp,
+    VaultAddress,
 };
 use pollster::block_on;
 
@@ -202,24 +203,85 @@ fn rng_calls_differ_and_runs_do_not() {
     assert!(draw(&rng).is_err());
 }
 
-#[test]
-fn vaults_absent_vault_and_absent_secret_are_told_apart() {
-    let (tokens, vaults) = (FakeTokens::default(), FakeVaults::default());
+/// A vault that is not there yet, and a token for it.
+fn vault_and_token() -> (VaultAddress, Arc<AccessToken>) {
     let credential = EntraCredential {
         tenant: "contoso.com".parse().unwrap(),
         client: "3f2c210e-83b4-4217-9eee-4f747d8aeeb3".parse().unwrap(),
         proof: ClientProof::Secret(Secret::copied_from(b"s")),
     };
     let vault = "my-vault".parse().unwrap();
+    let tokens = FakeTokens::default();
     let token = block_on(tokens.token(&credential, TokenPurpose::Vault(&vault), NOW)).unwrap();
-    let read = |name: &str| block_on(vaults.secret(&vault, &name.parse().unwrap(), &token, NOW));
+    assert_eq!(tokens.calls.made()[0].vault.as_ref(), Some(&vault));
+    (vault, token)
+}
+
+#[test]
+fn vaults_absent_vault_and_absent_secret_are_told_apart() {
+    let ((vault, token), vaults) = (vault_and_token(), FakeVaults::default());
+    let name = |name: &str| name.parse().unwrap();
+    let read = |n: &str| block_on(vaults.secret(&vault, &name(n), None, &token, NOW));
     assert_eq!(read("db").unwrap_err().code, "vault-name-unresolved");
-    vaults.put(&vault, &"db".parse().unwrap(), "value", Some("text/plain"));
+    vaults.put(&vault, &name("db"), "value", Some("text/plain"));
     assert_eq!(read("other").unwrap_err().code, "vault-secret-not-found");
     assert_eq!(read("db").unwrap().value.expose(), b"value");
-    let expected = "token of 3f2c210e-83b4-4217-9eee-4f747d8aeeb3 for my-vault";
-    assert_eq!(vaults.calls.made()[2].token, expected);
-    assert_eq!(tokens.calls.made()[0].vault, Some(vault));
+    let expected = VaultCall {
+        vault: vault.clone(),
+        name: name("db"),
+        action: VaultAction::Read(None),
+        token: "token of 3f2c210e-83b4-4217-9eee-4f747d8aeeb3 for my-vault".to_owned(),
+    };
+    assert_eq!(vaults.calls.made()[2], expected);
+}
+
+#[test]
+fn vaults_each_version_is_read_by_its_id() {
+    let ((vault, token), vaults) = (vault_and_token(), FakeVaults::default());
+    let name = "db".parse().unwrap();
+    let first = vaults.put(&vault, &name, "one", None);
+    let second = vaults.put(&vault, &name, "two", None);
+    let read = |version: Option<&str>| block_on(vaults.secret(&vault, &name, version, &token, NOW));
+    assert_eq!(read(None).unwrap().value.expose(), b"two");
+    assert_eq!(read(Some(&second)).unwrap().value.expose(), b"two");
+    let old = read(Some(&first)).unwrap();
+    assert_eq!(old.value.expose(), b"one");
+    assert_eq!(old.id, format!("https://my-vault/secrets/db/{first}"));
+    let absent = read(Some("00000000000000000000000000000003")).unwrap_err();
+    assert_eq!(absent.code, "vault-secret-not-found");
+    let asked = VaultAction::Read(Some(first));
+    assert_eq!(vaults.calls.made()[2].action, asked);
+}
+
+#[test]
+fn vaults_value_that_was_set_is_the_current_version() {
+    let ((vault, token), vaults) = (vault_and_token(), FakeVaults::default());
+    let name = "kept".parse().unwrap();
+    let set = |value: &[u8]| {
+        let value = Secret::copied_from(value);
+        block_on(vaults.set_secret(&vault, &name, &value, &token, NOW))
+    };
+    assert_eq!(set(b"one").unwrap_err().code, "vault-name-unresolved");
+    vaults.open(&vault);
+    vaults
+        .calls
+        .fail_once(failure(SourceKind::KeyVault, "vault-throttled"));
+    assert_eq!(set(b"one").unwrap_err().code, "vault-throttled");
+    assert_eq!(vaults.versions(&vault, &name), 0);
+    set(b"one").unwrap();
+    let id = set(b"two").unwrap();
+    assert_eq!(vaults.versions(&vault, &name), 2);
+    let read = || block_on(vaults.secret(&vault, &name, None, &token, NOW));
+    let found = read().unwrap();
+    assert_eq!((found.value.expose(), found.id), (&b"two"[..], id));
+    assert_eq!(set(&[0xff]).unwrap_err().code, "vault-value-not-text");
+    let longest = [b'x'; 25_000];
+    set(&longest).unwrap();
+    let longer = [&longest[..], b"x"].concat();
+    assert_eq!(set(&longer).unwrap_err().code, "vault-value-too-large");
+    assert_eq!(vaults.calls.made()[0].action, VaultAction::Set);
+    vaults.remove(&vault, &name);
+    assert_eq!(read().unwrap_err().code, "vault-secret-not-found");
 }
 
 #[test]
