@@ -5,7 +5,9 @@ use std::sync::Arc;
 use casque_core::Ports;
 use casque_types::Timestamp;
 
-use super::{CountingRng, FakeEndorsements, FakeMaa, FakeTokens, FakeVaults, MemStore, MockClock};
+use super::{
+    CountingRng, FakeEndorsements, FakeMaa, FakeRemote, FakeTokens, FakeVaults, MemStore, MockClock,
+};
 use crate::maa::SoftwareMaa;
 use crate::sgx::SoftwareTee;
 
@@ -26,6 +28,8 @@ pub struct TestPorts {
     pub maa: FakeMaa,
     /// Intel.
     pub endorsements: FakeEndorsements,
+    /// Other CASes.
+    pub remote: FakeRemote,
 }
 
 impl TestPorts {
@@ -40,6 +44,7 @@ impl TestPorts {
             vaults: FakeVaults::default(),
             maa: FakeMaa::new(maa, Arc::clone(&tee)),
             endorsements: FakeEndorsements::new(tee),
+            remote: FakeRemote::default(),
         }
     }
 }
@@ -52,6 +57,7 @@ impl Ports for TestPorts {
     type Vaults = FakeVaults;
     type Maa = FakeMaa;
     type Endorsements = FakeEndorsements;
+    type Remote = FakeRemote;
 
     fn store(&self) -> &MemStore {
         &self.store
@@ -73,5 +79,8 @@ impl Ports for TestPorts {
     }
     fn endorsements(&self) -> &FakeEndorsements {
         &self.endorsements
+    }
+    fn remote(&self) -> &FakeRemote {
+        &self.remote
     }
 }

@@ -2,9 +2,9 @@
 
 use assert_matches::assert_matches;
 use casque_core::{
-    AccessToken, AuditAction, AuditEvent, Clock as _, KeepError, KeptRevision, MaaSource as _,
-    NewPolicy, Once, PolicyRecord, PutError, SourceKind, Spending, Store as _, StoreError,
-    TokenPurpose, TokenSource as _, VaultSource as _,
+    AccessToken, AuditAction, AuditEvent, Clock as _, ExportRequest, KeepError, KeptRevision,
+    MaaSource as _, NewPolicy, Once, PolicyRecord, PutError, RemoteSource as _, SourceKind,
+    Spending, Store as _, StoreError, TokenPurpose, TokenSource as _, VaultSource as _,
 };
 use casque_types::{
     ClientProof, EntraCredential, KeyHash, PolicyHash, Rng as _, Seconds, Secret, Timestamp,
@@ -282,6 +282,66 @@ fn vaults_value_that_was_set_is_the_current_version() {
     assert_eq!(vaults.calls.made()[0].action, VaultAction::Set);
     vaults.remove(&vault, &name);
     assert_eq!(read().unwrap_err().code, "vault-secret-not-found");
+}
+
+#[test]
+fn remote_answers_each_request_of_its_own_address_and_key() {
+    let remote = FakeRemote::default();
+    let (key, request) = (KeyHash::from([3; 32]), export_request("db"));
+    let ask = |address: &str, key: &KeyHash, request: &ExportRequest| {
+        let answer = block_on(remote.exported(address, key, request, NOW));
+        answer.map_err(|failure| failure.code)
+    };
+    let ours = || ask("cas.example:8081", &key, &request);
+    assert_eq!(ours().unwrap_err(), "remote-unreachable");
+    remote.export(
+        "cas.example:8081",
+        key,
+        request.clone(),
+        Secret::copied_from(b"old"),
+    );
+    remote.export(
+        "cas.example:8081",
+        key,
+        request.clone(),
+        Secret::copied_from(b"v"),
+    );
+    assert_eq!(ours().unwrap().expose(), b"v");
+    let elsewhere = ask("other.example", &key, &request);
+    assert_eq!(elsewhere.unwrap_err(), "remote-unreachable");
+    let other_key = ask("cas.example:8081", &KeyHash::from([4; 32]), &request);
+    assert_eq!(other_key.unwrap_err(), "remote-other-key");
+    let other = ask("cas.example:8081", &key, &export_request("other"));
+    assert_eq!(other.unwrap_err(), "remote-not-exported");
+    remote
+        .calls
+        .fail_once(failure(SourceKind::Remote, "remote-timeout"));
+    assert_eq!(ours().unwrap_err(), "remote-timeout");
+    remote.export(
+        "cas.example:8081",
+        key,
+        export_request("b"),
+        Secret::copied_from(b"b"),
+    );
+    remote.withdraw("cas.example:8081", &request);
+    assert_eq!(ours().unwrap_err(), "remote-not-exported");
+    let call = RemoteCall {
+        address: "cas.example:8081".to_owned(),
+        server: key,
+        request: request.clone(),
+    };
+    let made = remote.calls.made();
+    assert_eq!((made.len(), &made[6]), (7, &call));
+}
+
+fn export_request(secret: &str) -> ExportRequest {
+    ExportRequest {
+        session: "there".parse().unwrap(),
+        session_hash: None,
+        secret: secret.parse().unwrap(),
+        importer: "app".parse().unwrap(),
+        importer_hash: hash(1),
+    }
 }
 
 #[test]
