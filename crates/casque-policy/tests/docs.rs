@@ -91,5 +91,5 @@ fn aks_example_is_judged_by_its_attestation_service() {
         url,
         min_rsa_bits: 2048,
     };
-    assert_eq!(policy.security.mode, expected);
+    assert_eq!(policy.security.stated().unwrap().mode, expected);
 }

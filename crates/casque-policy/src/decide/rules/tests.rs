@@ -1,29 +1,68 @@
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use casque_types::{MrEnclave, MrSigner, ServiceName};
+use casque_types::{MrEnclave, MrSigner};
 use proptest::prelude::*;
 
 use super::*;
-use crate::SvnRule;
+use crate::{Part, Platform, Position, SvnRule, Template};
 
-const TEXT: &str = "name: ns/app
-version: '0.3'
-services:
-  - name: web
-    attestation:
-      - mrenclave: ['0101010101010101010101010101010101010101010101010101010101010101']
-        signer:
-          mrsigner: '0202020202020202020202020202020202020202020202020202020202020202'
-          isvprodid: 7
-          isvsvn_min: 3
-          isvsvn_max: 5
-";
-
-fn policy() -> Policy {
-    Policy::parse(TEXT).unwrap().policy
+/// What a service demands, to be bent.
+#[derive(Clone, Debug)]
+struct Case {
+    security: Security,
+    entries: Vec<AttestationEntry>,
+    platforms: Vec<Platform>,
+    one_time_password: bool,
 }
 
-fn maa_policy() -> Policy {
+impl Case {
+    /// Runs `judge` over the demands.
+    fn with<T>(&self, judge: impl FnOnce(&Demands<'_>) -> T) -> T {
+        let (policy, service) = ("ns/app".parse().unwrap(), "web".parse().unwrap());
+        judge(&Demands {
+            policy: &policy,
+            service: &service,
+            security: Cow::Borrowed(&self.security),
+            entries: Cow::Borrowed(&self.entries),
+            platforms: Cow::Borrowed(&self.platforms),
+            one_time_password: self.one_time_password.then(some_text),
+        })
+    }
+}
+
+fn some_text() -> Template {
+    Template {
+        parts: vec![Part::Text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned())],
+    }
+}
+
+fn entry(measured: Vec<MrEnclave>, signer: Option<SignerRule>) -> AttestationEntry {
+    AttestationEntry {
+        mr_enclaves: measured,
+        signer,
+        position: Position { line: 1, column: 1 },
+    }
+}
+
+fn policy() -> Case {
+    let signer = SignerRule {
+        mr_signer: MrSigner::from([2; 32]),
+        product_id: 7,
+        svn: SvnRule {
+            least: 3,
+            greatest: 5,
+        },
+    };
+    Case {
+        security: Security::default(),
+        entries: vec![entry(vec![MrEnclave::from([1; 32])], Some(signer))],
+        platforms: Vec::new(),
+        one_time_password: false,
+    }
+}
+
+fn maa_policy() -> Case {
     let mut policy = policy();
     policy.security.mode = Mode::Maa {
         url: "https://a.attest.azure.net".parse().unwrap(),
@@ -59,28 +98,23 @@ fn maa(url: &str) -> Verifier {
     }
 }
 
-fn service(policy: &Policy) -> &Service {
-    let name: ServiceName = "web".parse().unwrap();
-    policy.service(&name).unwrap()
-}
-
-fn reasons(policy: &Policy, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<Reason> {
+fn reasons(case: &Case, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<Reason> {
     let identity = Identity::Sgx(identity.clone());
     let proof = Proof {
         identity: &identity,
         tcb,
         verifier: by,
     };
-    judge(policy, service(policy), &proof)
+    case.with(|demands| judge(demands, &proof))
 }
 
-fn codes(policy: &Policy, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<&'static str> {
+fn codes(policy: &Case, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<&'static str> {
     let reasons = reasons(policy, identity, tcb, by);
     reasons.iter().map(|reason| reason.code.as_str()).collect()
 }
 
 /// What is denied of an identity on an up-to-date platform.
-fn of_identity(policy: &Policy, identity: &SgxIdentity) -> Vec<&'static str> {
+fn of_identity(policy: &Case, identity: &SgxIdentity) -> Vec<&'static str> {
     let tcb = tcb(TcbStatus::UpToDate, &[]);
     codes(policy, identity, &tcb, &Verifier::Casque)
 }
@@ -165,29 +199,24 @@ fn judge_every_failed_rule_is_told_with_its_path() {
 #[test]
 fn judge_any_entry_is_enough() {
     let mut policy = policy();
-    policy.services[0].attestation.insert(
-        0,
-        AttestationEntry {
-            mr_enclaves: vec![MrEnclave::from([9; 32])],
-            signer: None,
-            position: crate::Position { line: 1, column: 1 },
-        },
-    );
+    policy
+        .entries
+        .insert(0, entry(vec![MrEnclave::from([9; 32])], None));
     assert!(of_identity(&policy, &identity()).is_empty());
 }
 
 #[test]
 fn judge_service_without_entries_grants_nobody() {
     let mut policy = policy();
-    policy.services[0].attestation.clear();
+    policy.entries.clear();
     assert_eq!(of_identity(&policy, &identity()), ["attestation-missing"]);
 }
 
 #[test]
 fn judge_entry_that_demands_nothing_grants_nobody() {
     let mut policy = policy();
-    policy.services[0].attestation[0].mr_enclaves.clear();
-    policy.services[0].attestation[0].signer = None;
+    policy.entries[0].mr_enclaves.clear();
+    policy.entries[0].signer = None;
     assert_eq!(of_identity(&policy, &identity()), ["measurement-mismatch"]);
 }
 
@@ -205,7 +234,7 @@ fn judge_tolerated_debug_enclave_is_granted() {
 #[test]
 fn judge_other_verifier_than_demanded_is_denied() {
     let up_to_date = tcb(TcbStatus::UpToDate, &[]);
-    let told = |policy: &Policy, by: &Verifier| codes(policy, &identity(), &up_to_date, by);
+    let told = |policy: &Case, by: &Verifier| codes(policy, &identity(), &up_to_date, by);
     let (ours, other) = (
         maa("https://a.attest.azure.net"),
         maa("https://b.attest.azure.net"),
@@ -239,7 +268,7 @@ fn judge_mode_none_grants_without_evidence() {
         tcb: &Tcb::unknown(),
         verifier: &Verifier::Nobody,
     };
-    assert_eq!(judge(&policy, service(&policy), &proof), []);
+    assert_eq!(policy.with(|demands| judge(demands, &proof)), []);
 }
 
 #[test]
@@ -250,7 +279,7 @@ fn judge_evidence_without_enclave_is_denied() {
         tcb: &tcb(TcbStatus::UpToDate, &[]),
         verifier: &Verifier::Casque,
     };
-    let reasons = judge(&policy, service(&policy), &proof);
+    let reasons = policy.with(|demands| judge(demands, &proof));
     assert_eq!(reasons[0].code, ReasonCode::IdentityMismatch);
     assert_eq!(reasons.len(), 1);
 }
@@ -369,12 +398,12 @@ prop_compose! {
         ignored in proptest::sample::subsequence(&ADVISORIES, 0..=5),
         measured in proptest::option::of(1_u8..3),
         signer in proptest::option::of((1_u8..3, 6_u16..8, 2_u16..5, 3_u16..7)),
-    ) -> Policy {
+    ) -> Case {
         let mut policy = if maa_mode { maa_policy() } else { policy() };
         policy.security.tolerate = tolerate.into_iter().collect::<BTreeSet<_>>();
         let ignored = tcb(TcbStatus::UpToDate, &ignored).advisories.into_iter().collect();
         policy.security.ignore_advisories = IgnoredAdvisories::Listed(ignored);
-        let entry = &mut policy.services[0].attestation[0];
+        let entry = &mut policy.entries[0];
         entry.mr_enclaves = measured.map(|byte| MrEnclave::from([byte; 32])).into_iter().collect();
         entry.signer = signer.map(|(byte, product_id, least, greatest)| SignerRule {
             mr_signer: MrSigner::from([byte; 32]),
@@ -409,14 +438,9 @@ prop_compose! {
 }
 
 /// The same policy with a demand less, one at a time.
-fn loosened(policy: &Policy) -> Vec<Policy> {
-    let copy = || {
-        let mut copy = maa_policy();
-        copy.security = policy.security.clone();
-        copy.services[0].attestation = policy.services[0].attestation.clone();
-        copy
-    };
-    let mut looser: Vec<Policy> = TOLERATIONS
+fn loosened(policy: &Case) -> Vec<Case> {
+    let copy = || policy.clone();
+    let mut looser: Vec<Case> = TOLERATIONS
         .iter()
         .map(|toleration| {
             let mut policy = copy();
@@ -427,17 +451,14 @@ fn loosened(policy: &Policy) -> Vec<Policy> {
     let mut all_ignored = copy();
     all_ignored.security.ignore_advisories = IgnoredAdvisories::All;
     let mut entry_more = copy();
-    let entry = AttestationEntry {
-        mr_enclaves: vec![MrEnclave::from([1; 32])],
-        signer: None,
-        position: crate::Position { line: 1, column: 1 },
-    };
-    entry_more.services[0].attestation.push(entry);
+    entry_more
+        .entries
+        .push(entry(vec![MrEnclave::from([1; 32])], None));
     looser.extend([all_ignored, entry_more]);
-    let entry = &policy.services[0].attestation[0];
+    let entry = &policy.entries[0];
     if let Some(signer) = &entry.signer {
         let mut open = copy();
-        open.services[0].attestation[0].signer = Some(SignerRule {
+        open.entries[0].signer = Some(SignerRule {
             svn: SvnRule {
                 least: 0,
                 greatest: u16::MAX,
@@ -447,9 +468,9 @@ fn loosened(policy: &Policy) -> Vec<Policy> {
         looser.push(open);
         if !entry.mr_enclaves.is_empty() {
             let mut unmeasured = copy();
-            unmeasured.services[0].attestation[0].mr_enclaves.clear();
+            unmeasured.entries[0].mr_enclaves.clear();
             let mut unsigned = copy();
-            unsigned.services[0].attestation[0].signer = None;
+            unsigned.entries[0].signer = None;
             looser.extend([unmeasured, unsigned]);
         }
     }
@@ -462,7 +483,7 @@ proptest! {
         let granted = reasons(&policy, &identity, &tcb, &by).is_empty();
         for looser in loosened(&policy) {
             let still = reasons(&looser, &identity, &tcb, &by).is_empty();
-            prop_assert!(!granted || still, "{:?} {:?}", looser.security, looser.services);
+            prop_assert!(!granted || still, "{:?} {:?}", looser.security, looser.entries);
         }
     }
 
@@ -470,7 +491,7 @@ proptest! {
     #[test]
     fn judge_identity_denies_nothing_that_is_granted(policy in any_policy(), (identity, tcb, by) in any_proof()) {
         let granted = reasons(&policy, &identity, &tcb, &by).is_empty();
-        let screened = judge_identity(&policy, service(&policy), &Identity::Sgx(identity));
+        let screened = policy.with(|demands| judge_identity(demands, &Identity::Sgx(identity)));
         prop_assert!(!granted || screened.is_empty());
     }
 }
