@@ -6,11 +6,18 @@ mod access;
 mod attestation;
 mod azure;
 mod certificates;
+mod host;
 mod images;
+mod jwt;
+mod old;
+mod protection;
 mod references;
+mod secret_config;
 mod secrets;
 mod security;
 mod services;
+mod sharing;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -21,7 +28,7 @@ use crate::fields::{Fields, Keys, not_yet, parse_text};
 use crate::findings::{Findings, quoted};
 use crate::placeholder::OPENING;
 use crate::yaml::{self, Node, Text, Value};
-use crate::{Clause, Diagnostic, KeptIn, LanguageVersion, Policy, Position, Severity, hash, pem};
+use crate::{Clause, Diagnostic, LanguageVersion, Policy, Position, Severity, hash, pem};
 
 /// A policy with what its author should know about it.
 #[derive(Debug)]
@@ -96,8 +103,17 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
     let declarations = secrets::declare(&fields);
     let secrets = secrets::read(&fields, &declarations, findings);
     references::judge(&secrets, &declarations, findings);
+    let volumes = volumes::read(&fields, &declarations, findings);
     let images = images::read(&fields, &declarations, findings);
     let services = services::read(&fields, &security.mode, &declarations, findings);
+    references::judge_templates(
+        &services,
+        &images,
+        &volumes,
+        &secrets,
+        &declarations,
+        findings,
+    );
     Some(Policy {
         name: name?,
         version,
@@ -107,8 +123,8 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
         creator,
         access: Clause::Stated(access),
         security: Clause::Stated(security),
-        volumes: Vec::new(),
-        kept_in: KeptIn::Casque,
+        volumes,
+        kept_in: secret_config::read(&fields, &declarations, findings),
         services,
         images,
         secrets: secrets.into_iter().map(|located| located.spec).collect(),
@@ -247,7 +263,9 @@ const KEYS: Keys = Keys {
         "services",
         "images",
         "secrets",
+        "volumes",
+        "secret_config",
     ],
-    not_yet: &["salt", "namespace_hash", "volumes", "secret_config"],
+    not_yet: &["salt", "namespace_hash"],
     legacy: &["digest", "board_members", "board_policy", "exports"],
 };
