@@ -51,6 +51,7 @@ fn version_of(spki: &[u8]) -> Reply {
             version: "9.9.9".to_owned(),
             server: KeyHash::of_spki(spki).to_string(),
             server_key: wire::B64(spki.to_vec()),
+            session_encryption_key: String::new(),
         },
     )
 }

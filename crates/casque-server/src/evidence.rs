@@ -1,7 +1,7 @@
 //! Evidence from the wire.
 
 use casque_appraise::{Evidence, EvidenceParseError, MaaToken, SgxQuote};
-use casque_core::AttestRequest;
+use casque_core::{AttestRequest, SecondFactors};
 use casque_wire as wire;
 
 /// The kinds that this server appraises, as the challenge lists them.
@@ -17,5 +17,6 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Evidenc
     Ok(AttestRequest {
         runtime_data: raw.runtime_data.0,
         evidence,
+        factors: SecondFactors::default(),
     })
 }

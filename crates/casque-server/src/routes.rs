@@ -11,7 +11,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
 use casque_core::{Blame, Casque, PublicValue, ValueQuery};
-use casque_types::{PolicyHash, PolicyName, SecretKind};
+use casque_policy::Credentials;
+use casque_secrets::SessionEncryptionKey;
+use casque_types::{KeyHash, PolicyHash, PolicyName, SecretKind};
 use casque_wire as wire;
 use serde::{Deserialize, Serialize};
 
@@ -73,12 +75,15 @@ async fn attest(State(routes): Shared, body: Body) -> Response {
 
 async fn version(State(routes): Shared) -> Response {
     let identity = routes.casque.identity();
-    let answer = Ok(wire::Version {
-        name: "casque".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        server: identity.key_hash().to_string(),
-        server_key: wire::B64(identity.spki().to_vec()),
-    });
+    let answer = SessionEncryptionKey::of_identity(identity)
+        .map(|key| wire::Version {
+            name: "casque".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            server: identity.key_hash().to_string(),
+            server_key: wire::B64(identity.spki().to_vec()),
+            session_encryption_key: key.public().to_string(),
+        })
+        .map_err(|error| Refusal::new(Blame::Bug, "no-encryption-key", error.to_string(), None));
     routes.answer("version", Dialect::Casque, StatusCode::OK, answer)
 }
 
@@ -177,7 +182,7 @@ impl Routes {
     ) -> Result<wire::PolicyCreated, Refusal> {
         let body = bounded(body, MOST_POLICY_BYTES).await?;
         let text = std::str::from_utf8(&body).map_err(|error| not_utf8(&body, &error))?;
-        let put = self.casque.put_policy(text, caller.as_ref()).await?;
+        let put = self.casque.put_policy(text, &credentials(caller)).await?;
         tracing::info!(policy_hash = %put.hash, "policy put");
         Ok(wire::PolicyCreated {
             hash: put.hash.to_string(),
@@ -196,7 +201,7 @@ impl Routes {
         let hash = query.hash.map(|hash| policy_hash(&hash)).transpose()?;
         let found = self
             .casque
-            .read_policy(&name, hash.as_ref(), caller.as_ref())
+            .read_policy(&name, hash.as_ref(), &credentials(caller))
             .await?;
         // the reader is permitted to see the whole text
         let session = found.text.expose_text().unwrap_or_default().to_owned();
@@ -295,8 +300,8 @@ fn wire_value(value: &PublicValue) -> wire::Value {
     wire::Value {
         kind: scone_kind(value.kind).to_owned(),
         value: text,
-        expires: None,
-        renew: None,
+        expires: value.expires.map(|at| at.to_string()),
+        renew: value.renew.map(|at| at.to_string()),
     }
 }
 
@@ -310,6 +315,10 @@ const fn scone_kind(kind: SecretKind) -> &'static str {
 
 fn hex_text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn credentials(caller: Option<KeyHash>) -> Credentials {
+    caller.map_or_else(Credentials::default, Credentials::of_tls)
 }
 
 fn policy_name(text: &str) -> Result<PolicyName, Refusal> {

@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 use casque_appraise::{Evidence, MaaToken, SgxQuote, TrustAnchors};
 use casque_core::{
     AttestError, AttestRequest, Casque, ChallengeKey, Limits, PutOutcome, PutPolicyError, Released,
+    SecondFactors,
 };
+use casque_policy::Credentials;
 use casque_secrets::{ConfigurationKey, IdentityKey, open_configuration};
 use casque_types::{
     ConfigId, Configuration, KeyHash, PolicyHash, RuntimeData, SgxIdentity, Timestamp, sha256,
@@ -96,7 +98,19 @@ impl TestWorld {
     /// # Errors
     /// The use case's own.
     pub fn try_put(&self, text: &str) -> Result<PutOutcome, PutPolicyError> {
-        block_on(self.casque.put_policy(text, Some(&self.author)))
+        self.try_put_as(text, &Credentials::of_tls(self.author))
+    }
+
+    /// Has somebody put a policy.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn try_put_as(
+        &self,
+        text: &str,
+        caller: &Credentials,
+    ) -> Result<PutOutcome, PutPolicyError> {
+        block_on(self.casque.put_policy(text, caller))
     }
 
     /// Has the author put a policy that must be accepted; answers its hash.
@@ -169,9 +183,23 @@ impl TestWorld {
     /// # Errors
     /// The use case's own.
     pub fn send(&self, attempt: &Attempt, evidence: Evidence) -> Result<Released, AttestError> {
+        self.send_with(attempt, evidence, SecondFactors::default())
+    }
+
+    /// Sends the attempt's runtime data with this evidence and these second factors.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn send_with(
+        &self,
+        attempt: &Attempt,
+        evidence: Evidence,
+        factors: SecondFactors,
+    ) -> Result<Released, AttestError> {
         block_on(self.casque.attest(AttestRequest {
             runtime_data: attempt.runtime.as_bytes().to_vec(),
             evidence,
+            factors,
         }))
     }
 

@@ -99,6 +99,9 @@ pub struct Version {
     pub server: String,
     /// `SubjectPublicKeyInfo` of the server's identity, DER.
     pub server_key: B64,
+    /// To which policies are encrypted before they are uploaded: X25519, 64 hexadecimal digits.
+    #[serde(default)]
+    pub session_encryption_key: String,
 }
 
 /// A policy was put.
@@ -109,6 +112,71 @@ pub struct PolicyCreated {
     /// Warnings; left out when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A policy with signatures over its text (SCONE: signed session). On `POST /session` in place of the text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedSession {
+    /// The text.
+    pub session: String,
+    /// The signatures.
+    pub signatures: Vec<SessionSignature>,
+}
+
+/// One signature over a policy's text.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSignature {
+    /// The signer's public key: PEM of its `SubjectPublicKeyInfo`, or SCONE's legacy Base58Check.
+    pub signer: String,
+    /// The signature: hexadecimal digits, or base64 with padding.
+    pub signature: String,
+}
+
+/// A policy, signed or not, encrypted to the server (SCONE: encrypted session).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptedSession {
+    /// Base64 with padding: the encapsulated key, then the ciphertext.
+    pub encrypted_session: String,
+    /// The server's session encryption key that it is encrypted to, 64 hexadecimal digits.
+    pub encryption_key: String,
+}
+
+/// Names of policies.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PolicyList {
+    /// In the order of their bytes.
+    pub sessions: Vec<String>,
+    /// Where the next page begins (`after`); left out on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// All versions of a policy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct History {
+    /// The first one first.
+    pub versions: Vec<VersionEntry>,
+}
+
+/// One version of a policy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VersionEntry {
+    /// Its hash.
+    pub hash: String,
+    /// The version before it.
+    pub predecessor: Option<String>,
+    /// When it was put, RFC 3339.
+    pub created: String,
+}
+
+/// The hash of a policy's current version.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CurrentHash {
+    /// The hash.
+    pub hash: String,
 }
 
 /// A policy's text.
