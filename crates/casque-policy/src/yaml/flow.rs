@@ -107,7 +107,7 @@ mod tests {
             Just("null".to_owned())
         ];
         let leaf = prop_oneof![
-            Just(Value::Null).prop_map(|value| node(value, None)),
+            Just(()).prop_map(|()| node(Value::Null, None)),
             text.prop_map(|text| {
                 let text = Text::new(Cow::Owned(text), "", START);
                 node(Value::Text(text), None)
