@@ -109,4 +109,20 @@ codes! {
     UNKNOWN_VARIABLE = "unknown-variable";
     BAD_VARIABLE = "bad-variable";
     VARIABLE_UNSAFE = "variable-unsafe";
+    KEY_UNUSED = "key-unused";
+    WHOLE_IMPORT = "whole-import";
+    HOST_ARGUMENT = "host-argument";
+    UNKNOWN_VOLUME = "unknown-volume";
+    VOLUME_KEY = "volume-key";
+    BAD_PUBLIC_KEY = "bad-public-key";
+    BAD_SAN = "bad-san";
+    JWT_SIGNER = "jwt-signer";
+    JWT_CLAIM = "jwt-claim";
+    SELF_PLACEHOLDER = "self-placeholder";
+    BAD_REFERENCE = "bad-reference";
+    BAD_CAS_URL = "bad-cas-url";
+    CAS_KEY_MISSING = "cas-key-missing";
+    EXPORT_UNUSED = "export-unused";
+    VAULT_VERSION = "vault-version";
+    DECRYPTION_KEY = "decryption-key";
 }

@@ -83,6 +83,22 @@ pub(crate) fn expect_certificates(pem: &str) -> Result<(), CertificateParseError
     }
 }
 
+/// A text is no public key.
+#[derive(Debug, Error)]
+#[error("expected a public key in PEM")]
+pub(crate) struct PublicKeyParseError;
+
+/// Whether a text is one `SubjectPublicKeyInfo` in PEM.
+pub(crate) fn expect_public_key(pem: &str) -> Result<(), PublicKeyParseError> {
+    let (label, der) =
+        der::pem::decode_vec(pem.trim().as_bytes()).map_err(|_| PublicKeyParseError)?;
+    let is_key = SubjectPublicKeyInfoRef::from_der(&der).is_ok();
+    match label == "PUBLIC KEY" && is_key {
+        true => Ok(()),
+        false => Err(PublicKeyParseError),
+    }
+}
+
 /// Why a text is no usable private key.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum PrivateKeyError {
@@ -158,6 +174,28 @@ fn label_error(label: &str) -> Option<PrivateKeyError> {
     }
 }
 
+/// Whether a PKCS#8 private key in PEM is one of the curve P-384.
+pub(crate) fn is_p384(pem: &[u8]) -> bool {
+    let Ok((_, der)) = der::pem::decode_vec(pem.trim_ascii()) else {
+        return false;
+    };
+    // Looked at to find its curve; wiped when this function ends.
+    let der = Secret::new(der);
+    // To read the algorithm in front of the key.
+    parameters_of(der.expose()).is_ok_and(|oid| oid == SECP384R1)
+}
+
+/// The curve beside the algorithm.
+fn parameters_of(der: &[u8]) -> der::Result<ObjectIdentifier> {
+    let whole = AnyRef::from_der(der)?;
+    let mut reader = SliceReader::new(whole.value())?;
+    u8::decode(&mut reader)?;
+    let algorithm = AnyRef::decode(&mut reader)?;
+    let mut inner = SliceReader::new(algorithm.value())?;
+    let _algorithm: ObjectIdentifier = ObjectIdentifier::decode(&mut inner)?;
+    ObjectIdentifier::decode(&mut inner)
+}
+
 /// `PrivateKeyInfo ::= SEQUENCE { version INTEGER, privateKeyAlgorithm AlgorithmIdentifier, … }`
 fn algorithm_of(der: &[u8]) -> der::Result<ObjectIdentifier> {
     let whole = AnyRef::from_der(der)?;
@@ -171,6 +209,7 @@ fn algorithm_of(der: &[u8]) -> der::Result<ObjectIdentifier> {
     Ok(oid)
 }
 
+const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");

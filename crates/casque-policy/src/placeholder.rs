@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use casque_types::{Encoding, Format, SecretKind, SecretName};
 
 use crate::codes;
-use crate::fields::not_yet;
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::yaml::{Places, Text};
 use crate::{Diagnostic, Part, Placeholder, Position, Template};
@@ -16,6 +15,8 @@ use crate::{Diagnostic, Part, Placeholder, Position, Template};
 /// How a placeholder begins.
 pub(crate) const OPENING: &str = "$$SCONE::";
 pub(crate) const CLOSING: &str = "$$";
+/// How the name of what is no secret of the policy begins.
+pub(crate) const SELF: &str = "self::";
 
 /// What the rest of a policy needs to know of a secret.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Declared {
     pub(crate) kind: Option<SecretKind>,
     /// Whether its declaration was read without error; what it cannot be asked for is not said otherwise.
     pub(crate) is_understood: bool,
+    /// Whether another policy gives it, and with it perhaps its kind.
+    pub(crate) is_import: bool,
 }
 
 /// The secrets that placeholders may name.
@@ -137,8 +140,8 @@ pub(crate) fn parse_body(
         Some((subject, "escape(json)")) => (subject, Encoding::EscapeJson),
         Some((_, other)) => return Err(unknown_encoding(other, position)),
     };
-    if subject.starts_with("self::") {
-        return Err(not_yet(position, "a `self::` placeholder"));
+    if subject.starts_with(SELF) {
+        return Err(misplaced_self(position));
     }
     let (name, suffix, declared) = find_secret(subject, position, declarations)?;
     let format = parse_format(name, suffix, declared, position)?;
@@ -148,6 +151,21 @@ pub(crate) fn parse_body(
         encoding,
         position,
     })
+}
+
+fn misplaced_self(position: Position) -> Diagnostic {
+    let message = "a `self::` placeholder can only stand in the `payload` of a jwt";
+    Diagnostic::error(codes::SELF_PLACEHOLDER, position, message)
+        .hint("the only one is `$$SCONE::self::software_identity$$`, as a whole value")
+}
+
+/// The one placeholder that a text is, `None` when it is something else.
+pub(crate) fn sole_placeholder(
+    text: &Text<'_>,
+    declarations: &Declarations<'_>,
+) -> Option<Result<Placeholder, Diagnostic>> {
+    let body = sole(text.as_str())?;
+    Some(parse_body(body, text.position(), declarations))
 }
 
 fn parse_name(name: &str, position: Position) -> Result<SecretName, Diagnostic> {

@@ -1,8 +1,8 @@
 //! Secrets of kind `aad-token` and imports from Key Vault, sections 4.1 and 4.2.
 
 use casque_types::{
-    CertificateThumbprint, ClientId, ClientProof, EntraCredential, Secret, SecretKind, SecretName,
-    TenantId, VaultAddress, VaultSecretName,
+    CertificateThumbprint, ClientId, ClientProof, Encoding, EntraCredential, Format, Secret,
+    SecretKind, SecretName, TenantId, VaultAddress, VaultSecretName,
 };
 
 use super::secrets::{Draft, expect_private_key};
@@ -10,9 +10,11 @@ use crate::codes;
 use crate::fields::{Fields, Keys, not_yet, parse_text};
 use crate::findings::{Findings, quoted};
 use crate::pem::Algorithm;
-use crate::placeholder::{Declarations, OPENING, sole, token_suffix};
+use crate::placeholder::{Declarations, OPENING, sole, sole_placeholder, token_suffix};
 use crate::yaml::{Entry, Text};
-use crate::{Diagnostic, Origin, Position, VaultImport};
+use crate::{
+    Diagnostic, Origin, Placeholder, Position, ValueEncoding, VaultImport, VaultSecretVersion,
+};
 
 /// Reads a token: tenant, application, and exactly one proof.
 pub(super) fn read_token(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Origin> {
@@ -103,7 +105,9 @@ fn credential_text<'n, 'a>(
     let text = fields.text(key, findings)?;
     if text.as_str().contains(OPENING) {
         let place = text.places().next(OPENING);
-        findings.push(not_yet(place, &format!("a placeholder for `{key}`")));
+        let message = format!("`{key}`: a credential cannot hold a placeholder");
+        let found = Diagnostic::error(codes::NESTED_PLACEHOLDER, place, message);
+        findings.push(found.hint("import the whole aad-token from the policy that knows it"));
         return None;
     }
     if text.as_str().is_empty() {
@@ -125,28 +129,118 @@ pub(super) fn read_import(
     declarations: &Declarations<'_>,
     findings: &mut Findings,
 ) -> Option<Origin> {
-    if draft.kind == Some(SecretKind::AadToken) {
-        let message = "an aad-token is issued by Entra ID and cannot be imported from Key Vault";
-        let found = Diagnostic::error(codes::KIND_NOT_IMPORTABLE, import.position, message);
-        findings.push(found.hint("remove `import_akv`, or state the kind of what the vault holds"));
-    }
+    refuse_kind(draft, import, findings);
     let fields = Fields::open(&import.value, &IMPORT_KEYS, findings)?;
-    let vault = fields
-        .required("vault", "`import_akv`", findings)
-        .and_then(|text| findings.ok(parse_text::<VaultAddress>(text, codes::BAD_VAULT, "vault")));
+    let vault = read_vault(&fields, "`import_akv`", findings);
     let secret_name = read_secret_name(draft, &fields, import.position, findings);
-    let token = match fields.text("token", findings) {
-        Some(text) => findings.ok(named_token(text, declarations)),
-        None => findings.ok(only_token(import.position, declarations)),
-    };
+    let token = read_token_reference(&fields, import.position, declarations, findings);
+    read_object(&fields, findings);
+    let version = fields
+        .text("version", findings)
+        .and_then(|text| findings.ok(parse_version(text)));
+    let decryption_key = fields
+        .text("decryption_key", findings)
+        .and_then(|text| findings.ok(parse_decryption_key(text, declarations)));
+    let encodings = [
+        ("utf8", ValueEncoding::Utf8),
+        ("base64", ValueEncoding::Base64),
+        ("hex", ValueEncoding::Hex),
+    ];
+    let encoding = fields.word("encoding", &encodings, findings);
     Some(Origin::KeyVault(VaultImport {
         vault: vault?,
         secret_name: secret_name?,
-        version: None,
+        version,
         token: token?,
-        decryption_key: None,
-        encoding: None,
+        decryption_key,
+        encoding,
     }))
+}
+
+fn refuse_kind(draft: &Draft<'_, '_>, import: &Entry<'_>, findings: &mut Findings) {
+    let message = match draft.kind {
+        Some(SecretKind::AadToken) => {
+            "an aad-token is issued by Entra ID and cannot be imported from Key Vault".to_owned()
+        }
+        Some(kind @ (SecretKind::SessionCa | SecretKind::PgpKey | SecretKind::Jwt)) => {
+            format!(
+                "a secret of kind `{kind}` is made by Casque and cannot be imported from Key Vault"
+            )
+        }
+        _ => return,
+    };
+    let found = Diagnostic::error(codes::KIND_NOT_IMPORTABLE, import.position, message);
+    findings.push(found.hint("remove `import_akv`, or state the kind of what the vault holds"));
+}
+
+/// Reads `vault`.
+pub(super) fn read_vault(
+    fields: &Fields<'_, '_>,
+    place: &str,
+    findings: &mut Findings,
+) -> Option<VaultAddress> {
+    let text = fields.required("vault", place, findings)?;
+    findings.ok(parse_text::<VaultAddress>(text, codes::BAD_VAULT, "vault"))
+}
+
+/// Reads `token`, which may be left out when there is only one.
+pub(super) fn read_token_reference(
+    fields: &Fields<'_, '_>,
+    position: Position,
+    declarations: &Declarations<'_>,
+    findings: &mut Findings,
+) -> Option<SecretName> {
+    match fields.value("token") {
+        Some(_) => {
+            let text = fields.text("token", findings)?;
+            findings.ok(named_token(text, declarations))
+        }
+        None => findings.ok(only_token(position, declarations)),
+    }
+}
+
+/// `object`, which of the vault's three kinds of objects is read.
+fn read_object(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let words = [("secret", true), ("key", false), ("certificate", false)];
+    if fields.word("object", &words, findings) == Some(false)
+        && let Some(node) = fields.value("object")
+    {
+        let found = not_yet(node.position, "an `object` of Key Vault that is no secret");
+        findings.push(found.hint("a certificate can be read through its secret of the same name"));
+    }
+}
+
+fn parse_version(text: &Text<'_>) -> Result<VaultSecretVersion, Diagnostic> {
+    let version = text.as_str();
+    if version.len() == 32 && version.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Ok(VaultSecretVersion(version.to_owned()));
+    }
+    let found = quoted(version);
+    let message = format!("`version`: expected 32 letters and digits, found {found}");
+    let found = Diagnostic::error(codes::VAULT_VERSION, text.position(), message);
+    Err(found.hint("the last part of the secret identifier that Azure shows"))
+}
+
+/// `$$SCONE::name$$` of a binary secret; its size is judged when all secrets are read.
+fn parse_decryption_key(
+    text: &Text<'_>,
+    declarations: &Declarations<'_>,
+) -> Result<Placeholder, Diagnostic> {
+    let position = text.position();
+    let Some(placeholder) = sole_placeholder(text, declarations) else {
+        // The text is not shown: it may be a key.
+        let message = "`decryption_key`: expected one placeholder, and found something else";
+        let found = Diagnostic::error(codes::DECRYPTION_KEY, position, message);
+        return Err(found.hint("write `$$SCONE::name$$` with the name of a binary secret"));
+    };
+    let placeholder = placeholder?;
+    let is_raw = matches!(placeholder.format, Format::Plain | Format::Bin);
+    if is_raw && placeholder.encoding == Encoding::Verbatim {
+        return Ok(placeholder);
+    }
+    let message = "`decryption_key` takes the bytes of the secret as they are";
+    let found = Diagnostic::error(codes::DECRYPTION_KEY, position, message);
+    Err(found.hint(format!("write `$$SCONE::{}$$`", placeholder.secret)))
 }
 
 fn read_secret_name(
@@ -191,8 +285,10 @@ fn named_token(text: &Text<'_>, declarations: &Declarations<'_>) -> Result<Secre
     if !suffix.is_empty() {
         return Err(token_suffix(name, position));
     }
-    if declared.kind.is_none() {
-        return Err(not_yet(position, "an imported aad-token as `token`"));
+    if declared.is_understood && declared.kind.is_none() && !declared.is_import {
+        let message = format!("`token` must name an aad-token: the kind of `{name}` is not stated");
+        let found = Diagnostic::error(codes::TOKEN_REFERENCE, position, message);
+        return Err(found.hint(known_tokens(declarations)));
     }
     name.parse().map_err(|error| {
         let message = format!("`token`: {error}");
@@ -238,7 +334,15 @@ fn known_tokens(declarations: &Declarations<'_>) -> String {
 
 const IMPORT_KEYS: Keys = Keys {
     place: "`import_akv`",
-    read: &["vault", "secret_name", "token"],
-    not_yet: &["decryption_key", "version", "object", "encoding"],
+    read: &[
+        "vault",
+        "secret_name",
+        "token",
+        "decryption_key",
+        "version",
+        "object",
+        "encoding",
+    ],
+    not_yet: &[],
     legacy: &[],
 };

@@ -1,10 +1,12 @@
 //! Secrets of kinds `x509` and `x509-ca`, section 3.1.
 
+use std::net::IpAddr;
+
 use casque_types::{Seconds, SecretKind, SecretName};
 
-use super::secrets::{Draft, Located, Reference, exclusive, given};
+use super::secrets::{Draft, Located, Reference, Surroundings, exclusive, given};
 use crate::codes;
-use crate::fields::{Fields, expect_text, not_yet, parse_text};
+use crate::fields::{Fields, expect_text, parse_text};
 use crate::findings::{Findings, quoted};
 use crate::pem;
 use crate::yaml::Text;
@@ -14,33 +16,32 @@ use crate::{CertificateSpec, Diagnostic, Endpoint, Generation, Origin};
 pub(super) fn read(
     draft: &Draft<'_, '_>,
     kind: SecretKind,
+    surroundings: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Located> {
     let fields = &draft.fields;
-    let private_key = read_reference(fields, "private_key", findings);
+    let mut private_key = read_reference(fields, "private_key", findings);
     if fields.value("value").is_some() {
         return read_given(fields, private_key, findings);
     }
-    if fields.value("private_key").is_none() {
+    let mut issuer = read_reference(fields, "issuer", findings);
+    if let Some(old) = &surroundings.old {
+        if fields.value("private_key").is_none() {
+            private_key = old.private_key_of(draft, findings);
+        }
+        if fields.value("issuer").is_none() {
+            issuer = old.issuer_of(draft, findings);
+        }
+    } else if fields.value("private_key").is_none() {
         let place = format!("a generated secret of kind `{kind}`");
         let found = fields.missing("private_key", &place);
         findings.push(found.hint("name a secret of kind `private-key`, whose key is certified"));
     }
-    let issuer = read_reference(fields, "issuer", findings);
-    let dns = read_dns(fields, findings);
+    let names = read_names(fields, findings);
+    let common_name = read_common_name(draft, &names, findings);
     let endpoint = read_endpoint(fields, findings);
-    let common_name = read_common_name(draft, &dns, findings);
-    let valid_for = read_duration(fields, findings);
-    if endpoint == Some(Endpoint::Client)
-        && let Some(entry) = fields.entry("dns")
-    {
-        let message = "`dns` is not for a certificate with `endpoint: client`";
-        findings.push(Diagnostic::error(
-            codes::DNS_WITH_CLIENT,
-            entry.position,
-            message,
-        ));
-    }
+    let valid_for = read_duration(fields, "valid_for", findings);
+    refuse_dns_of_client(fields, endpoint, findings);
     let key = private_key?;
     Some(Located {
         origin: Origin::Generated(Generation::Certificate(CertificateSpec {
@@ -48,12 +49,27 @@ pub(super) fn read(
             issuer: issuer.as_ref().map(|issuer| issuer.name.clone()),
             common_name: common_name?,
             endpoint,
-            dns,
+            dns: names,
             valid_for,
         })),
         private_key: Some(key),
         issuer,
+        signer: None,
     })
+}
+
+fn refuse_dns_of_client(
+    fields: &Fields<'_, '_>,
+    endpoint: Option<Endpoint>,
+    findings: &mut Findings,
+) {
+    if endpoint == Some(Endpoint::Client)
+        && let Some(entry) = fields.entry("dns")
+    {
+        let message = "`dns` is not for a certificate with `endpoint: client`";
+        let code = codes::DNS_WITH_CLIENT;
+        findings.push(Diagnostic::error(code, entry.position, message));
+    }
 }
 
 fn read_given(
@@ -61,11 +77,8 @@ fn read_given(
     private_key: Option<Reference>,
     findings: &mut Findings,
 ) -> Option<Located> {
-    if let Some(entry) = fields.entry("issuer") {
-        let what = "`issuer` of a certificate with `value`";
-        findings.push(not_yet(entry.position, what));
-    }
-    for key in ["common_name", "endpoint", "dns", "valid_for"] {
+    let issuer = read_reference(fields, "issuer", findings);
+    for key in ["common_name", "endpoint", "dns", "san", "valid_for"] {
         if let Some(entry) = fields.entry(key) {
             findings.push(exclusive("value", key, entry.position));
         }
@@ -86,11 +99,13 @@ fn read_given(
             private_key: private_key.as_ref().map(|key| key.name.clone()),
         },
         private_key,
-        issuer: None,
+        issuer,
+        signer: None,
     })
 }
 
-fn read_reference(
+/// The secret that a key names.
+pub(super) fn read_reference(
     fields: &Fields<'_, '_>,
     key: &str,
     findings: &mut Findings,
@@ -107,12 +122,50 @@ fn read_reference(
     Some(Reference {
         name,
         position: text.position(),
+        is_implicit: false,
     })
 }
 
 fn read_endpoint(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Endpoint> {
     let words = [("server", Endpoint::Server), ("client", Endpoint::Client)];
     fields.word("endpoint", &words, findings)
+}
+
+/// The alternative names: of `san`, or of the older `dns`.
+fn read_names(fields: &Fields<'_, '_>, findings: &mut Findings) -> Vec<String> {
+    let Some(entry) = fields.entry("san") else {
+        return read_dns(fields, findings);
+    };
+    if let Some(dns) = fields.entry("dns") {
+        findings.push(exclusive("san", "dns", dns.position));
+    }
+    let mut names = Vec::new();
+    for item in entry.value.one_or_more() {
+        let Some(text) = expect_text(item, "san", findings) else {
+            continue;
+        };
+        match parse_alternative_name(text.as_str()) {
+            Some(name) => names.push(name),
+            None => findings.push(not_san(text)),
+        }
+    }
+    names
+}
+
+/// `dns:NAME` or `ip:ADDRESS`.
+fn parse_alternative_name(text: &str) -> Option<String> {
+    if let Some(name) = text.strip_prefix("dns:") {
+        return is_dns_name(name).then(|| name.to_owned());
+    }
+    let address: IpAddr = text.strip_prefix("ip:")?.parse().ok()?;
+    Some(address.to_string())
+}
+
+fn not_san(text: &Text<'_>) -> Diagnostic {
+    let found = quoted(text.as_str());
+    let message = format!("`san`: expected `dns:NAME` or `ip:ADDRESS`, found {found}");
+    Diagnostic::error(codes::BAD_SAN, text.position(), message)
+        .hint("such as `dns:*.example.com`, `ip:10.0.0.1` or `ip:fe80::1`")
 }
 
 fn read_dns(fields: &Fields<'_, '_>, findings: &mut Findings) -> Vec<String> {
@@ -151,12 +204,13 @@ fn not_dns(text: &Text<'_>) -> Diagnostic {
 /// The common name: said, or the first DNS name, or the secret's own.
 fn read_common_name(
     draft: &Draft<'_, '_>,
-    dns: &[String],
+    names: &[String],
     findings: &mut Findings,
 ) -> Option<String> {
     let said = draft.fields.text("common_name", findings);
     let position = said.map_or(draft.fields.position, Text::position);
-    let name = match (said, dns.first()) {
+    let mut dns = names.iter().filter(|name| name.parse::<IpAddr>().is_err());
+    let name = match (said, dns.next()) {
         (Some(text), _) => text.as_str(),
         (None, Some(first)) => first,
         (None, None) => draft.name.as_str(),
@@ -170,12 +224,17 @@ fn read_common_name(
     None
 }
 
-fn read_duration(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Seconds> {
-    let text = fields.text("valid_for", findings)?;
+/// The duration under a key.
+pub(super) fn read_duration(
+    fields: &Fields<'_, '_>,
+    key: &str,
+    findings: &mut Findings,
+) -> Option<Seconds> {
+    let text = fields.text(key, findings)?;
     let duration = parse_duration(text.as_str());
     if duration.is_none() {
         let found = quoted(text.as_str());
-        let message = format!("`valid_for`: expected a duration such as `90 days`, found {found}");
+        let message = format!("`{key}`: expected a duration such as `90 days`, found {found}");
         let found = Diagnostic::error(codes::BAD_DURATION, text.position(), message);
         findings.push(found.hint("a number and s, m, h, d, w or y; at most 7000 years"));
     }

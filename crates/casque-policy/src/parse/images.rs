@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use casque_types::FileMode;
+use casque_types::{FileMode, SecretName, VolumeName};
 
 use super::expect_unique;
 use super::secrets::name_of;
+use super::services::refuse_import;
+use super::volumes::read_update_policy;
 use crate::codes;
-use crate::fields::{Fields, Keys, not_yet};
-use crate::findings::{Findings, quoted};
+use crate::fields::{Fields, Keys, expect_text, parse_text};
+use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{Declarations, template};
 use crate::yaml::{Node, Text};
-use crate::{Content, Diagnostic, Image, InjectionFile};
+use crate::{Content, Diagnostic, Image, InjectionFile, Mount};
 
 /// Reads all images.
 pub(super) fn read(
@@ -20,9 +22,14 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> Vec<Image> {
     let items = policy.items("images", findings);
+    let volumes = policy.value("volumes").map_or(&[][..], Node::one_or_more);
+    let volumes: Vec<&str> = volumes
+        .iter()
+        .filter_map(|volume| name_of(volume).map(|(name, _)| name))
+        .collect();
     let images = items
         .iter()
-        .filter_map(|item| read_image(item, declarations, findings))
+        .filter_map(|item| read_image(item, &volumes, declarations, findings))
         .collect();
     expect_unique("image", items.iter().filter_map(name_of), findings);
     images
@@ -30,6 +37,7 @@ pub(super) fn read(
 
 fn read_image(
     node: &Node<'_>,
+    volumes: &[&str],
     declarations: &Declarations<'_>,
     findings: &mut Findings,
 ) -> Option<Image> {
@@ -41,12 +49,82 @@ fn read_image(
         .iter()
         .filter_map(|item| read_file(item, &mut paths, declarations, findings))
         .collect();
+    let mut mounted = BTreeSet::new();
+    let mounts = fields
+        .items("volumes", findings)
+        .iter()
+        .filter_map(|item| read_mount(item, volumes, &mut mounted, findings))
+        .collect();
+    refuse_import(&fields, "an image", findings);
     Some(Image {
         name: name?.as_str().to_owned(),
         injection_files,
-        mounts: Vec::new(),
-        provide_secrets: None,
+        mounts,
+        provide_secrets: read_provided(&fields, declarations, findings),
     })
+}
+
+fn read_mount<'n>(
+    node: &'n Node<'_>,
+    volumes: &[&str],
+    mounted: &mut BTreeSet<&'n str>,
+    findings: &mut Findings,
+) -> Option<Mount> {
+    let fields = Fields::open(node, &MOUNT_KEYS, findings)?;
+    let name = fields
+        .required("name", MOUNT_KEYS.place, findings)
+        .and_then(|text| findings.ok(known_volume(text, volumes)));
+    let path = fields
+        .required("path", MOUNT_KEYS.place, findings)
+        .and_then(|text| findings.ok(expect_directory(text)));
+    if let Some(path) = path
+        && !mounted.insert(path.as_str())
+    {
+        let message = format!("the image has another volume at {}", quoted(path.as_str()));
+        let code = codes::DUPLICATE_PATH;
+        findings.push(Diagnostic::error(code, path.position(), message));
+    }
+    let update_policy = read_update_policy(&fields, findings);
+    Some(Mount {
+        volume: name?,
+        path: path?.as_str().to_owned(),
+        update_policy,
+        position: node.position,
+    })
+}
+
+fn known_volume(text: &Text<'_>, volumes: &[&str]) -> Result<VolumeName, Diagnostic> {
+    let name = text.as_str();
+    if volumes.contains(&name) {
+        return parse_text(text, codes::BAD_NAME, "name");
+    }
+    let message = format!("no volume is named {}", quoted(name));
+    let mut found = Diagnostic::error(codes::UNKNOWN_VOLUME, text.position(), message);
+    found.hint = nearest_hint(name, volumes.iter().copied())
+        .or_else(|| Some("add it under `volumes`".to_owned()));
+    Err(found)
+}
+
+/// `provide_secrets`: here it limits what templates of the container may use.
+fn read_provided(
+    image: &Fields<'_, '_>,
+    declarations: &Declarations<'_>,
+    findings: &mut Findings,
+) -> Option<Vec<SecretName>> {
+    let entry = image.entry("provide_secrets")?;
+    let message = "`provide_secrets` limits what files of the container may use; the programming interface that it opens is of SCONE's own runtime";
+    let code = codes::SCONE_RUNTIME_ONLY;
+    findings.push(Diagnostic::warning(code, entry.position, message));
+    let items = image.items("provide_secrets", findings);
+    let names = items.iter().filter_map(|item| {
+        let text = expect_text(item, "provide_secrets", findings)?;
+        if declarations.find(text.as_str()).is_none() {
+            findings.push(declarations.unknown(text.as_str(), text.position()));
+            return None;
+        }
+        findings.ok(parse_text(text, codes::BAD_NAME, "provide_secrets"))
+    });
+    Some(names.collect())
 }
 
 fn read_file<'n>(
@@ -55,45 +133,53 @@ fn read_file<'n>(
     declarations: &Declarations<'_>,
     findings: &mut Findings,
 ) -> Option<InjectionFile> {
-    if node.text().is_some() {
-        findings.push(not_yet(
-            node.position,
-            "an injection file without `content`",
-        ));
-        return None;
+    if let Some(text) = node.text() {
+        let path = findings.ok(expect_path(text))?;
+        expect_new(path, paths, findings);
+        return Some(InjectionFile {
+            path: path.as_str().to_owned(),
+            content: Content::OfContainer,
+            mode: FileMode::default(),
+        });
     }
     let fields = Fields::open(node, &FILE_KEYS, findings)?;
     let path = fields
         .required("path", "an injection file", findings)
         .and_then(|text| findings.ok(expect_path(text)));
-    if let Some(path) = path
-        && !paths.insert(path.as_str())
-    {
-        let message = format!("the image has another file {}", quoted(path.as_str()));
-        findings.push(Diagnostic::error(
-            codes::DUPLICATE_PATH,
-            path.position(),
-            message,
-        ));
+    if let Some(path) = path {
+        expect_new(path, paths, findings);
     }
     let mode = read_permission(&fields, findings);
     let has_content = fields.entries().iter().any(|entry| entry.key == "content");
-    if !has_content {
-        findings.push(not_yet(
-            node.position,
-            "an injection file without `content`",
-        ));
-        return None;
-    }
     let content = match fields.text("content", findings) {
-        Some(text) => template(text, declarations, findings),
-        None => crate::Template { parts: Vec::new() },
+        Some(text) => Content::Given(template(text, declarations, findings)),
+        None if has_content => Content::Given(crate::Template { parts: Vec::new() }),
+        None => Content::OfContainer,
     };
     Some(InjectionFile {
         path: path?.as_str().to_owned(),
-        content: Content::Given(content),
+        content,
         mode: mode?,
     })
+}
+
+fn expect_new<'n>(path: &'n Text<'_>, paths: &mut BTreeSet<&'n str>, findings: &mut Findings) {
+    if !paths.insert(path.as_str()) {
+        let message = format!("the image has another file {}", quoted(path.as_str()));
+        let code = codes::DUPLICATE_PATH;
+        findings.push(Diagnostic::error(code, path.position(), message));
+    }
+}
+
+fn expect_directory<'n, 'a>(text: &'n Text<'a>) -> Result<&'n Text<'a>, Diagnostic> {
+    let path = text.as_str();
+    if path.starts_with('/') && !path.split('/').any(|segment| segment == "..") {
+        return Ok(text);
+    }
+    let found = quoted(path);
+    let message = format!("`path`: expected an absolute path without `..`, found {found}");
+    let code = codes::FILE_PATH;
+    Err(Diagnostic::error(code, text.position(), message))
 }
 
 fn expect_path<'n, 'a>(text: &'n Text<'a>) -> Result<&'n Text<'a>, Diagnostic> {
@@ -133,9 +219,22 @@ fn read_permission(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<F
 
 const KEYS: Keys = Keys {
     place: "an image",
-    read: &["name", "injection_files"],
-    not_yet: &["volumes", "provide_secrets", "import"],
+    read: &[
+        "name",
+        "injection_files",
+        "volumes",
+        "provide_secrets",
+        "import",
+    ],
+    not_yet: &[],
     legacy: &["mrenclaves", "tags"],
+};
+
+const MOUNT_KEYS: Keys = Keys {
+    place: "a volume of an image",
+    read: &["name", "path", "update_policy"],
+    not_yet: &[],
+    legacy: &[],
 };
 
 const FILE_KEYS: Keys = Keys {

@@ -8,14 +8,21 @@ mod azure;
 mod certificates;
 mod clauses;
 mod factors;
+mod host;
 mod images;
+mod jwt;
 mod newer;
+mod old;
 mod platforms;
+mod protection;
 mod references;
+mod secret_config;
 mod secrets;
 mod security;
 mod services;
+mod sharing;
 mod signer;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -26,7 +33,7 @@ use crate::fields::{Fields, Keys, misplaced, parse_text, shown};
 use crate::findings::{Findings, quoted};
 use crate::placeholder::OPENING;
 use crate::yaml::{self, Node, Text, Value};
-use crate::{Diagnostic, KeptIn, LanguageVersion, Policy, Position, Salt, Severity, hash, pem};
+use crate::{Diagnostic, LanguageVersion, Policy, Position, Salt, Severity, hash, pem};
 
 /// A policy with what its author should know about it.
 #[derive(Debug)]
@@ -105,9 +112,18 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
     let security = security::read(&fields, &mut scope, findings);
     let secrets = secrets::read(&fields, &declarations, findings);
     references::judge(&secrets, &declarations, findings);
+    let volumes = volumes::read(&fields, &declarations, findings);
     let images = images::read(&fields, &declarations, findings);
     let mode = security.stated().map(|security| &security.mode);
     let services = services::read(&fields, mode, &mut scope, findings);
+    references::judge_templates(
+        &services,
+        &images,
+        &volumes,
+        &secrets,
+        &declarations,
+        findings,
+    );
     Some(Policy {
         name: name?,
         version,
@@ -117,8 +133,8 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
         creator,
         access,
         security,
-        volumes: Vec::new(),
-        kept_in: KeptIn::Casque,
+        volumes,
+        kept_in: secret_config::read(&fields, &declarations, findings),
         services,
         images,
         secrets: secrets.into_iter().map(|located| located.spec).collect(),
@@ -268,8 +284,10 @@ const KEYS: Keys = Keys {
         "services",
         "images",
         "secrets",
+        "volumes",
+        "secret_config",
     ],
-    not_yet: &["volumes", "secret_config"],
+    not_yet: &[],
     legacy: &["digest", "board_members", "board_policy", "exports"],
 };
 

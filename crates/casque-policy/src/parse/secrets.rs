@@ -1,24 +1,29 @@
 //! `secrets`, section 3: who is declared, and where each value comes from.
 
 mod keys;
+mod plain;
 
-use casque_types::{Secret, SecretKind, SecretName};
+use casque_types::{PolicyName, Secret, SecretKind, SecretName};
 
-use super::{azure, certificates, expect_unique};
+use super::old::{self, OldRules};
+use super::sharing::{own_name, read_exports, read_import};
+use super::{azure, certificates, expect_unique, jwt};
 use crate::codes;
-use crate::fields::{Fields, find_word, not_yet, parse_text};
+use crate::fields::{Fields, find_word, parse_text};
 use crate::findings::Findings;
-use crate::pem::{self, Algorithm};
 use crate::placeholder::{Declarations, Declared, OPENING};
-use crate::yaml::{Node, Text, Value};
-use crate::{Diagnostic, Generation, KeyType, Origin, Position, SecretSpec};
-use keys::{KEYS, KIND_KEYS, KINDS, Kind, keys_of};
+use crate::yaml::{Entry, Node, Text, Value};
+use crate::{Diagnostic, Generation, Origin, Position, SecretSpec};
+use keys::{KEYS, KIND_KEYS, KINDS, keys_of};
+
+pub(super) use plain::expect_private_key;
 
 /// A secret with the places of its references to others.
 pub(super) struct LocatedSecret {
     pub(super) spec: SecretSpec,
     pub(super) private_key: Option<Reference>,
     pub(super) issuer: Option<Reference>,
+    pub(super) signer: Option<Reference>,
 }
 
 /// A reference to another secret, with its place.
@@ -26,6 +31,8 @@ pub(super) struct LocatedSecret {
 pub(super) struct Reference {
     pub(super) name: SecretName,
     pub(super) position: Position,
+    /// Whether the language names it, and not the policy: then the secret is made where there is none.
+    pub(super) is_implicit: bool,
 }
 
 /// A secret while it is read.
@@ -33,6 +40,15 @@ pub(super) struct Draft<'n, 'a> {
     pub(super) fields: Fields<'n, 'a>,
     pub(super) name: SecretName,
     pub(super) kind: Option<SecretKind>,
+}
+
+/// What the reading of a secret needs of the rest of the policy.
+pub(super) struct Surroundings<'d> {
+    pub(super) declarations: &'d Declarations<'d>,
+    /// The policy's own name.
+    pub(super) here: PolicyName,
+    /// The rules of language 0.1 and 0.2, where they apply.
+    pub(super) old: Option<OldRules>,
 }
 
 /// The names and kinds of all secrets; what is wrong with them is found when they are read.
@@ -55,9 +71,11 @@ pub(super) fn declare<'n>(policy: &Fields<'n, '_>) -> Declarations<'n> {
         let word = text_of("kind");
         let kind = word.and_then(|word| KINDS.iter().find(|(known, _)| *known == word));
         let kind = kind.map(|(_, kind)| *kind);
+        let mut keys = entries.iter();
         let declared = Declared {
-            kind: kind.and_then(Kind::supported),
+            kind,
             is_understood: word.is_none() || kind.is_some(),
+            is_import: keys.any(|entry| entry.key == "import" && !entry.value.is_null()),
         };
         declarations.0.entry(name).or_insert(declared);
     }
@@ -70,13 +88,19 @@ pub(super) fn read(
     declarations: &Declarations<'_>,
     findings: &mut Findings,
 ) -> Vec<LocatedSecret> {
+    let surroundings = Surroundings {
+        declarations,
+        here: own_name(policy),
+        old: old::rules(policy),
+    };
     let items = policy.items("secrets", findings);
-    let secrets: Vec<LocatedSecret> = items
+    let mut secrets: Vec<LocatedSecret> = items
         .iter()
-        .filter_map(|item| read_secret(item, declarations, findings))
+        .filter_map(|item| read_secret(item, &surroundings, findings))
         .collect();
     let names = items.iter().filter_map(name_of);
     expect_unique("secret", names, findings);
+    old::add_implicit(&mut secrets, &surroundings.here, declarations);
     secrets
 }
 
@@ -92,7 +116,7 @@ pub(super) fn name_of<'n>(item: &'n Node<'_>) -> Option<(&'n str, Position)> {
 
 fn read_secret(
     node: &Node<'_>,
-    declarations: &Declarations<'_>,
+    surroundings: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<LocatedSecret> {
     let fields = Fields::open(node, &KEYS, findings)?;
@@ -101,6 +125,7 @@ fn read_secret(
         .and_then(|text| findings.ok(parse_text::<SecretName>(text, codes::BAD_NAME, "name")));
     let kind = read_kind(&fields, findings)?;
     let public = fields.flag("export_public", findings);
+    let exports = read_exports(&fields, &surroundings.here, findings);
     if let (Some(_), Some(second)) = (fields.entry("import"), fields.entry("import_akv")) {
         findings.push(exclusive("import", "import_akv", second.position));
     }
@@ -113,24 +138,27 @@ fn read_secret(
         },
         kind,
     };
-    refuse_keys_of_other_kinds(&draft, findings);
-    let located = read_origin(&draft, declarations, findings)?;
+    judge_keys(&draft, findings);
+    let located = read_origin(&draft, surroundings, findings)?;
+    let is_certificate = !matches!(kind, Some(SecretKind::PublicKey | SecretKind::Jwt));
+    let certified = located.private_key.as_ref().filter(|_| is_certificate);
     Some(LocatedSecret {
-        private_key: located.private_key,
-        issuer: located.issuer,
         spec: SecretSpec {
             name: draft.name,
             kind,
             origin: located.origin,
             public,
-            exports: Vec::new(),
-            private_key: None,
+            exports,
+            private_key: certified.map(|key| key.name.clone()),
             position: node.position,
         },
+        private_key: located.private_key,
+        issuer: located.issuer,
+        signer: located.signer,
     })
 }
 
-/// The kind; `None` outside when it is unknown or not supported yet.
+/// The kind; `None` outside when it is unknown.
 #[expect(
     clippy::option_option,
     reason = "no kind is a valid answer, an unknown one is none"
@@ -141,12 +169,7 @@ fn read_kind(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Option<
     };
     let mut found = Findings::default();
     match find_word(text, KINDS, "kind", &mut found) {
-        Some(Kind::Supported(kind)) => Some(Some(kind)),
-        Some(Kind::NotYet) => {
-            let what = format!("`kind: {}`", text.as_str());
-            findings.push(not_yet(text.position(), &what));
-            None
-        }
+        Some(kind) => Some(Some(kind)),
         None => {
             for mut finding in found.into_sorted() {
                 finding.code = codes::KIND_UNKNOWN;
@@ -162,6 +185,7 @@ pub(super) struct Located {
     pub(super) origin: Origin,
     pub(super) private_key: Option<Reference>,
     pub(super) issuer: Option<Reference>,
+    pub(super) signer: Option<Reference>,
 }
 
 impl From<Origin> for Located {
@@ -170,42 +194,68 @@ impl From<Origin> for Located {
             origin,
             private_key: None,
             issuer: None,
+            signer: None,
         }
     }
 }
 
 fn read_origin(
     draft: &Draft<'_, '_>,
-    declarations: &Declarations<'_>,
+    surroundings: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Located> {
     let fields = &draft.fields;
+    let declarations = surroundings.declarations;
     if let Some(import) = fields.entry("import_akv") {
         return azure::read_import(draft, import, declarations, findings).map(Located::from);
     }
-    if fields.entry("import").is_some() {
-        return None;
+    if let Some(import) = fields.entry("import") {
+        return read_imported(draft, import, surroundings, findings);
     }
     refuse_null_value(fields, findings);
     let Some(kind) = draft.kind else {
         let message = "a secret that is not imported must have `kind`";
         let found = Diagnostic::error(codes::KIND_MISSING, fields.position, message);
-        findings.push(found.hint("ascii, binary, private-key, x509, x509-ca or aad-token"));
+        findings.push(found.hint("such as ascii, binary, private-key, x509, x509-ca or aad-token"));
         return None;
     };
     match kind {
-        SecretKind::Ascii => read_ascii(fields, findings).map(Located::from),
-        SecretKind::Binary => read_binary(fields, findings).map(Located::from),
-        SecretKind::PrivateKey => read_private_key(fields, findings).map(Located::from),
-        SecretKind::X509 | SecretKind::X509Ca => certificates::read(draft, kind, findings),
+        SecretKind::Ascii => plain::read_ascii(fields, findings).map(Located::from),
+        SecretKind::Binary => plain::read_binary(fields, findings).map(Located::from),
+        SecretKind::PrivateKey => plain::read_private_key(fields, findings).map(Located::from),
+        SecretKind::PublicKey => plain::read_public_key(fields, findings),
+        SecretKind::X509 | SecretKind::X509Ca => {
+            certificates::read(draft, kind, surroundings, findings)
+        }
+        SecretKind::SessionCa => old::read_session_ca(draft, surroundings, findings),
         SecretKind::AadToken => azure::read_token(fields, findings).map(Located::from),
-        // `read_kind` refused them as not supported yet.
-        SecretKind::PublicKey
-        | SecretKind::SessionCa
-        | SecretKind::ConfigFragment
-        | SecretKind::PgpKey
-        | SecretKind::Jwt => None,
+        SecretKind::ConfigFragment => plain::read_fragment(fields, findings).map(Located::from),
+        SecretKind::PgpKey => Some(Origin::Generated(Generation::PgpKey).into()),
+        SecretKind::Jwt => jwt::read(fields, declarations, findings),
     }
+}
+
+/// An import, with the private-key secret that the policy names for an imported certificate.
+fn read_imported(
+    draft: &Draft<'_, '_>,
+    import: &Entry<'_>,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Located> {
+    let import = read_import(import, &draft.name, &surroundings.here, findings);
+    let private_key = match may_have_private_key(draft.kind) {
+        true => certificates::read_reference(&draft.fields, "private_key", findings),
+        false => None,
+    };
+    Some(Located {
+        private_key,
+        ..Origin::Import(import?).into()
+    })
+}
+
+/// Whether an imported secret of this kind may be a certificate, whose key the policy names.
+fn may_have_private_key(kind: Option<SecretKind>) -> bool {
+    matches!(kind, None | Some(SecretKind::X509 | SecretKind::X509Ca))
 }
 
 fn refuse_null_value(fields: &Fields<'_, '_>, findings: &mut Findings) {
@@ -234,96 +284,11 @@ pub(super) fn given<'n, 'a>(
     Some(text)
 }
 
-fn given_origin(bytes: Vec<u8>) -> Origin {
+fn given_origin(bytes: &[u8]) -> Origin {
     Origin::Given {
-        value: Secret::new(bytes),
+        value: Secret::copied_from(bytes),
         private_key: None,
     }
-}
-
-fn read_size(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<usize> {
-    if fields.value("size").is_none() {
-        return Some(DEFAULT_SIZE);
-    }
-    let size = fields.number("size", 1, MAX_SIZE, findings)?;
-    usize::try_from(size).ok()
-}
-
-fn warn_unused_size(fields: &Fields<'_, '_>, findings: &mut Findings) {
-    if let Some(entry) = fields.entry("size") {
-        let message = "`size` has no effect beside `value`";
-        let found = Diagnostic::warning(codes::SIZE_UNUSED, entry.position, message);
-        findings.push(found.hint("remove it"));
-    }
-}
-
-fn read_ascii(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Origin> {
-    if fields.value("value").is_none() {
-        let characters = read_size(fields, findings)?;
-        return Some(Origin::Generated(Generation::Ascii { characters }));
-    }
-    warn_unused_size(fields, findings);
-    let text = given(fields, findings)?;
-    Some(given_origin(text.as_str().as_bytes().to_vec()))
-}
-
-fn read_binary(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Origin> {
-    if fields.value("value").is_none() {
-        let bytes = read_size(fields, findings)?;
-        return Some(Origin::Generated(Generation::Binary { bytes }));
-    }
-    warn_unused_size(fields, findings);
-    let text = given(fields, findings)?;
-    let Ok(bytes) = hex::decode(text.as_str()) else {
-        let message = "`value` of a binary secret: expected pairs of hexadecimal digits";
-        findings.push(Diagnostic::error(codes::BAD_HEX, text.position(), message));
-        return None;
-    };
-    Some(given_origin(bytes))
-}
-
-fn read_private_key(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<Origin> {
-    let words = [
-        ("P-256", KeyType::P256),
-        ("P-384", KeyType::P384),
-        ("Ed25519", KeyType::Ed25519),
-        ("RSA-2048", KeyType::Rsa2048),
-        ("RSA-3072", KeyType::Rsa3072),
-    ];
-    if fields.value("value").is_none() {
-        let key_type = match fields.value("key_type") {
-            None => KeyType::P256,
-            Some(_) => fields.word("key_type", &words, findings)?,
-        };
-        let migrate = fields.flag("migrate", findings);
-        return Some(Origin::Generated(Generation::PrivateKey {
-            key_type,
-            migrate,
-        }));
-    }
-    for key in ["key_type"] {
-        if let Some(entry) = fields.entry(key) {
-            findings.push(exclusive("value", key, entry.position));
-        }
-    }
-    let text = given(fields, findings)?;
-    expect_private_key(text, Algorithm::Any, "value", findings)?;
-    Some(given_origin(text.as_str().as_bytes().to_vec()))
-}
-
-/// Finds what is wrong with a private key in PEM.
-pub(super) fn expect_private_key(
-    text: &Text<'_>,
-    algorithm: Algorithm,
-    key: &str,
-    findings: &mut Findings,
-) -> Option<()> {
-    let result = pem::expect_private_key(text.as_str(), algorithm);
-    findings.ok(result.map_err(|error| {
-        let message = format!("`{key}`: {error}");
-        let found = Diagnostic::error(codes::BAD_PRIVATE_KEY, text.position(), message);
-        found.hint(error.hint())
-    }))
 }
 
 /// That two keys exclude each other.
@@ -332,9 +297,14 @@ pub(super) fn exclusive(first: &str, second: &str, position: Position) -> Diagno
     Diagnostic::error(codes::EXCLUSIVE_KEYS, position, message).hint("remove one of the two")
 }
 
-fn refuse_keys_of_other_kinds(draft: &Draft<'_, '_>, findings: &mut Findings) {
-    let (allowed, why) = if draft.fields.entry("import_akv").is_some() {
+/// Finds keys that do not belong to where the value comes from.
+fn judge_keys(draft: &Draft<'_, '_>, findings: &mut Findings) {
+    let fields = &draft.fields;
+    let (allowed, why) = if fields.entry("import_akv").is_some() {
         (&[][..], "is not for a secret that is imported".to_owned())
+    } else if fields.entry("import").is_some() {
+        judge_keys_of_import(draft, findings);
+        return;
     } else {
         let Some(kind) = draft.kind else {
             return;
@@ -346,9 +316,26 @@ fn refuse_keys_of_other_kinds(draft: &Draft<'_, '_>, findings: &mut Findings) {
         .copied()
         .filter(|key| !allowed.contains(key))
         .collect();
-    (draft.fields).refuse(&refused, codes::KEY_NOT_FOR_KIND, &why, findings);
+    fields.refuse(&refused, codes::KEY_NOT_FOR_KIND, &why, findings);
 }
 
-const DEFAULT_SIZE: usize = 20;
-const MAX_SIZE: u64 = 65_536;
+/// Published policies say of imported secrets what their exporters say: that has no effect.
+fn judge_keys_of_import(draft: &Draft<'_, '_>, findings: &mut Findings) {
+    for key in KIND_KEYS {
+        let Some(entry) = draft.fields.entry(key) else {
+            continue;
+        };
+        match *key {
+            "value" => findings.push(exclusive("import", "value", entry.position)),
+            "private_key" if may_have_private_key(draft.kind) => {}
+            _ => {
+                let message =
+                    format!("`{key}` has no effect beside `import`: the exporter says it");
+                let found = Diagnostic::warning(codes::KEY_UNUSED, entry.position, message);
+                findings.push(found.hint("remove it"));
+            }
+        }
+    }
+}
+
 const UNNAMED: &str = "unnamed";

@@ -3,11 +3,12 @@
 use casque_types::ServiceName;
 
 use super::clauses::Scope;
+use super::host::HostArguments;
 use super::secrets::name_of;
-use super::{attestation, expect_unique, factors, platforms};
+use super::{attestation, expect_unique, factors, platforms, protection};
 use crate::codes;
 use crate::command;
-use crate::fields::{Fields, Keys, expect_text, not_a, not_yet, parse_text};
+use crate::fields::{Fields, Keys, expect_text, not_a, parse_text};
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{self, Declarations, template};
 use crate::yaml::{Entry, Node, Places, Text, Value};
@@ -65,12 +66,14 @@ impl Reader<'_, '_, '_, '_> {
         let environment = self.environment(&fields);
         let directory = self.directory(&fields);
         let image = self.image(&fields);
+        let file_protection = protection::read(&fields, self.declarations, self.findings);
+        refuse_import(&fields, "a service", self.findings);
         Some(Service {
             name: name?,
             attestation,
             platforms,
             one_time_password,
-            file_protection: None,
+            file_protection,
             command,
             environment,
             directory,
@@ -83,21 +86,22 @@ impl Reader<'_, '_, '_, '_> {
         let Some(node) = fields.value("command") else {
             return Vec::new();
         };
+        let mut hosts = HostArguments::default();
         match &node.value {
             Value::List(items) => items
                 .iter()
-                .filter_map(|item| self.argument(item))
+                .filter_map(|item| self.argument(item, &mut hosts))
                 .collect(),
             _ => {
                 let Some(text) = expect_text(node, "command", self.findings) else {
                     return Vec::new();
                 };
-                self.split_command(text)
+                self.split_command(text, &mut hosts)
             }
         }
     }
 
-    fn split_command(&mut self, text: &Text<'_>) -> Vec<Template> {
+    fn split_command(&mut self, text: &Text<'_>, hosts: &mut HostArguments) -> Vec<Template> {
         let arguments = match command::split(text.as_str()) {
             Ok(arguments) => arguments,
             Err(command::UnbalancedQuote(quote)) => {
@@ -109,14 +113,13 @@ impl Reader<'_, '_, '_, '_> {
                 return Vec::new();
             }
         };
-        self.refuse_host_arguments(text);
-        if self.findings.is_full() {
-            return Vec::new();
-        }
-        let mut places = text.places();
+        let (mut places, mut host_places) = (text.places(), text.places());
         arguments
             .iter()
-            .map(|argument| self.read(argument, &mut places))
+            .map(|argument| {
+                let template = self.read(argument, &mut places);
+                hosts.find(template, &mut host_places, self.findings)
+            })
             .collect()
     }
 
@@ -124,26 +127,10 @@ impl Reader<'_, '_, '_, '_> {
         placeholder::read(argument, places, self.declarations, self.findings)
     }
 
-    fn argument(&mut self, item: &Node<'_>) -> Option<Template> {
+    fn argument(&mut self, item: &Node<'_>, hosts: &mut HostArguments) -> Option<Template> {
         let text = expect_text(item, "command", self.findings)?;
-        self.refuse_host_arguments(text);
-        Some(template(text, self.declarations, self.findings))
-    }
-
-    /// `@@N`, section 10.
-    fn refuse_host_arguments(&mut self, text: &Text<'_>) {
-        let mut places = text.places();
-        for (offset, marker) in text.as_str().match_indices("@@") {
-            if self.findings.is_full() {
-                return;
-            }
-            let position = places.next(marker);
-            let behind = offset.saturating_add(marker.len());
-            let rest = text.as_str().get(behind..).unwrap_or_default();
-            if rest.starts_with(|c: char| c.is_ascii_digit()) {
-                self.findings.push(not_yet(position, "a host argument"));
-            }
-        }
+        let template = template(text, self.declarations, self.findings);
+        Some(hosts.find(template, &mut text.places(), self.findings))
     }
 
     fn environment(&mut self, fields: &Fields<'_, '_>) -> Vec<(String, Variable)> {
@@ -154,19 +141,21 @@ impl Reader<'_, '_, '_, '_> {
             self.findings.push(not_a(node, "a map", "`environment`"));
             return Vec::new();
         };
-        entries
+        let variables: Vec<(String, Variable)> = entries
             .iter()
             .filter_map(|entry| self.variable(entry))
-            .collect()
+            .collect();
+        let names = entries.iter().map(|entry| {
+            let name = host_name(&entry.key).unwrap_or(&entry.key);
+            (name, entry.position)
+        });
+        expect_unique("variable", names, self.findings);
+        variables
     }
 
     fn variable(&mut self, entry: &Entry<'_>) -> Option<(String, Variable)> {
-        let name = &*entry.key;
-        if name.starts_with("@@") || name.starts_with("\\@\\@") {
-            self.findings
-                .push(not_yet(entry.position, "a variable of the host"));
-            return None;
-        }
+        let host = host_name(&entry.key);
+        let name = host.unwrap_or(&entry.key);
         if name.is_empty() || name.contains(['=', '\0']) {
             let found = quoted(name);
             let message = format!("expected a variable's name without `=` and NUL, found {found}");
@@ -174,6 +163,9 @@ impl Reader<'_, '_, '_, '_> {
             self.findings
                 .push(Diagnostic::error(code, entry.position, message));
             return None;
+        }
+        if host.is_some() {
+            return Some((name.to_owned(), Variable::Host));
         }
         if entry.value.is_null() {
             let empty = Variable::Value(Template { parts: Vec::new() });
@@ -214,6 +206,21 @@ impl Reader<'_, '_, '_, '_> {
     }
 }
 
+/// The name of a variable whose value the host's environment says, section 10.
+fn host_name(key: &str) -> Option<&str> {
+    key.strip_prefix("\\@\\@")
+        .or_else(|| key.strip_prefix("@@"))
+}
+
+/// `import` of a whole service or image, which no language after 0.1 has.
+pub(super) fn refuse_import(fields: &Fields<'_, '_>, place: &str, findings: &mut Findings) {
+    if let Some(entry) = fields.entry("import") {
+        let message = format!("`import` of {place} is of language 0.1, and no policy exports one");
+        let found = Diagnostic::error(codes::WHOLE_IMPORT, entry.position, message);
+        findings.push(found.hint("copy it here; secrets and volumes can be imported"));
+    }
+}
+
 const KEYS: Keys = Keys {
     place: "a service",
     read: &[
@@ -226,14 +233,12 @@ const KEYS: Keys = Keys {
         "image_name",
         "platforms",
         "one_time_password_shared_secret",
-    ],
-    not_yet: &[
         "fspf_path",
         "fspf_key",
         "fspf_tag",
         "fspf_update_policy",
-        "refresh",
         "import",
     ],
+    not_yet: &["refresh"],
     legacy: &["tags", "persistency"],
 };

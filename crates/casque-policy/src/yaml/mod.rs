@@ -6,6 +6,7 @@
 //! but "null or text": what a text means is said by the place where it stands, never by its quotes.
 
 mod bounds;
+mod flow;
 mod input;
 mod load;
 mod source;
@@ -19,6 +20,7 @@ use zeroize::Zeroize;
 use crate::{Position, Template};
 
 pub(crate) use bounds::expect_bounded;
+pub(crate) use flow::flow;
 pub(crate) use load::{ScalarSpan, Style, load, scalars};
 pub(crate) use source::{Offsets, Places};
 

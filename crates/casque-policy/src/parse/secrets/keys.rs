@@ -8,6 +8,7 @@ pub(super) const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
     match kind {
         SecretKind::Ascii | SecretKind::Binary => &["value", "size"],
         SecretKind::PrivateKey => &["value", "key_type", "migrate"],
+        SecretKind::PublicKey => &["value", "private_key"],
         SecretKind::X509 => &[
             "value",
             "private_key",
@@ -15,6 +16,7 @@ pub(super) const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
             "common_name",
             "endpoint",
             "dns",
+            "san",
             "valid_for",
         ],
         SecretKind::X509Ca => &[
@@ -23,6 +25,7 @@ pub(super) const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
             "issuer",
             "common_name",
             "dns",
+            "san",
             "valid_for",
         ],
         SecretKind::AadToken => &[
@@ -32,12 +35,9 @@ pub(super) const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
             "private_key",
             "certificate_thumbprint",
         ],
-        // The table of kinds below does not let these in yet.
-        SecretKind::PublicKey
-        | SecretKind::SessionCa
-        | SecretKind::ConfigFragment
-        | SecretKind::PgpKey
-        | SecretKind::Jwt => &[],
+        SecretKind::ConfigFragment => &["value"],
+        SecretKind::Jwt => &["signer", "alg", "validity", "payload"],
+        SecretKind::SessionCa | SecretKind::PgpKey => &[],
     }
 }
 
@@ -51,40 +51,30 @@ pub(super) const KIND_KEYS: &[&str] = &[
     "common_name",
     "endpoint",
     "dns",
+    "san",
     "valid_for",
     "tenant_id",
     "client_id",
     "application_secret",
     "certificate_thumbprint",
+    "signer",
+    "alg",
+    "validity",
+    "payload",
 ];
 
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Supported(SecretKind),
-    NotYet,
-}
-
-impl Kind {
-    pub(super) const fn supported(self) -> Option<SecretKind> {
-        match self {
-            Self::Supported(kind) => Some(kind),
-            Self::NotYet => None,
-        }
-    }
-}
-
-pub(super) const KINDS: &[(&str, Kind)] = &[
-    ("ascii", Kind::Supported(SecretKind::Ascii)),
-    ("binary", Kind::Supported(SecretKind::Binary)),
-    ("private-key", Kind::Supported(SecretKind::PrivateKey)),
-    ("x509", Kind::Supported(SecretKind::X509)),
-    ("x509-ca", Kind::Supported(SecretKind::X509Ca)),
-    ("aad-token", Kind::Supported(SecretKind::AadToken)),
-    ("public-key", Kind::NotYet),
-    ("session-ca", Kind::NotYet),
-    ("config-fragment", Kind::NotYet),
-    ("pgp-key", Kind::NotYet),
-    ("jwt", Kind::NotYet),
+pub(super) const KINDS: &[(&str, SecretKind)] = &[
+    ("ascii", SecretKind::Ascii),
+    ("binary", SecretKind::Binary),
+    ("private-key", SecretKind::PrivateKey),
+    ("public-key", SecretKind::PublicKey),
+    ("x509", SecretKind::X509),
+    ("x509-ca", SecretKind::X509Ca),
+    ("session-ca", SecretKind::SessionCa),
+    ("aad-token", SecretKind::AadToken),
+    ("config-fragment", SecretKind::ConfigFragment),
+    ("pgp-key", SecretKind::PgpKey),
+    ("jwt", SecretKind::Jwt),
 ];
 
 pub(super) const KEYS: Keys = Keys {
@@ -92,7 +82,9 @@ pub(super) const KEYS: Keys = Keys {
     read: &[
         "name",
         "kind",
+        "export",
         "export_public",
+        "import",
         "import_akv",
         "value",
         "size",
@@ -103,24 +95,17 @@ pub(super) const KEYS: Keys = Keys {
         "common_name",
         "endpoint",
         "dns",
+        "san",
         "valid_for",
         "tenant_id",
         "client_id",
         "application_secret",
         "certificate_thumbprint",
-    ],
-    not_yet: &[
-        "import",
-        "export",
-        "san",
         "signer",
         "alg",
         "validity",
         "payload",
-        "scope",
-        "authority",
-        "credential",
-        "certificate",
     ],
+    not_yet: &["scope", "authority", "credential", "certificate"],
     legacy: &[],
 };
