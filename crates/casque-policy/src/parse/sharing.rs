@@ -75,7 +75,7 @@ fn read_target(
         }
         (Some(session), None) => Some(ExportTarget::Session {
             session: session.value.clone(),
-            hash: id.hash.as_ref().map(|hash| hash.value.clone()),
+            hash: id.hash.as_ref().map(|hash| hash.value),
             cas: cas?,
         }),
         (None, None) => {
