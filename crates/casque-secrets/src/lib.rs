@@ -11,6 +11,7 @@ mod issue;
 mod key;
 mod layout;
 mod make;
+mod otp;
 mod pem;
 mod render;
 mod seal;
@@ -21,6 +22,7 @@ pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;
 pub use issue::{CertificateRequest, EndpointUse, issue_certificate};
 pub use make::{KeyAlgorithm, MakeError, make_ascii, make_binary, make_private_key};
+pub use otp::{OtpCode, OtpCodeParseError, OtpSecret, OtpSecretParseError, OtpStep};
 pub use render::{RenderError, render};
 pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
