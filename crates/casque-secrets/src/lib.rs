@@ -3,6 +3,7 @@
 //! Pure: time and randomness are arguments, except that key generation, signatures and PKCS#12 draw from
 //! their libraries' own generators (aws-lc-rs and p12-keystore have no other way).
 
+mod access_token;
 mod certificate;
 mod fields;
 mod identity;
@@ -17,6 +18,7 @@ mod render;
 mod seal;
 mod value;
 
+pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
 pub use certificate::CertificateChain;
 pub use identity::{IdentityError, IdentityKey, verify};
 pub use import::ImportError;

@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// A vector: `name: value` lines, of which `expect` and `about` are in every one.
-struct Vector(BTreeMap<&'static str, &'static str>);
+pub(crate) struct Vector(BTreeMap<&'static str, &'static str>);
 
 impl Vector {
-    fn read(text: &'static str, fields: &[&str]) -> Self {
+    pub(crate) fn read(text: &'static str, fields: &[&str]) -> Self {
         let lines = text.lines().map(|line| line.split_once(": ").unwrap());
         let read: BTreeMap<_, _> = lines.collect();
         for name in read.keys() {
@@ -24,11 +24,11 @@ impl Vector {
         Self(read)
     }
 
-    fn text(&self, field: &str) -> &'static str {
+    pub(crate) fn text(&self, field: &str) -> &'static str {
         self.0[field]
     }
 
-    fn bytes(&self, field: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, field: &str) -> Vec<u8> {
         hex::decode(self.text(field)).unwrap()
     }
 }
