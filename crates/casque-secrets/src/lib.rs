@@ -16,6 +16,7 @@ mod otp;
 mod pem;
 mod render;
 mod seal;
+mod template;
 mod value;
 
 pub use access_token::{ProofSide, access_token_proof, is_access_token_proof};
@@ -30,6 +31,7 @@ pub use seal::{
     ConfigurationKey, OpenError, SealError, SealedConfiguration, open_configuration,
     seal_configuration,
 };
+pub use template::{MAX_TEMPLATE_BYTES, TemplateError, TemplatePlace, fill_template};
 pub use value::{SecretValue, ValueParseError};
 
 #[cfg(test)]
