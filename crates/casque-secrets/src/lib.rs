@@ -24,6 +24,7 @@ mod seal;
 mod seed;
 mod signer;
 mod upload;
+mod template;
 mod value;
 mod vault_text;
 mod wrap;
@@ -51,6 +52,7 @@ pub use upload::{
     DecryptSessionError, EncryptSessionError, SessionEncryptionKey, SessionEncryptionKeyError,
     SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,
 };
+pub use template::{MAX_TEMPLATE_BYTES, TemplateError, TemplatePlace, fill_template};
 pub use value::{SecretValue, ValueParseError};
 pub use vault_text::VaultText;
 pub use wrap::{UnwrapError, WrapError, WrapKey, WrapKeyLength, unwrap_value, wrap_value};
