@@ -23,8 +23,8 @@ mod render;
 mod seal;
 mod seed;
 mod signer;
-mod upload;
 mod template;
+mod upload;
 mod value;
 mod vault_text;
 mod wrap;
@@ -48,11 +48,11 @@ pub use seal::{
 pub use signer::{
     SignatureError, SignerAlgorithm, SignerKey, SignerKeyError, SigningKey, SigningKeyError,
 };
+pub use template::{MAX_TEMPLATE_BYTES, TemplateError, TemplatePlace, fill_template};
 pub use upload::{
     DecryptSessionError, EncryptSessionError, SessionEncryptionKey, SessionEncryptionKeyError,
     SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,
 };
-pub use template::{MAX_TEMPLATE_BYTES, TemplateError, TemplatePlace, fill_template};
 pub use value::{SecretValue, ValueParseError};
 pub use vault_text::VaultText;
 pub use wrap::{UnwrapError, WrapError, WrapKey, WrapKeyLength, unwrap_value, wrap_value};
