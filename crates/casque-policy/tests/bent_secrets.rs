@@ -387,6 +387,34 @@ fn secret_store_is_casque_by_default_and_by_name() {
     }
 }
 
+#[test]
+fn warnings_by_the_hundred_refuse_nothing_and_cut_nothing() {
+    let services: String = (0..150)
+        .map(|number| {
+            format!("  - name: s{number}\n    command: run $$SCONE::p$$ @@1\n    tags: [x]\n")
+        })
+        .collect();
+    let text = format!(
+        "name: a\nversion: 0.3\nsecurity: {{attestation: {{mode: none}}}}\nsecrets:\n  - {{name: p, kind: ascii}}\nservices:\n{services}"
+    );
+    let parsed = Policy::parse(&text).unwrap();
+    let left_off = |found: &&Diagnostic| found.code == "too-many-findings";
+    assert_eq!(parsed.warnings.len(), 101);
+    assert_eq!(parsed.warnings.iter().filter(left_off).count(), 1);
+    assert_eq!(parsed.policy.services.len(), 150);
+    let is_whole = |command: &Vec<Template>| text_of(command) == ["run", "<p>", "<host 1>"];
+    let mut commands = parsed
+        .policy
+        .services
+        .iter()
+        .map(|service| &service.command);
+    assert!(commands.all(is_whole));
+}
+
+fn text_of(command: &[Template]) -> Vec<String> {
+    command.iter().map(text).collect()
+}
+
 /// One bend: `from` becomes `to`; `code` must be found where `at` stands first from there on; with a `<` in
 /// front, where it stands last before.
 struct Bend {
