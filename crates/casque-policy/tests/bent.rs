@@ -850,6 +850,7 @@ fn every_code_is_found_by_some_test() {
         "bad-cas-url",
         "cas-key-missing",
         "export-unused",
+        "export-to-all",
         "vault-version",
         "decryption-key",
     ]);

@@ -42,8 +42,17 @@ pub(super) fn read_exports(
         let is_own =
             matches!(target, ExportTarget::Session { session, cas: None, .. } if session == here);
         warn_unused(is_own, !seen.insert(target), *position, findings);
+        warn_to_all(target, *position, findings);
     }
     targets.into_iter().map(|(target, _)| target).collect()
+}
+
+fn warn_to_all(target: &ExportTarget, position: Position, findings: &mut Findings) {
+    if matches!(target, ExportTarget::Namespace { namespace, .. } if namespace.is_root()) {
+        let message = "an export to the root namespace lets every policy import the secret";
+        let found = Diagnostic::warning(codes::EXPORT_TO_ALL, position, message);
+        findings.push(found.hint("name the sessions, or a namespace of your own"));
+    }
 }
 
 /// Finds an export that gives nobody anything.
