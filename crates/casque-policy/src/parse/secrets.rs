@@ -94,10 +94,9 @@ pub(super) fn read(
         old: old::rules(policy),
     };
     let items = policy.items("secrets", findings);
-    let mut secrets: Vec<LocatedSecret> = items
-        .iter()
-        .filter_map(|item| read_secret(item, &surroundings, findings))
-        .collect();
+    let mut secrets = findings.read_all(items, |item, findings| {
+        read_secret(item, &surroundings, findings)
+    });
     let names = items.iter().filter_map(name_of);
     expect_unique("secret", names, findings);
     old::add_implicit(&mut secrets, &surroundings.here, declarations);
