@@ -120,6 +120,16 @@ impl<T: Clone> Clause<T> {
     }
 }
 
+impl<T: Clone> Clause<Vec<T>> {
+    /// What a list says, as [`Clause::close`].
+    pub(crate) fn close_list(&self, fills: &Fills) -> Result<Cow<'_, [T]>, ClauseError> {
+        Ok(match self.close(fills)? {
+            Cow::Borrowed(list) => Cow::Borrowed(list.as_slice()),
+            Cow::Owned(list) => Cow::Owned(list),
+        })
+    }
+}
+
 impl<T> OpenClause<T> {
     /// A clause over these nodes, whose placeholders are `asks` in the order of the text.
     pub(crate) const fn new(
@@ -145,7 +155,7 @@ impl<T> OpenClause<T> {
         match (self.read)(&filled, &mut findings) {
             Some(read) if !findings.holds_error() => Ok(read),
             _ => Err(ClauseError {
-                found: (refused(findings).found.into_iter())
+                found: (refused(findings).found.iter())
                     .map(without_values)
                     .collect(),
             }),
@@ -160,13 +170,9 @@ fn refused(findings: Findings) -> ClauseError {
 }
 
 /// What the readers say shows what they read, and that may be another policy's secret.
-fn without_values(found: Diagnostic) -> Diagnostic {
+fn without_values(found: &Diagnostic) -> Diagnostic {
     let message = format!("what secrets say here does not fit: {}", found.code);
-    Diagnostic {
-        message,
-        hint: None,
-        ..found
-    }
+    Diagnostic::error(found.code, found.position, message)
 }
 
 /// Fills placeholders in the order in which the parser saw them.

@@ -129,9 +129,11 @@ fn is_shared_secret(text: &str) -> bool {
         2 | 4 | 5 | 7 => padding == 0 || rest.saturating_add(padding) == 8,
         _ => false,
     };
+    // The last digits of a text that is no multiple of eight bits fill it up.
+    let rest_bytes = rest.saturating_mul(5) / 8;
     let bits = whole
         .saturating_mul(40)
-        .saturating_add(rest.saturating_mul(5) / 8 * 8);
+        .saturating_add(rest_bytes.saturating_mul(8));
     fits && digits.bytes().all(is_digit) && bits >= MIN_BITS
 }
 
