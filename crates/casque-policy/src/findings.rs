@@ -68,13 +68,17 @@ impl Findings {
     /// Whether the text is refused.
     pub(crate) fn holds_error(&self) -> bool {
         let is_error = |found: &Diagnostic| found.severity == Severity::Error;
-        self.left_off.is_some() || self.found.iter().any(is_error)
+        self.is_full() || self.found.iter().any(is_error)
     }
 
-    /// All of them in the order of the text.
+    /// All of them in the order of the text. So many that looking further was left off are an error, also
+    /// where each is a warning: what was not looked at is not known to be right.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        if let Some(position) = self.left_off {
-            let message = format!("more than {MAX_FINDINGS} findings: the others are left off");
+        if self.is_full() {
+            let last = self.found.last().map(|found| found.position);
+            let nowhere = Position { line: 1, column: 1 };
+            let position = self.left_off.or(last).unwrap_or(nowhere);
+            let message = format!("{MAX_FINDINGS} findings or more: the others are left off");
             let code = codes::TOO_MANY_FINDINGS;
             self.found.push(Diagnostic::error(code, position, message));
         }
@@ -122,6 +126,7 @@ pub(crate) fn quoted(found: &str) -> String {
 
 const MAX_FINDINGS: usize = 100;
 const MAX_COMPARED_BYTES: usize = 128;
-const MAX_COMPARED_NAMES: usize = 1000;
+/// A hundred times as many comparisons must stay cheap.
+const MAX_COMPARED_NAMES: usize = 256;
 const MAX_SHOWN_CHARACTERS: usize = 64;
 const LEAST_LIKENESS: f64 = 0.8;

@@ -1041,6 +1041,18 @@ fn open_clause_filled_too_large_does_not_close() {
     assert_eq!(codes(&error), ["filled-too-large"]);
 }
 
+/// What is not looked at any more is not known to be right.
+#[test]
+fn hundred_warnings_refuse_the_policy() {
+    let refused = |count: usize| {
+        let asks = vec!["$$SCONE::gone$$"; count].join(", ");
+        let text = format!("name: x\nversion: 0.3.10\naccess_policy: {{update: [{asks}]}}\n");
+        Policy::parse(&text).is_err()
+    };
+    assert!(!refused(99));
+    assert!(refused(100));
+}
+
 // ---- laws ----
 
 fn entry() -> impl Strategy<Value = String> {
