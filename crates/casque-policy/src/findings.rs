@@ -35,19 +35,32 @@ impl Diagnostic {
     }
 }
 
-/// The diagnostics of one text.
+/// The diagnostics of one text: at most a hundred errors, and a hundred warnings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     found: Vec<Diagnostic>,
+    errors: Counted,
+    warnings: Counted,
+}
+
+/// How many there are of one severity, and where the first one is that is left off.
+#[derive(Debug, Default)]
+struct Counted {
+    kept: usize,
     left_off: Option<Position>,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        if self.found.len() < MAX_FINDINGS {
+        let counted = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if counted.kept < MAX_FINDINGS {
+            counted.kept = counted.kept.saturating_add(1);
             self.found.push(diagnostic);
-        } else if self.left_off.is_none() {
-            self.left_off = Some(diagnostic.position);
+        } else if counted.left_off.is_none() {
+            counted.left_off = Some(diagnostic.position);
         }
     }
 
@@ -56,9 +69,25 @@ impl Findings {
         result.map_err(|diagnostic| self.push(diagnostic)).ok()
     }
 
-    /// Whether further diagnostics are left off: what costs time to find need not be looked for.
+    /// What is read of each item, until errors are left off: hostile text is not read to its end.
+    pub(crate) fn read_all<I, T>(
+        &mut self,
+        items: impl IntoIterator<Item = I>,
+        mut read: impl FnMut(I, &mut Self) -> Option<T>,
+    ) -> Vec<T> {
+        let mut all = Vec::new();
+        for item in items {
+            if self.is_full() {
+                break;
+            }
+            all.extend(read(item, self));
+        }
+        all
+    }
+
+    /// Whether errors are left off already: then the text is refused, whatever else is looked for in it.
     pub(crate) const fn is_full(&self) -> bool {
-        self.found.len() >= MAX_FINDINGS
+        self.errors.left_off.is_some()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -66,21 +95,20 @@ impl Findings {
     }
 
     /// Whether the text is refused.
-    pub(crate) fn holds_error(&self) -> bool {
-        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
-        self.is_full() || self.found.iter().any(is_error)
+    pub(crate) const fn holds_error(&self) -> bool {
+        self.errors.kept > 0
     }
 
-    /// All of them in the order of the text. So many that looking further was left off are an error, also
-    /// where each is a warning: what was not looked at is not known to be right.
+    /// All of them in the order of the text.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        if self.is_full() {
-            let last = self.found.last().map(|found| found.position);
-            let nowhere = Position { line: 1, column: 1 };
-            let position = self.left_off.or(last).unwrap_or(nowhere);
-            let message = format!("{MAX_FINDINGS} findings or more: the others are left off");
-            let code = codes::TOO_MANY_FINDINGS;
+        let code = codes::TOO_MANY_FINDINGS;
+        if let Some(position) = self.errors.left_off {
+            let message = format!("more than {MAX_FINDINGS} errors: the others are left off");
             self.found.push(Diagnostic::error(code, position, message));
+        }
+        if let Some(position) = self.warnings.left_off {
+            let message = format!("more than {MAX_FINDINGS} warnings: the others are left off");
+            (self.found).push(Diagnostic::warning(code, position, message));
         }
         self.found
             .sort_by_key(|found| (found.position, found.severity));

@@ -162,7 +162,10 @@ fn read_version(fields: &Fields<'_, '_>, findings: &mut Findings) -> LanguageVer
         return assumed;
     };
     if version.minor < 3 {
-        let message = format!("language 0.{} is read by the rules of 0.3", version.minor);
+        let minor = version.minor;
+        let message = format!(
+            "language 0.{minor} is read by the rules of 0.3, but for certificates without key"
+        );
         let found = Diagnostic::warning(codes::VERSION_OLD, text.position(), message);
         findings.push(found.hint("write `version: \"0.3\"`"));
     }

@@ -32,6 +32,9 @@ pub(super) fn judge(
         declarations,
     };
     for secret in secrets {
+        if findings.is_full() {
+            return;
+        }
         judge.secret(secret, findings);
     }
     judge_cycles(secrets, &by_name, findings);

@@ -35,7 +35,7 @@ fn write_node(node: &Node<'_>, out: &mut impl Write) -> fmt::Result {
         write!(out, "!{} ", tag.as_str())?;
     }
     match &node.value {
-        // Filled copies of a clause alone ask for something; no value of a secret is one.
+        // Nothing is filled in among the values of secrets.
         Value::Null | Value::Asked(_) => out.write_str("null"),
         Value::Text(text) => write_text(text.as_str(), out),
         Value::List(items) => {
