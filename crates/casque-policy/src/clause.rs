@@ -184,7 +184,12 @@ struct ByFills<'c> {
 }
 
 impl Filler for ByFills<'_> {
-    fn fill(&mut self, _body: &str, position: Position) -> Result<Filled, Diagnostic> {
+    fn fill(
+        &mut self,
+        _body: &str,
+        position: Position,
+        _findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic> {
         let asked = self.asks.next();
         let fill = asked.and_then(|asked| self.fills.0.get(&key(asked)));
         let name = asked.map_or("?", |asked| asked.secret.as_str());

@@ -826,7 +826,6 @@ fn every_code_is_found_by_some_test() {
         "filled-too-large",
         "placeholder-misplaced",
         "bad-shared-secret",
-        "scone-runtime-only",
         "maa-certificates-unused",
         "local-attestation",
         "bad-platform",

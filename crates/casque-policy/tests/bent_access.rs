@@ -1041,6 +1041,15 @@ fn open_clause_filled_too_large_does_not_close() {
     assert_eq!(codes(&error), ["filled-too-large"]);
 }
 
+/// Many warnings are no error, and cut nothing short.
+#[test]
+fn warnings_beyond_a_hundred_cut_nothing_short() {
+    let asks = vec!["$$SCONE::gone$$"; 500].join(", ");
+    let text = format!("name: x\nversion: 0.3.10\naccess_policy: {{update: [{asks}, CREATOR]}}\n");
+    let policy = parsed(&text);
+    assert!(permits(policy.access.stated().unwrap(), &[7]));
+}
+
 // ---- laws ----
 
 fn entry() -> impl Strategy<Value = String> {

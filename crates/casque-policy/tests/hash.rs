@@ -164,8 +164,8 @@ fn scalar() -> impl Strategy<Value = String> {
 enum Tree {
     Null,
     Text(String),
-    List(Vec<Tree>),
-    Map(BTreeMap<String, Tree>),
+    List(Vec<Self>),
+    Map(BTreeMap<String, Self>),
 }
 
 fn tree() -> impl Strategy<Value = Tree> {

@@ -93,18 +93,14 @@ impl<'s, 'n, 'a> Scope<'s, 'n, 'a> {
             let read = (rules.read)(node, findings);
             return Clause::Stated(read.unwrap_or_else(rules.strictest));
         }
-        let (mut asks, mut warnings) = (Vec::new(), Vec::new());
+        let mut asks = Vec::new();
         let filler = ByText {
             secrets: &self.secrets,
             unknown: rules.unknown,
             templates: rules.templates,
             asks: &mut asks,
-            warnings: &mut warnings,
         };
         let filled = splice::fill(node, filler, &mut self.budget, findings);
-        for warning in warnings {
-            findings.push(warning);
-        }
         let read = (rules.read)(&filled, findings);
         if asks.is_empty() {
             return Clause::Stated(read.unwrap_or_else(rules.strictest));
@@ -159,18 +155,22 @@ struct ByText<'f, 's, 'n, 'a> {
     unknown: UnknownSecret,
     templates: &'static [&'static str],
     asks: &'f mut Vec<Placeholder>,
-    warnings: &'f mut Vec<Diagnostic>,
 }
 
 impl Filler for ByText<'_, '_, '_, '_> {
-    fn fill(&mut self, body: &str, position: Position) -> Result<Filled, Diagnostic> {
+    fn fill(
+        &mut self,
+        body: &str,
+        position: Position,
+        findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic> {
         let placeholder = match placeholder::parse_body(body, position, self.secrets.declarations) {
             Ok(placeholder) => placeholder,
             Err(found)
                 if found.code == codes::UNKNOWN_SECRET
                     && self.unknown == UnknownSecret::GivesNothing =>
             {
-                self.warnings.push(unknown_in_access(found));
+                findings.push(unknown_in_access(found));
                 return Ok(Filled::LeftOut);
             }
             Err(found) => return Err(found),

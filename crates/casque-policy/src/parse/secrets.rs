@@ -211,7 +211,7 @@ fn read_origin(
     if let Some(import) = fields.entry("import") {
         return read_imported(draft, import, surroundings, findings);
     }
-    refuse_null_value(fields, findings);
+    refuse_null_value(draft, findings);
     let Some(kind) = draft.kind else {
         let message = "a secret that is not imported must have `kind`";
         let found = Diagnostic::error(codes::KIND_MISSING, fields.position, message);
@@ -257,13 +257,22 @@ fn may_have_private_key(kind: Option<SecretKind>) -> bool {
     matches!(kind, None | Some(SecretKind::X509 | SecretKind::X509Ca))
 }
 
-fn refuse_null_value(fields: &Fields<'_, '_>, findings: &mut Findings) {
-    let mut entries = fields.entries().iter();
+fn refuse_null_value(draft: &Draft<'_, '_>, findings: &mut Findings) {
+    let mut entries = draft.fields.entries().iter();
     let value = entries.find(|entry| entry.key == "value" && entry.value.is_null());
     if let Some(entry) = value {
-        let message = "`value`: expected a text, found nothing";
+        let (expected, hint) = match draft.kind {
+            Some(SecretKind::ConfigFragment) => {
+                ("a part of a policy", "give it; `[]` is the empty list")
+            }
+            _ => (
+                "a text",
+                "remove `value` to have one generated; `\"\"` is the empty text",
+            ),
+        };
+        let message = format!("`value`: expected {expected}, found nothing");
         let found = Diagnostic::error(codes::EMPTY_TEXT, entry.position, message);
-        findings.push(found.hint("remove `value` to have one generated; `\"\"` is the empty text"));
+        findings.push(found.hint(hint));
     }
 }
 
