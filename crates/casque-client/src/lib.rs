@@ -12,6 +12,7 @@ mod address;
 mod client;
 mod error;
 mod exchange;
+mod factors;
 mod release;
 mod tls;
 mod transport;
@@ -22,5 +23,6 @@ pub use client::{
 };
 pub use error::ClientError;
 pub use exchange::{MAX_ANSWER_BYTES, MAX_RELEASE_BYTES, Timeouts};
-pub use release::{ReleaseError, Released};
+pub use factors::SecondFactors;
+pub use release::{FactorError, ReleaseError, Released};
 pub use tls::{ClientIdentity, ServerTrust};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casque_agent::{
-    AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource, Timeouts,
+    AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource,
+    HostEnvironment, SettingsError, Timeouts,
 };
 use casque_testkit::sgx::{SoftwareTee, software_identity};
 use casque_types::{ConfigId, ReportData, SgxIdentity};
@@ -68,6 +69,9 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
+    /// The one-time password.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// `up.json` names no server.
     #[error("`up.json` names no server: start `casque-dev up` again")]
     Address,
@@ -102,6 +106,7 @@ fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
         identity: software_identity(measure(&file)?),
         folder: state.as_path().to_owned(),
     };
+    let host: HostEnvironment = std::env::vars_os().collect();
     let settings = AgentSettings {
         address: world.cas.parse().map_err(|_| RunError::Address)?,
         config: args.config_id,
@@ -109,7 +114,10 @@ fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
         authorities_pem: None,
         program: Some(file.into_os_string()),
         arguments: args.program.into_iter().skip(1).collect(),
-        search_path: OsString::new(),
+        search_path: host.value("PATH").unwrap_or_default().to_owned(),
+        factors: host.second_factors()?,
+        volumes: host.setting("CASQUE_VOLUMES").map(PathBuf::from),
+        host,
         timeouts: Timeouts::default(),
     };
     Ok((settings, source))

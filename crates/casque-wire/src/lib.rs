@@ -46,6 +46,13 @@ pub struct AttestRequest {
     pub runtime_data: B64,
     /// The evidence.
     pub evidence: Evidence,
+    /// A one-time password of 6 digits, for policies that share a secret for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otp: Option<String>,
+    /// The attester's proof that it knows the service access token, 32 bytes, over the binding of the
+    /// runtime data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token_proof: Option<B64>,
 }
 
 /// Evidence by kind.

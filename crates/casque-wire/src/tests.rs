@@ -14,6 +14,8 @@ fn attest_request_of_each_kind_is_read_back() {
         let request = AttestRequest {
             runtime_data: B64(vec![7]),
             evidence,
+            otp: Some("123456".to_owned()),
+            access_token_proof: Some(B64(vec![9; 32])),
         };
         let text = serde_json::to_string(&request).unwrap();
         let read: AttestRequest = serde_json::from_str(&text).unwrap();
@@ -28,11 +30,28 @@ fn attest_request_is_written_as_documented() {
         evidence: Evidence::Sgx {
             quote: B64(vec![3, 0]),
         },
+        otp: None,
+        access_token_proof: None,
     };
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(
         text,
         r#"{"runtime_data":"e30","evidence":{"type":"sgx","quote":"AwA"}}"#
+    );
+}
+
+#[test]
+fn attest_request_second_factors_are_written_as_documented() {
+    let request = AttestRequest {
+        runtime_data: B64(b"{}".to_vec()),
+        evidence: Evidence::None {},
+        otp: Some("012345".to_owned()),
+        access_token_proof: Some(B64(vec![3, 0])),
+    };
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(
+        text,
+        r#"{"runtime_data":"e30","evidence":{"type":"none"},"otp":"012345","access_token_proof":"AwA"}"#
     );
 }
 
