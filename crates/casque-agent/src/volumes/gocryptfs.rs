@@ -21,7 +21,8 @@ use std::process::{self, Child, Command, ExitStatus, Stdio};
 
 use casque_types::Secret;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, geteuid, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, geteuid, kill_process, pidfd_open,
+    pidfd_send_signal, waitid,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -92,13 +93,13 @@ impl Gocryptfs {
         command.arg("--").arg(encrypted).arg(path);
         let device = fs::metadata(path).map_err(failed("look at", path))?.dev();
         let (child, said) = self.start(command, key)?;
-        let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
         let mut mount = Mount {
             path: path.to_owned(),
             device,
-            process: process.map_err(|error| failed("hold", &self.program)(error.into()))?,
+            process: self.held(&child)?,
             child,
             search_path: self.search_path.clone(),
+            is_over: false,
         };
         match mount.wait_until_there(signals) {
             Ok(None) => {
@@ -106,9 +107,19 @@ impl Gocryptfs {
                 Ok(mount)
             }
             Ok(Some(status)) => Err(mount.error_of(status, encrypted, said)),
-            // It is not needed any more; dropping it unmounts.
+            // It is not needed any more; dropping it ends it.
             Err(error) => Err(error),
         }
+    }
+
+    /// The process as one that cannot be mistaken for another.
+    fn held(&self, child: &Child) -> Result<OwnedFd, VolumeError> {
+        let pid = Pid::from_child(child);
+        pidfd_open(pid, PidfdFlags::empty()).map_err(|error| {
+            // It is still this agent's child, which nobody has waited for, so that the number is its own.
+            let _ended = kill_process(pid, Signal::TERM);
+            failed("hold", &self.program)(error.into())
+        })
     }
 
     fn command(&self) -> Command {
@@ -146,6 +157,8 @@ pub(super) struct Mount {
     process: OwnedFd,
     child: Child,
     search_path: OsString,
+    /// Whether the process was ended and waited for.
+    is_over: bool,
 }
 
 impl Mount {
@@ -186,16 +199,17 @@ impl Mount {
 
     fn error_of(&self, status: ExitStatus, encrypted: &Path, said: Said) -> VolumeError {
         let directory = encrypted.to_owned();
+        let said = said.text();
         match status.code() {
             Some(PASSWORD_INCORRECT) => VolumeError::OtherKey { directory },
             Some(FUSE_NEW_SERVER) => VolumeError::FuseRefused {
                 path: self.path.clone(),
-                said: said.text(),
+                said,
             },
             _ => VolumeError::Failed {
                 directory,
                 status,
-                said: said.text(),
+                said,
             },
         }
     }
@@ -205,6 +219,7 @@ impl Mount {
         // It may have ended already.
         let _sent = pidfd_send_signal(&self.process, Signal::TERM);
         self.reap();
+        self.is_over = true;
         if self.is_gone() {
             return true;
         }
@@ -249,7 +264,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        if !self.is_gone() {
+        if !self.is_over {
             let _unmounted = self.unmount();
         }
     }
