@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `POST /v1/challenge` | empty | [`Challenge`] |
 //! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
+//! | `POST /v1/exports` | [`ExportRequest`] | [`ExportAnswer`] |
 //! | `GET /v1/version` | | [`Version`] |
 //! | `POST /session` | policy text | [`PolicyCreated`] |
 //! | `GET /v1/sessions/<name>[?hash=H]` | | [`PolicyRead`] |
@@ -93,6 +94,33 @@ pub struct Sealed {
     pub server_key: B64,
     /// Its signature.
     pub signature: B64,
+}
+
+/// One CAS asks another for a secret's value that a policy there exports to a policy here.
+///
+/// Who asks is the key of the client certificate; what it says of itself in `importer` counts for that key alone.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRequest {
+    /// The policy that exports.
+    pub session: String,
+    /// The hash that it must have; left out when any version will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_hash: Option<String>,
+    /// The secret.
+    pub secret: String,
+    /// The policy that imports.
+    pub importer: String,
+    /// Its hash.
+    pub importer_hash: String,
+}
+
+/// The value of an exported secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExportAnswer {
+    /// The stored form, version 1 (`crates/casque-secrets/src/value.rs`): plaintext, which whoever takes it out
+    /// must wipe. `Debug` shows its length alone.
+    pub value: B64,
 }
 
 /// What answers.
