@@ -87,6 +87,12 @@ impl Refusal {
         self
     }
 
+    /// What was expected and what was found.
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.failure.message
+    }
+
     /// The HTTP answer.
     pub(crate) fn response(self, dialect: Dialect) -> Response {
         let msg = match dialect {
