@@ -393,6 +393,12 @@ fn security_bent_is_found() {
             "bad-shared-secret",
         ),
         bend(
+            "$$SCONE::token$$",
+            "$$SCONE::owners$$",
+            "$$SCONE::owners$$\n",
+            "fragment-misfit",
+        ),
+        bend(
             "attestation:\n    mode",
             "attestations:\n    mode",
             "attestations",
@@ -463,6 +469,12 @@ fn service_bent_is_found() {
             "$$SCONE::seed:base32nopad$$",
             "JBSW",
             "JBSW\n",
+            "bad-shared-secret",
+        ),
+        bend(
+            "size: 20",
+            "size: 15",
+            "$$SCONE::seed:base32",
             "bad-shared-secret",
         ),
         bend(

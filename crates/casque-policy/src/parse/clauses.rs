@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use casque_types::{Encoding, Format, SecretKind};
 
-use super::factors;
+use super::secrets::DEFAULT_SIZE;
+use super::{factors, references};
 use crate::clause::{OpenClause, ReadClause, nested};
 use crate::codes;
 use crate::fields::Fields;
@@ -41,6 +42,8 @@ pub(super) enum Known<'n, 'a> {
     },
     /// Another policy or a vault has it.
     Elsewhere,
+    /// It is a binary secret of so many bytes, as far as that can be read.
+    Bytes(usize),
     /// It is made, or of a kind whose text stands in no clause.
     Made,
 }
@@ -135,6 +138,7 @@ fn known_of<'n, 'a>(item: &'n Node<'a>) -> Option<(&'n str, Known<'n, 'a>)> {
         return Some((name, Known::Elsewhere));
     }
     let is_filled_in = match value("kind")?.text()?.as_str() {
+        "binary" => return Some((name, Known::Bytes(bytes_of(value("value"), value("size"))))),
         "ascii" => value("value").is_some_and(|value| value.text().is_some()),
         "config-fragment" => true,
         _ => false,
@@ -147,6 +151,17 @@ fn known_of<'n, 'a>(item: &'n Node<'a>) -> Option<(&'n str, Known<'n, 'a>)> {
         None => Known::Made,
     };
     Some((name, known))
+}
+
+/// How long a binary secret is; what is wrong with its length is found where it is read.
+fn bytes_of(value: Option<&Node<'_>>, size: Option<&Node<'_>>) -> usize {
+    if let Some(value) = value.and_then(Node::text) {
+        return value.as_str().len() / 2;
+    }
+    match size.and_then(Node::text) {
+        Some(size) => size.as_str().parse().unwrap_or(usize::MAX),
+        None => DEFAULT_SIZE,
+    }
 }
 
 /// Fills in what the text of the policy says.
@@ -199,6 +214,8 @@ impl Filler for ByText<'_, '_, '_, '_> {
         let template = placeholder::template(text, self.secrets.declarations, findings);
         if entry.key == factors::ONE_TIME_PASSWORD {
             factors::judge_shared_secret(&template, text.position(), self.secrets, findings);
+        } else {
+            references::refuse_fragments(&template, self.secrets.declarations, findings);
         }
         Some(template)
     }

@@ -16,7 +16,7 @@ use crate::yaml::{Entry, Node, Text, Value};
 use crate::{Diagnostic, Generation, Origin, Position, SecretSpec};
 use keys::{KEYS, KIND_KEYS, KINDS, keys_of};
 
-pub(super) use plain::expect_private_key;
+pub(super) use plain::{DEFAULT_SIZE, expect_private_key};
 
 /// A secret with the places of its references to others.
 pub(super) struct LocatedSecret {
