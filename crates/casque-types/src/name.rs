@@ -294,7 +294,11 @@ mod tests {
     #[test]
     fn policy_name_of_dots_is_refused() {
         for text in ["..", "a/../b", "./a", "a/."] {
-            assert_eq!(text.parse::<PolicyName>(), Err(NameParseError::Dots), "{text}");
+            assert_eq!(
+                text.parse::<PolicyName>(),
+                Err(NameParseError::Dots),
+                "{text}"
+            );
         }
         assert!("a.b/..c".parse::<PolicyName>().is_ok());
     }
