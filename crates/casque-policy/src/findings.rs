@@ -125,8 +125,14 @@ pub(crate) fn nearest_hint<'n>(
         return None;
     }
     let found_lower = found.to_ascii_lowercase();
+    let mut steps = MAX_COMPARED_STEPS;
     known
-        .take(MAX_COMPARED_NAMES)
+        .take_while(|name| {
+            // A comparison takes a step for each pair of letters, and some to begin with.
+            let pairs = found.len().saturating_mul(name.len());
+            steps = steps.saturating_sub(pairs.saturating_add(STEPS_OF_A_COMPARISON));
+            steps > 0
+        })
         .map(|name| (likeness(&found_lower, &name.to_ascii_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -136,7 +142,8 @@ pub(crate) fn nearest_hint<'n>(
 /// Between 0 and 1. One letter wrong, missing, too many or swapped is always near, in short names too.
 fn likeness(found: &str, known: &str) -> f64 {
     let by_letters = strsim::jaro_winkler(found, known);
-    if strsim::osa_distance(found, known) <= 1 {
+    let may_be_one_off = found.len().abs_diff(known.len()) <= MAX_BYTES_OF_A_LETTER;
+    if may_be_one_off && strsim::osa_distance(found, known) <= 1 {
         by_letters.max(LEAST_LIKENESS)
     } else {
         by_letters
@@ -154,7 +161,9 @@ pub(crate) fn quoted(found: &str) -> String {
 
 const MAX_FINDINGS: usize = 100;
 const MAX_COMPARED_BYTES: usize = 128;
-/// A hundred times as many comparisons must stay cheap.
-const MAX_COMPARED_NAMES: usize = 256;
+/// A hundred names of usual length or two: a hundred findings of hostile text then cost a few milliseconds.
+const MAX_COMPARED_STEPS: usize = 50_000;
+const STEPS_OF_A_COMPARISON: usize = 200;
+const MAX_BYTES_OF_A_LETTER: usize = 4;
 const MAX_SHOWN_CHARACTERS: usize = 64;
 const LEAST_LIKENESS: f64 = 0.8;
