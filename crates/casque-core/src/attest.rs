@@ -15,7 +15,7 @@ use crate::factors::Judged;
 use crate::resolve::{Context, Resolved, SecretFault, asked_by, provided_by};
 use crate::{
     AttestError, AuditAction, AuditEvent, Casque, Clock as _, EndorsementSource as _,
-    MaaSource as _, Ports, SecondFactors, Store as _,
+    MaaSource as _, Ports, ResolveError, SecondFactors, Store as _,
 };
 
 /// A request to attest.
@@ -277,11 +277,15 @@ fn no_service(config: &ConfigId) -> AttestError {
     }
 }
 
+/// A store that fails is no fault of a secret.
 fn secret_error(config: &ConfigId, (secret, cause): SecretFault) -> AttestError {
-    AttestError::Secret {
-        config: config.clone(),
-        secret,
-        cause,
+    match cause {
+        ResolveError::Store(error) => AttestError::Store(error),
+        cause => AttestError::Secret {
+            config: config.clone(),
+            secret,
+            cause,
+        },
     }
 }
 

@@ -192,6 +192,11 @@ pub enum ResolveError {
         /// Its name.
         policy: PolicyName,
     },
+    /// Another CAS asks for what is imported from a third one.
+    #[error(
+        "it is imported from another CAS, and so is exported to none: import it there from where it is"
+    )]
+    RemoteChain,
     /// Another CAS is pinned by its software key.
     #[error(
         "`cas_software_key` needs the other CAS's own evidence, which this version does not judge yet: pin its identity by `cas_key`"

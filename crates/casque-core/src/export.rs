@@ -32,7 +32,7 @@ impl<P: Ports> Casque<P> {
             hash: &request.importer_hash,
             cas: Some(caller),
         };
-        let context = Context::at(now);
+        let context = Context::of_export(now);
         let found = self.exporter(&import, context).await;
         let (exporter, name) = found.map_err(|cause| fault(request, cause))?;
         let value = self

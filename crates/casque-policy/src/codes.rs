@@ -45,6 +45,20 @@ codes! {
     BAD_CERTIFICATE = "bad-certificate";
     BAD_KEY_HASH = "bad-key-hash";
     WORD_NOT_ALONE = "word-not-alone";
+    BAD_SIGNER_KEY = "bad-signer-key";
+    ENTRY_NOT_HERE = "entry-not-here";
+    BAD_COUNT = "bad-count";
+    OLD_KEY_HASH = "old-key-hash";
+    UNKNOWN_SECRET_IN_ACCESS = "unknown-secret-in-access";
+    NEWER_THAN_VERSION = "newer-than-version";
+    FILLED_TOO_LARGE = "filled-too-large";
+    PLACEHOLDER_MISPLACED = "placeholder-misplaced";
+    BAD_SHARED_SECRET = "bad-shared-secret";
+    SCONE_RUNTIME_ONLY = "scone-runtime-only";
+    MAA_CERTIFICATES_UNUSED = "maa-certificates-unused";
+    LOCAL_ATTESTATION = "local-attestation";
+    BAD_PLATFORM = "bad-platform";
+    PLATFORMS_UNUSED = "platforms-unused";
     BAD_URL = "bad-url";
     DANGEROUS_MODE_NONE = "dangerous-mode-none";
     MAA_MANAGED_TCB_MISSING = "maa-managed-tcb-missing";
@@ -95,7 +109,6 @@ codes! {
     UNKNOWN_VARIABLE = "unknown-variable";
     BAD_VARIABLE = "bad-variable";
     VARIABLE_UNSAFE = "variable-unsafe";
-    SCONE_RUNTIME_ONLY = "scone-runtime-only";
     KEY_UNUSED = "key-unused";
     WHOLE_IMPORT = "whole-import";
     HOST_ARGUMENT = "host-argument";
@@ -110,6 +123,7 @@ codes! {
     BAD_CAS_URL = "bad-cas-url";
     CAS_KEY_MISSING = "cas-key-missing";
     EXPORT_UNUSED = "export-unused";
+    EXPORT_TO_ALL = "export-to-all";
     VAULT_VERSION = "vault-version";
     DECRYPTION_KEY = "decryption-key";
 }

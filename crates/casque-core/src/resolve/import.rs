@@ -15,7 +15,7 @@ use casque_policy::{CasKey, ExportTarget, Generation, Import, Origin, RemoteCas,
 use casque_secrets::SecretValue;
 use casque_types::{KeyHash, PolicyHash, PolicyName, SecretKind, SecretName};
 
-use super::{Context, Value};
+use super::{Context, Others, Value};
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::{Casque, ExportRequest, Ports, RemoteSource as _, ResolveError};
 
@@ -106,6 +106,9 @@ impl<P: Ports> Casque<P> {
         cas: &RemoteCas,
         context: Context<'_>,
     ) -> Result<Value, ResolveError> {
+        if context.others == Others::NotAsked {
+            return Err(ResolveError::RemoteChain);
+        }
         let CasKey::Identity(server) = &cas.key else {
             return Err(ResolveError::SoftwareKey);
         };

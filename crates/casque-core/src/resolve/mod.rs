@@ -31,6 +31,15 @@ pub(crate) struct Context<'c> {
     pub(crate) software_identity: Option<&'c str>,
     /// How many policies were followed.
     pub(crate) depth: usize,
+    /// Whether other CASes may be asked: not for one that asks us, or two could wait for each other.
+    pub(crate) others: Others,
+}
+
+/// Whether other CASes may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Asked,
+    NotAsked,
 }
 
 impl<'c> Context<'c> {
@@ -40,6 +49,15 @@ impl<'c> Context<'c> {
             now,
             software_identity: None,
             depth: 0,
+            others: Others::Asked,
+        }
+    }
+
+    /// For another CAS.
+    pub(crate) const fn of_export(now: Timestamp) -> Self {
+        Self {
+            others: Others::NotAsked,
+            ..Self::at(now)
         }
     }
 
@@ -48,7 +66,7 @@ impl<'c> Context<'c> {
         Self {
             now,
             software_identity: Some(software_identity),
-            depth: 0,
+            ..Self::at(now)
         }
     }
 

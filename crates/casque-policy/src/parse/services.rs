@@ -1,53 +1,62 @@
 //! `services`, section 2.
 
+use std::collections::BTreeSet;
+
 use casque_types::ServiceName;
 
+use super::clauses::Scope;
 use super::host::HostArguments;
 use super::secrets::name_of;
-use super::{attestation, expect_unique, protection};
+use super::{attestation, expect_unique, factors, platforms, protection};
 use crate::codes;
 use crate::command;
 use crate::fields::{Fields, Keys, expect_text, not_a, parse_text};
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{self, Declarations, template};
 use crate::yaml::{Entry, Node, Places, Text, Value};
-use crate::{AttestationEntry, Clause, Diagnostic, Mode, Service, Template, Variable};
+use crate::{Diagnostic, Mode, Service, Template, Variable};
 
 /// Reads all services.
 pub(super) fn read(
     policy: &Fields<'_, '_>,
-    mode: &Mode,
-    declarations: &Declarations<'_>,
+    mode: Option<&Mode>,
+    scope: &mut Scope<'_, '_, '_>,
     findings: &mut Findings,
 ) -> Vec<Service> {
     let items = policy.items("services", findings);
     let images = policy.value("images").map_or(&[][..], Node::one_or_more);
-    let image_names: Vec<&str> = images
+    let image_names: BTreeSet<&str> = images
         .iter()
         .filter_map(|image| name_of(image).map(|(name, _)| name))
         .collect();
     let mut reader = Reader {
         image_names: &image_names,
-        declarations,
+        declarations: scope.secrets.declarations,
         mode,
+        scope,
         findings,
     };
-    let services = items
-        .iter()
-        .filter_map(|item| reader.service(item))
-        .collect();
+    let mut services = Vec::new();
+    for item in items {
+        if reader.findings.is_full() {
+            break;
+        }
+        services.extend(reader.service(item));
+    }
     expect_unique("service", items.iter().filter_map(name_of), findings);
     services
 }
 
-struct Reader<'r> {
-    image_names: &'r [&'r str],
-    declarations: &'r Declarations<'r>,
-    mode: &'r Mode,
+struct Reader<'r, 's, 'n, 'a> {
+    image_names: &'r BTreeSet<&'r str>,
+    declarations: &'r Declarations<'n>,
+    /// The policy's, unless secrets say it.
+    mode: Option<&'r Mode>,
+    scope: &'r mut Scope<'s, 'n, 'a>,
     findings: &'r mut Findings,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_, '_, '_> {
     fn service(&mut self, node: &Node<'_>) -> Option<Service> {
         let fields = Fields::open(node, &KEYS, self.findings)?;
         let name = fields.required("name", "a service", self.findings);
@@ -55,7 +64,9 @@ impl Reader<'_> {
             let name = parse_text::<ServiceName>(text, codes::BAD_NAME, "name");
             self.findings.ok(name)
         });
-        let attestation = self.attestation(&fields);
+        let attestation = attestation::read(&fields, self.mode, self.scope, self.findings);
+        let platforms = platforms::read(&fields, self.mode, self.scope, self.findings);
+        let one_time_password = factors::of_service(&fields, &self.scope.secrets, self.findings);
         let command = self.command(&fields);
         let environment = self.environment(&fields);
         let directory = self.directory(&fields);
@@ -64,9 +75,9 @@ impl Reader<'_> {
         refuse_import(&fields, "a service", self.findings);
         Some(Service {
             name: name?,
-            attestation: Clause::Stated(attestation),
-            platforms: Clause::Stated(Vec::new()),
-            one_time_password: None,
+            attestation,
+            platforms,
+            one_time_password,
             file_protection,
             command,
             environment,
@@ -74,22 +85,6 @@ impl Reader<'_> {
             image,
             position: node.position,
         })
-    }
-
-    fn attestation(&mut self, fields: &Fields<'_, '_>) -> Vec<AttestationEntry> {
-        let entries = attestation::read(fields, self.findings);
-        let is_said = match fields.value("attestation") {
-            Some(node) => !node.one_or_more().is_empty(),
-            None => fields.value("mrenclaves").is_some(),
-        };
-        if !is_said && *self.mode != Mode::DangerousNone {
-            let message = "a service must have `attestation` or `mrenclaves`";
-            let code = codes::ATTESTATION_MISSING;
-            let found = Diagnostic::error(code, fields.position, message);
-            self.findings
-                .push(found.hint("say which measurement or which signer it has"));
-        }
-        entries
     }
 
     fn command(&mut self, fields: &Fields<'_, '_>) -> Vec<Template> {
@@ -153,7 +148,10 @@ impl Reader<'_> {
         };
         let variables: Vec<(String, Variable)> = entries
             .iter()
-            .filter_map(|entry| self.variable(entry))
+            .filter_map(|entry| match self.findings.is_full() {
+                true => None,
+                false => self.variable(entry),
+            })
             .collect();
         let names = entries.iter().map(|entry| {
             let name = host_name(&entry.key).unwrap_or(&entry.key);
@@ -204,7 +202,7 @@ impl Reader<'_> {
     fn image(&mut self, fields: &Fields<'_, '_>) -> Option<String> {
         let text = fields.text("image_name", self.findings)?;
         let name = text.as_str();
-        if self.image_names.contains(&name) {
+        if self.image_names.contains(name) {
             return Some(name.to_owned());
         }
         let message = format!("no image is named {}", quoted(name));
@@ -241,12 +239,14 @@ const KEYS: Keys = Keys {
         "environment",
         "pwd",
         "image_name",
+        "platforms",
+        "one_time_password_shared_secret",
         "fspf_path",
         "fspf_key",
         "fspf_tag",
         "fspf_update_policy",
         "import",
     ],
-    not_yet: &["platforms", "one_time_password_shared_secret", "refresh"],
+    not_yet: &["refresh"],
     legacy: &["tags", "persistency"],
 };
