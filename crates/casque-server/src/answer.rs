@@ -146,14 +146,12 @@ fn scone_messages(failure: &wire::Failure) -> Vec<String> {
     messages
 }
 
+/// What led to an error, without what its message says already.
 fn causes(error: &dyn Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
+    let message = error.to_string();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let causes = causes.map(ToString::to_string);
+    causes.filter(|cause| !message.contains(cause)).collect()
 }
 
 impl From<AttestError> for Refusal {
@@ -248,11 +246,10 @@ impl From<EvidenceParseError> for Refusal {
 impl From<PutPolicyError> for Refusal {
     fn from(error: PutPolicyError) -> Self {
         let mut refusal = Self::of(error.blame(), put_code(&error), &error);
+        if let PutPolicyError::Policy(diagnostics) = &error {
+            refusal.failure.diagnostics = diagnostics.iter().map(diagnostic).collect();
+        }
         match &error {
-            PutPolicyError::Policy(diagnostics) => {
-                refusal.failure.diagnostics = diagnostics.iter().map(diagnostic).collect();
-                refusal
-            }
             PutPolicyError::Secret {
                 cause: ResolveError::Source(source),
                 ..
@@ -291,7 +288,9 @@ const fn put_hint(error: &PutPolicyError) -> &'static str {
         PutPolicyError::NoCaller => {
             "upload with `casque session create`, or give curl --cert and --key, or sign the policy with `casque session sign`"
         }
-        PutPolicyError::Policy(_) => "`casque session check` shows the findings in their places",
+        PutPolicyError::Policy(_) => {
+            "mend the findings; `casque session check` shows them in their places"
+        }
         PutPolicyError::Exists { .. } => {
             "choose another name, or set `predecessor` to the hash of the current version (`casque session update` does)"
         }
