@@ -127,12 +127,13 @@ impl<P: Ports> Casque<P> {
         let page = PolicyPage {
             under: (!namespace.is_root()).then_some(namespace),
             after,
-            at_most: at_most.saturating_add(1),
+            // one more than is shown, to know whether there are more, and the root, which is in no namespace
+            at_most: at_most.saturating_add(2),
         };
         let mut names = self.ports.store().list(page).await?;
+        names.retain(|name| !name.is_root());
         let more = names.len() > at_most;
         names.truncate(at_most);
-        names.retain(|name| !name.is_root());
         let action = AuditAction::PolicyListed;
         let event = read_event(action, namespace, current.hash, caller, self.now());
         self.ports.store().append_audit(event).await?;

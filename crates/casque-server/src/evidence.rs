@@ -6,6 +6,7 @@ use casque_secrets::OtpCode;
 use casque_wire as wire;
 
 use crate::answer::Refusal;
+use crate::code::Code;
 
 /// The kinds that this server appraises, as the challenge lists them.
 pub(crate) const KINDS: [&str; 3] = ["sgx", "maa", "none"];
@@ -31,7 +32,12 @@ fn code(text: &str) -> Result<OtpCode, Refusal> {
     text.parse().map_err(|error| {
         let message = format!("otp: {error}");
         let hint = "give the code that the authenticator shows now";
-        Refusal::new(Blame::Malformed, "request-malformed", message, Some(hint))
+        Refusal::new(
+            Blame::Malformed,
+            Code::RequestMalformed,
+            message,
+            Some(hint),
+        )
     })
 }
 
@@ -41,7 +47,12 @@ fn proof(wire::B64(bytes): wire::B64) -> Result<[u8; 32], Refusal> {
         let message =
             format!("access_token_proof: expected 32 bytes in base64url, found {found} bytes");
         let hint = "docs/http.md says what it is; `casque-agent` makes it from the access token";
-        Refusal::new(Blame::Malformed, "request-malformed", message, Some(hint))
+        Refusal::new(
+            Blame::Malformed,
+            Code::RequestMalformed,
+            message,
+            Some(hint),
+        )
     })
 }
 
