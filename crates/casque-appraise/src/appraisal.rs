@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use casque_types::{MaaUrl, RuntimeData, SgxIdentity, Timestamp};
+use casque_types::{Digest, MaaUrl, RuntimeData, SgxIdentity, Timestamp};
 use thiserror::Error;
 
 /// The proof that evidence was authentic, fresh and bound to one request.
@@ -16,6 +16,7 @@ pub struct Appraisal {
     tcb: Tcb,
     verifier: Verifier,
     scope: Scope,
+    platform: Option<Digest<16>>,
     runtime: RuntimeData,
     valid_until: Option<Timestamp>,
 }
@@ -35,9 +36,17 @@ impl Appraisal {
             tcb,
             verifier,
             scope,
+            platform: None,
             runtime,
             valid_until,
         }
+    }
+
+    /// Says on which machine it was, if the evidence proves that.
+    #[must_use]
+    pub(crate) const fn on_platform(mut self, platform: Digest<16>) -> Self {
+        self.platform = Some(platform);
+        self
     }
 
     /// Who was proved to ask.
@@ -62,6 +71,13 @@ impl Appraisal {
     #[must_use]
     pub const fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// The machine, by the id of its quoting enclave, which the quote's signature covers. Set for SGX quotes
+    /// that Casque judged itself; a token of the attestation service does not say it.
+    #[must_use]
+    pub const fn platform(&self) -> Option<&Digest<16>> {
+        self.platform.as_ref()
     }
 
     /// What the evidence is bound to: server, config, nonce and the key that receives the answer.

@@ -14,7 +14,7 @@
 mod error;
 mod quote;
 
-use casque_types::{RuntimeData, SgxIdentity, Timestamp};
+use casque_types::{Digest, RuntimeData, SgxIdentity, Timestamp};
 use dcap_qvl::verify::QuoteVerifier;
 use dcap_qvl::{QuoteClaims, QuoteCollateralV3, QuotePolicy, TcbStatus as DcapStatus};
 
@@ -32,6 +32,8 @@ pub struct SgxVerdict {
     pub identity: SgxIdentity,
     /// Its platform.
     pub tcb: Tcb,
+    /// The id of the quoting enclave, which differs from machine to machine.
+    pub qe_id: Digest<16>,
     /// The 64 bytes it chose.
     pub report_data: [u8; 64],
     /// When the first of the endorsements and certificates runs out.
@@ -68,6 +70,7 @@ pub fn verify_sgx_quote(
     Ok(SgxVerdict {
         identity: quote.claimed_identity().clone(),
         tcb: tcb_of(&claims)?,
+        qe_id: *quote.qe_id(),
         report_data: *quote.report_data(),
         valid_until: Timestamp::from_unix_s(claims.earliest_expiration_date),
     })
@@ -95,7 +98,8 @@ pub fn appraise_sgx(
         Scope::Process,
         runtime.clone(),
         Some(verdict.valid_until),
-    ))
+    )
+    .on_platform(verdict.qe_id))
 }
 
 /// One run of `dcap-qvl`.

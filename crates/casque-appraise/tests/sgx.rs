@@ -132,6 +132,7 @@ fn quote_bound_to_the_request_is_appraised() {
     assert_eq!(appraisal.tcb().status, TcbStatus::UpToDate);
     assert_eq!(appraisal.tcb().advisories, []);
     assert_eq!(appraisal.valid_until(), Some(world.spec.next_update));
+    assert_eq!(appraisal.platform(), Some(&world.tee.qe_id().into()));
 }
 
 #[test]

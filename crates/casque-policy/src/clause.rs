@@ -6,8 +6,9 @@
 //! when the part is used. Then [`Clause::close`]
 //! 1. puts each placeholder's text in its place; a config-fragment becomes the nodes of its YAML, a list
 //!    among the items of a list is spliced into it;
-//! 2. refuses a placeholder within what was filled in;
-//! 3. reads the result by the same rules as stated text. Findings stand where the placeholder stands.
+//! 2. refuses a placeholder within what was filled in, and more than a whole policy may hold;
+//! 3. reads the result by the same rules as stated text. Findings stand where the placeholder stands, and
+//!    say nothing of what the secrets say.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,9 +19,9 @@ use thiserror::Error;
 
 use crate::findings::Findings;
 use crate::placeholder::OPENING;
-use crate::splice::{self, Filler};
-use crate::yaml::{self, Node, Text, Value};
-use crate::{Diagnostic, Placeholder, Position, Severity, codes};
+use crate::splice::{self, Budget, Filled, Filler};
+use crate::yaml::{self, Entry, Node, Text, Value};
+use crate::{Diagnostic, Placeholder, Position, Severity, Template, codes};
 
 /// A part of a policy: stated, or open until secrets are known.
 #[derive(Debug)]
@@ -131,18 +132,40 @@ impl<T> OpenClause<T> {
 
     fn close(&self, fills: &Fills) -> Result<T, ClauseError> {
         let mut findings = Findings::default();
+        let mut budget = Budget::default();
         let filler = ByFills {
             asks: self.asks.iter(),
             fills,
+            text_left: Budget::default(),
         };
-        let filled = splice::fill(&self.tree, filler, &mut findings);
-        let read = (self.read)(&filled, &mut findings);
-        let mut found = findings.into_sorted();
-        found.retain(|finding| finding.severity == Severity::Error);
-        match read {
-            Some(read) if found.is_empty() => Ok(read),
-            _ => Err(ClauseError { found }),
+        let filled = splice::fill(&self.tree, filler, &mut budget, &mut findings);
+        if !findings.is_empty() {
+            return Err(refused(findings));
         }
+        match (self.read)(&filled, &mut findings) {
+            Some(read) if !findings.holds_error() => Ok(read),
+            _ => Err(ClauseError {
+                found: (refused(findings).found.into_iter())
+                    .map(without_values)
+                    .collect(),
+            }),
+        }
+    }
+}
+
+fn refused(findings: Findings) -> ClauseError {
+    let mut found = findings.into_sorted();
+    found.retain(|finding| finding.severity == Severity::Error);
+    ClauseError { found }
+}
+
+/// What the readers say shows what they read, and that may be another policy's secret.
+fn without_values(found: Diagnostic) -> Diagnostic {
+    let message = format!("what secrets say here does not fit: {}", found.code);
+    Diagnostic {
+        message,
+        hint: None,
+        ..found
     }
 }
 
@@ -150,30 +173,39 @@ impl<T> OpenClause<T> {
 struct ByFills<'c> {
     asks: std::slice::Iter<'c, Placeholder>,
     fills: &'c Fills,
+    /// What fragments may still be read: each is read again wherever it stands.
+    text_left: Budget,
 }
 
 impl Filler for ByFills<'_> {
-    fn next(&mut self, _body: &str, position: Position) -> Result<splice::Filled, Diagnostic> {
+    fn fill(&mut self, _body: &str, position: Position) -> Result<Filled, Diagnostic> {
         let asked = self.asks.next();
         let fill = asked.and_then(|asked| self.fills.0.get(&key(asked)));
         let name = asked.map_or("?", |asked| asked.secret.as_str());
         match fill {
             Some(Fill::Text(text)) => filled_text(name, text, position),
-            Some(Fill::Fragment(yaml)) => filled_fragment(name, yaml, position),
-            Some(Fill::Unreadable) => Ok(splice::Filled::LeftOut),
+            Some(Fill::Fragment(yaml)) => {
+                let spent = self.text_left.take(0, yaml.len());
+                if let Err(found) = spent.map_err(|spent| spent.found(position)) {
+                    return found.map_or(Ok(Filled::Open), Err);
+                }
+                filled_fragment(name, yaml, position)
+            }
+            Some(Fill::Unreadable) => Ok(Filled::LeftOut),
             None => {
                 let message = format!("`{name}` has no value");
                 Err(Diagnostic::error(codes::FRAGMENT_MISFIT, position, message))
             }
         }
     }
+
+    /// Those of the text were made when it was parsed; those of secrets would be nested.
+    fn template(&mut self, _entry: &Entry<'_>, _findings: &mut Findings) -> Option<Template> {
+        None
+    }
 }
 
-fn filled_text(
-    name: &str,
-    text: &Secret,
-    position: Position,
-) -> Result<splice::Filled, Diagnostic> {
+fn filled_text(name: &str, text: &Secret, position: Position) -> Result<Filled, Diagnostic> {
     // Exposed to stand where the policy wants it: key hashes, measurements, words.
     let Some(text) = text.expose_text() else {
         let message = format!("`{name}` holds bytes that are no text here");
@@ -183,29 +215,25 @@ fn filled_text(
     if text.contains(OPENING) {
         return Err(nested(name, position));
     }
-    let text = Text::new(Cow::Owned(text.to_owned()), "", position);
-    Ok(splice::Filled::Node(Node {
-        position,
-        tag: None,
-        value: Value::Text(text),
-    }))
+    let text = Text::of_secret(text.to_owned(), position);
+    Ok(Filled::Node(Node::new(position, Value::Text(text))))
 }
 
-fn filled_fragment(
-    name: &str,
-    yaml: &Secret,
-    position: Position,
-) -> Result<splice::Filled, Diagnostic> {
+fn filled_fragment(name: &str, yaml: &Secret, position: Position) -> Result<Filled, Diagnostic> {
+    let no_yaml = || {
+        let message = format!("the config-fragment `{name}` is no YAML");
+        Diagnostic::error(codes::FRAGMENT_MISFIT, position, message)
+    };
     // Exposed to be read as the part of the policy that it is.
-    let text = yaml.expose_text().unwrap_or_default();
+    let text = yaml.expose_text().ok_or_else(no_yaml)?;
     if text.contains(OPENING) {
         return Err(nested(name, position));
     }
-    let node = yaml::load(text).map_err(|_| {
-        let message = format!("the config-fragment `{name}` is no YAML");
-        Diagnostic::error(codes::FRAGMENT_MISFIT, position, message)
-    })?;
-    Ok(splice::Filled::Node(node.moved_to(position)))
+    let node = yaml::load(text).map_err(|_| no_yaml())?;
+    if splice::asks(&node) {
+        return Err(nested(name, position));
+    }
+    Ok(Filled::Node(node.moved_to(position)))
 }
 
 /// That what fills a placeholder holds one itself.

@@ -136,6 +136,7 @@ pub fn decide(
         identity: appraisal.identity(),
         tcb: appraisal.tcb(),
         verifier: appraisal.verifier(),
+        platform: appraisal.platform(),
     };
     let mut reasons = judge_config(demands, appraisal.runtime().config());
     reasons.extend(rules::judge(demands, &proof));

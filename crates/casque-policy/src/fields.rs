@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::codes;
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::OPENING;
-use crate::yaml::{Entry, Node, Text, Value};
+use crate::yaml::{Asked, Entry, Node, Text, Value};
 use crate::{Diagnostic, Position};
 
 /// The keys of one kind of map.
@@ -33,7 +33,7 @@ impl<'n, 'a> Fields<'n, 'a> {
     /// Opens a map; what is no map, or stands under a key that does not belong, is found.
     pub(crate) fn open(node: &'n Node<'a>, keys: &Keys, findings: &mut Findings) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
-            findings.push(not_a(node, "a map", keys.place));
+            refuse_node(node, "a map", keys.place, findings);
             return None;
         };
         for entry in entries {
@@ -110,7 +110,7 @@ impl<'n, 'a> Fields<'n, 'a> {
         if let Some(number) = number.filter(|number| (least..=greatest).contains(number)) {
             return Some(number);
         }
-        let found = quoted(text.as_str());
+        let found = shown(text);
         let message =
             format!("`{key}`: expected a number from {least} to {greatest}, found {found}");
         findings.push(Diagnostic::error(
@@ -129,8 +129,8 @@ impl<'n, 'a> Fields<'n, 'a> {
         match text.as_str() {
             "true" | "True" | "TRUE" => true,
             "false" | "False" | "FALSE" => false,
-            other => {
-                let found = quoted(other);
+            _ => {
+                let found = shown(text);
                 let message = format!("`{key}`: expected `true` or `false`, found {found}");
                 findings.push(Diagnostic::error(codes::BAD_WORD, text.position(), message));
                 false
@@ -158,7 +158,7 @@ impl<'n, 'a> Fields<'n, 'a> {
                 ..
             }) => items,
             Some(node) => {
-                findings.push(not_a(node, "a list", &format!("`{key}`")));
+                refuse_node(node, "a list", &format!("`{key}`"), findings);
                 &[]
             }
         }
@@ -216,14 +216,46 @@ pub(crate) fn not_yet(position: Position, what: &str) -> Diagnostic {
     Diagnostic::error(codes::NOT_SUPPORTED_YET, position, message)
 }
 
-/// That a node is not what was expected; a placeholder there is of the language, and not supported yet.
+/// That a node is not what was expected.
 pub(crate) fn not_a(node: &Node<'_>, expected: &str, place: &str) -> Diagnostic {
     if holds_placeholder(node) {
-        return not_yet(node.position, &format!("a placeholder for {place}"));
+        return misplaced(node.position, place);
     }
     let found = node.value.kind();
     let message = format!("{place}: expected {expected}, found {found}");
     Diagnostic::error(codes::WRONG_TYPE, node.position, message)
+}
+
+/// Finds that a node is not what was expected. What secrets will say is judged once they say it; one that
+/// cannot be had says nothing that is right.
+pub(crate) fn refuse_node(node: &Node<'_>, expected: &str, place: &str, findings: &mut Findings) {
+    match &node.value {
+        Value::Asked(Asked::Open(_)) => {}
+        Value::Asked(Asked::LeftOut) => {
+            let message = format!("{place}: the secret that should say it cannot be had");
+            findings.push(Diagnostic::error(
+                codes::FRAGMENT_MISFIT,
+                node.position,
+                message,
+            ));
+        }
+        _ => findings.push(not_a(node, expected, place)),
+    }
+}
+
+/// That a placeholder stands where the language has none.
+pub(crate) fn misplaced(position: Position, place: &str) -> Diagnostic {
+    let message = format!("{place} cannot be a placeholder");
+    Diagnostic::error(codes::PLACEHOLDER_MISPLACED, position, message)
+        .hint("write the value out; the command line's `$NAME` may stand here")
+}
+
+/// A text as it may stand in a message.
+pub(crate) fn shown(text: &Text<'_>) -> String {
+    if text.is_secret() {
+        return "the value of a secret".to_owned();
+    }
+    quoted(text.as_str())
 }
 
 pub(crate) fn holds_placeholder(node: &Node<'_>) -> bool {
@@ -238,7 +270,7 @@ pub(crate) fn expect_text<'n, 'a>(
     findings: &mut Findings,
 ) -> Option<&'n Text<'a>> {
     let Some(text) = node.text() else {
-        findings.push(not_a(node, "a text", &format!("`{key}`")));
+        refuse_node(node, "a text", &format!("`{key}`"), findings);
         return None;
     };
     if text.as_str().contains('\0') {
@@ -257,13 +289,10 @@ where
     T::Err: std::fmt::Display,
 {
     if text.as_str().contains(OPENING) {
-        return Err(not_yet(
-            text.position(),
-            &format!("a placeholder for `{key}`"),
-        ));
+        return Err(misplaced(text.position(), &format!("`{key}`")));
     }
     text.as_str().parse().map_err(|error: T::Err| {
-        let message = format!("`{key}`: {error}, in {}", quoted(text.as_str()));
+        let message = format!("`{key}`: {error}, in {}", shown(text));
         Diagnostic::error(code, text.position(), message)
     })
 }
@@ -279,17 +308,16 @@ pub(crate) fn find_word<T: Copy>(
         return Some(*meaning);
     }
     if text.as_str().contains(OPENING) {
-        findings.push(not_yet(
-            text.position(),
-            &format!("a placeholder for `{key}`"),
-        ));
+        findings.push(misplaced(text.position(), &format!("`{key}`")));
         return None;
     }
     let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-    let found = quoted(text.as_str());
+    let found = shown(text);
     let message = format!("`{key}`: expected {}, found {found}", known.join(", "));
     let mut finding = Diagnostic::error(codes::BAD_WORD, text.position(), message);
-    finding.hint = nearest_hint(text.as_str(), words.iter().map(|(word, _)| *word));
+    if !text.is_secret() {
+        finding.hint = nearest_hint(text.as_str(), words.iter().map(|(word, _)| *word));
+    }
     findings.push(finding);
     None
 }

@@ -61,6 +61,16 @@ impl Findings {
         self.found.len() >= MAX_FINDINGS
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Whether the text is refused.
+    pub(crate) fn holds_error(&self) -> bool {
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        self.left_off.is_some() || self.found.iter().any(is_error)
+    }
+
     /// All of them in the order of the text.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         if let Some(position) = self.left_off {

@@ -28,6 +28,52 @@ pub(crate) fn key_hash_of_certificate(pem: &str) -> Result<KeyHash, CertificateP
     Ok(KeyHash::of_spki(&der))
 }
 
+/// Why a text is no key that verifies the signatures of sessions.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum PublicKeyError {
+    #[error("expected one `-----BEGIN PUBLIC KEY-----`, found another PEM text")]
+    OtherLabel,
+    #[error("expected a public key in the PEM block: its content is cut off or bent")]
+    Malformed,
+    #[error("expected a key of Ed25519, P-256 or P-384, found one of another algorithm")]
+    Algorithm,
+}
+
+/// The hash of a public key of a session signer.
+pub(crate) fn key_hash_of_public_key(pem: &str) -> Result<KeyHash, PublicKeyError> {
+    let (label, der) = der::pem::decode_vec(pem.trim().as_bytes()).map_err(|_| {
+        if pem.contains("-----BEGIN PUBLIC KEY-----") {
+            PublicKeyError::Malformed
+        } else {
+            PublicKeyError::OtherLabel
+        }
+    })?;
+    if label != "PUBLIC KEY" {
+        return Err(PublicKeyError::OtherLabel);
+    }
+    let key = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| PublicKeyError::Malformed)?;
+    let bytes = key
+        .subject_public_key
+        .as_bytes()
+        .ok_or(PublicKeyError::Malformed)?;
+    let curve = (key.algorithm.parameters)
+        .map(|parameters| parameters.decode_as::<ObjectIdentifier>())
+        .transpose();
+    let curve = curve.map_err(|_| PublicKeyError::Algorithm)?;
+    let expected_bytes = match (key.algorithm.oid, curve) {
+        (ED25519, None) => 32,
+        (EC_PUBLIC_KEY, Some(P256)) => 65,
+        (EC_PUBLIC_KEY, Some(P384)) => 97,
+        _ => return Err(PublicKeyError::Algorithm),
+    };
+    // An uncompressed point begins with 4; one key must not have two hashes.
+    let is_point = curve.is_none() || bytes.first() == Some(&4);
+    if bytes.len() != expected_bytes || !is_point {
+        return Err(PublicKeyError::Malformed);
+    }
+    Ok(KeyHash::of_spki(&der))
+}
+
 /// Whether a text is one or more certificates in PEM.
 pub(crate) fn expect_certificates(pem: &str) -> Result<(), CertificateParseError> {
     let chain = Certificate::load_pem_chain(pem.trim().as_bytes());
@@ -165,3 +211,7 @@ fn algorithm_of(der: &[u8]) -> der::Result<ObjectIdentifier> {
 
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");

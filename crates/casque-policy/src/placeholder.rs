@@ -129,7 +129,8 @@ fn unterminated(position: Position) -> Diagnostic {
         .hint("a placeholder is written `$$SCONE::name:format$$`")
 }
 
-fn parse_body(
+/// Reads what stands between the dollars.
+pub(crate) fn parse_body(
     body: &str,
     position: Position,
     declarations: &Declarations<'_>,

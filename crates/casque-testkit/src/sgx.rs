@@ -132,6 +132,15 @@ impl SoftwareTee {
         &self.platform
     }
 
+    /// The id of its quoting enclave: of this platform alone, and the same in every quote.
+    #[must_use]
+    pub fn qe_id(&self) -> [u8; 16] {
+        let of_platform = casque_types::sha256(&self.pck.certificate);
+        let mut id = [0; 16];
+        id.copy_from_slice(&of_platform.as_bytes()[..16]);
+        id
+    }
+
     /// Which endorsements its quotes need.
     #[must_use]
     pub const fn endorsements_id(&self) -> SgxEndorsementsId {

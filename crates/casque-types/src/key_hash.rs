@@ -26,6 +26,20 @@ impl KeyHash {
         Self(sha256(spki_der))
     }
 
+    /// The hash of the Ed25519 key that SCONE's older clients printed as Base58Check with version byte 10 over
+    /// the 32 bytes of the key (spec/policy-language.md section 8).
+    ///
+    /// # Errors
+    /// [`KeyHashParseError`]: another text, or another version byte.
+    pub fn of_legacy_signer(text: &str) -> Result<Self, KeyHashParseError> {
+        let (version, key) = decode_base58check(text)?;
+        if version != SIGNER_VERSION {
+            return Err(KeyHashParseError::SignerVersion { version });
+        }
+        let spki = [&ED25519_SPKI_HEAD[..], &key[..]].concat();
+        Ok(Self::of_spki(&spki))
+    }
+
     /// The 32 bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -49,26 +63,32 @@ impl FromStr for KeyHash {
                 .map(Self)
                 .map_err(|_| KeyHashParseError::NotHexadecimal);
         }
-        if text.len() > MAX_TEXT_CHARACTERS {
-            return Err(KeyHashParseError::TooLong);
-        }
-        let bytes = bs58::decode(text)
-            .into_vec()
-            .map_err(|_| KeyHashParseError::NotBase58)?;
-        let Some((body, check)) = bytes.split_last_chunk::<4>() else {
-            return Err(KeyHashParseError::Truncated);
-        };
-        if checksum(body) != *check {
-            return Err(KeyHashParseError::Checksum);
-        }
-        match body.split_first() {
-            Some((&VERSION, digest)) => <[u8; 32]>::try_from(digest)
-                .map(Self::from)
-                .map_err(|_| KeyHashParseError::Truncated),
-            Some((&version, _)) => Err(KeyHashParseError::Version { version }),
-            None => Err(KeyHashParseError::Truncated),
+        match decode_base58check(text)? {
+            (VERSION, digest) => Ok(Self::from(digest)),
+            (version, _) => Err(KeyHashParseError::Version { version }),
         }
     }
+}
+
+/// The version byte, and the 32 bytes behind it.
+fn decode_base58check(text: &str) -> Result<(u8, [u8; 32]), KeyHashParseError> {
+    if text.len() > MAX_TEXT_CHARACTERS {
+        return Err(KeyHashParseError::TooLong);
+    }
+    let bytes = bs58::decode(text)
+        .into_vec()
+        .map_err(|_| KeyHashParseError::NotBase58)?;
+    let Some((body, check)) = bytes.split_last_chunk::<4>() else {
+        return Err(KeyHashParseError::Truncated);
+    };
+    if checksum(body) != *check {
+        return Err(KeyHashParseError::Checksum);
+    }
+    let (&version, payload) = body.split_first().ok_or(KeyHashParseError::Truncated)?;
+    let payload = payload
+        .try_into()
+        .map_err(|_| KeyHashParseError::Truncated)?;
+    Ok((version, payload))
 }
 
 impl fmt::Display for KeyHash {
@@ -118,9 +138,20 @@ pub enum KeyHashParseError {
         /// The version byte found.
         version: u8,
     },
+    /// Not the key of a session signer.
+    #[error("expected version byte 10 of a signer's key, found {version}")]
+    SignerVersion {
+        /// The version byte found.
+        version: u8,
+    },
 }
 
 const VERSION: u8 = 1;
+const SIGNER_VERSION: u8 = 10;
+/// `SubjectPublicKeyInfo` of Ed25519 (RFC 8410 section 4) up to the 32 bytes of the key.
+const ED25519_SPKI_HEAD: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 const MAX_TEXT_CHARACTERS: usize = 64;
 
 #[cfg(test)]
@@ -143,13 +174,32 @@ mod tests {
         assert_eq!(bent.parse::<KeyHash>(), Err(KeyHashParseError::Checksum));
     }
 
-    #[test]
-    fn key_hash_of_signer_version_is_refused_by_its_version() {
+    fn signer() -> String {
         let mut bytes = vec![10_u8];
         bytes.extend_from_slice(&[7; 32]);
         let check = checksum(&bytes);
         bytes.extend_from_slice(&check);
-        let text = bs58::encode(bytes).into_string();
+        bs58::encode(bytes).into_string()
+    }
+
+    #[test]
+    fn key_hash_of_legacy_signer_is_that_of_its_spki() {
+        let spki = [&ED25519_SPKI_HEAD[..], &[7; 32]].concat();
+        assert_eq!(
+            KeyHash::of_legacy_signer(&signer()),
+            Ok(KeyHash::of_spki(&spki))
+        );
+        let hash = KeyHash::of_spki(b"a key").to_string();
+        let refused = KeyHash::of_legacy_signer(&hash);
+        assert_eq!(
+            refused,
+            Err(KeyHashParseError::SignerVersion { version: 1 })
+        );
+    }
+
+    #[test]
+    fn key_hash_of_signer_version_is_refused_by_its_version() {
+        let text = signer();
         let refused = text.parse::<KeyHash>();
         assert_eq!(refused, Err(KeyHashParseError::Version { version: 10 }));
     }

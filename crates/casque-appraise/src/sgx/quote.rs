@@ -2,7 +2,8 @@
 //! Reads the layout; verifies nothing.
 //!
 //! ```text
-//!   0  header     48  version 3 | key type 2 (P-256) | TEE type 0 | QE SVN | PCE SVN | QE vendor 16 | user data 20
+//!   0  header     48  version 3 | key type 2 (P-256) | TEE type 0 | QE SVN | PCE SVN | QE vendor 16
+//!                    | user data 20: QE id 16, unused 4
 //!  48  report    384  see `parse_report`
 //! 432  length      4  of all that follows, least significant byte first
 //! 436  signature  64  by the attestation key, over bytes 0..432
@@ -11,7 +12,7 @@
 //!      certification data: type (u16, must be 5: PCK chain in PEM), length (u32), chain
 //! ```
 
-use casque_types::{MrEnclave, MrSigner, SgxIdentity};
+use casque_types::{Digest, MrEnclave, MrSigner, SgxIdentity};
 use dcap_qvl::config::{Config, ParsedCert, PckCa, X509Codec};
 use dcap_qvl::configs::DefaultConfig;
 use dcap_qvl::{INTEL_QE_VENDOR_ID, intel, quote::Quote};
@@ -25,6 +26,7 @@ pub struct SgxQuote {
     bytes: Vec<u8>,
     identity: SgxIdentity,
     report_data: [u8; 64],
+    qe_id: Digest<16>,
 }
 
 impl SgxQuote {
@@ -42,7 +44,7 @@ impl SgxQuote {
             });
         }
         let mut quote = Reader::new(bytes);
-        parse_header(&mut quote)?;
+        let qe_id = parse_header(&mut quote)?;
         let report = quote.array::<REPORT_BYTES>().ok_or(CUT_OFF)?;
         let (identity, report_data) = parse_report(report)?;
         let length = quote.length_u32_le().ok_or(CUT_OFF)?;
@@ -55,6 +57,7 @@ impl SgxQuote {
             bytes: bytes.to_vec(),
             identity,
             report_data,
+            qe_id,
         })
     }
 
@@ -101,6 +104,12 @@ impl SgxQuote {
         &self.report_data
     }
 
+    /// The id of the quoting enclave on its platform: the first 16 bytes of the header's user data.
+    #[must_use]
+    pub const fn qe_id(&self) -> &Digest<16> {
+        &self.qe_id
+    }
+
     /// The enclave that it claims to be from.
     #[must_use]
     pub const fn claimed_identity(&self) -> &SgxIdentity {
@@ -111,7 +120,8 @@ impl SgxQuote {
     pub const MAX_BYTES: usize = 16 * 1024;
 }
 
-fn parse_header(quote: &mut Reader<'_>) -> Result<(), EvidenceParseError> {
+/// The header; what it says of the quoting enclave's id.
+fn parse_header(quote: &mut Reader<'_>) -> Result<Digest<16>, EvidenceParseError> {
     if quote.u16_le() != Some(3) {
         return Err(malformed(
             "version 3 in its first two bytes (a bare quote, without the 16 bytes that Open Enclave puts before it)",
@@ -127,7 +137,9 @@ fn parse_header(quote: &mut Reader<'_>) -> Result<(), EvidenceParseError> {
     if quote.array::<16>() != Some(&INTEL_QE_VENDOR_ID) {
         return Err(malformed("Intel's QE vendor id"));
     }
-    quote.array::<20>().ok_or(CUT_OFF).map(drop)
+    let qe_id = *quote.array::<16>().ok_or(CUT_OFF)?;
+    quote.array::<4>().ok_or(CUT_OFF)?; // user data that is not used
+    Ok(Digest::from(qe_id))
 }
 
 /// ```text

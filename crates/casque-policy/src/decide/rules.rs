@@ -4,16 +4,18 @@
 //! 2. who may ask: any entry of the service's `attestation`, all factors of that entry
 //! 3. debug enclaves
 //! 4. the platform's TCB, spec/evidence.md section 5
-//! 5. second factors: one-time password, service access token
+//! 5. the machine: the service's `platforms`, section 2
+//! 6. second factors: one-time password, service access token
 
 use std::fmt::Display;
 
 use casque_appraise::{AdvisoryId, Identity, Tcb, TcbStatus, Verifier};
-use casque_types::SgxIdentity;
+use casque_types::{Digest, SgxIdentity};
 
 use crate::decide::{Demands, FactorOutcome, Factors};
 use crate::{
-    AttestationEntry, IgnoredAdvisories, Mode, Reason, ReasonCode, Security, SignerRule, Toleration,
+    AttestationEntry, IgnoredAdvisories, Mode, Platform, Reason, ReasonCode, Security, SignerRule,
+    Toleration,
 };
 
 /// What an appraisal proved.
@@ -21,6 +23,8 @@ pub(super) struct Proof<'p> {
     pub(super) identity: &'p Identity,
     pub(super) tcb: &'p Tcb,
     pub(super) verifier: &'p Verifier,
+    /// The id of the quoting enclave, where the evidence proves it.
+    pub(super) platform: Option<&'p Digest<16>>,
 }
 
 /// Every rule that fails.
@@ -36,6 +40,7 @@ pub(super) fn judge(demands: &Demands<'_>, proof: &Proof<'_>) -> Vec<Reason> {
     let mut reasons = judge_verifier(mode, proof.verifier); // 1
     reasons.extend(judge_identity(demands, proof.identity)); // 2, 3
     reasons.extend(judge_tcb(&demands.security, proof.tcb)); // 4
+    reasons.extend(judge_platform(demands, proof.platform)); // 5
     reasons
 }
 
@@ -94,7 +99,7 @@ const fn demanded(mode: &Mode) -> &'static str {
     }
 }
 
-/// Rule 5: second factors, with any mode.
+/// Rule 6: second factors, with any mode.
 pub(super) fn judge_factors(demands: &Demands<'_>, factors: &Factors) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if demands.one_time_password.is_some() {
@@ -328,6 +333,35 @@ fn untolerated(code: ReasonCode, word: &str, status: TcbStatus) -> Reason {
         found: status.to_string(),
         hint,
     }
+}
+
+/// Rule 5, with `mode: hardware` alone: no other mode's evidence names a machine.
+fn judge_platform(demands: &Demands<'_>, found: Option<&Digest<16>>) -> Option<Reason> {
+    let platforms = &demands.platforms;
+    let is_named = |platform: &Platform| match platform {
+        Platform::IntelQe(id) => found == Some(id),
+        Platform::SconeQe(_) => false,
+    };
+    if demands.security.mode != Mode::Hardware
+        || platforms.is_empty()
+        || platforms.iter().any(is_named)
+    {
+        return None;
+    }
+    let names = platforms.iter().map(|platform| match platform {
+        Platform::IntelQe(id) => format!("INTEL_QE_ID:{id}"),
+        Platform::SconeQe(key) => format!("the SCONE QE {key}, which gives no evidence any more"),
+    });
+    Some(Reason {
+        code: ReasonCode::PlatformMismatch,
+        path: format!("services[{}].platforms", demands.service),
+        expected: listed(names),
+        found: found.map_or_else(
+            || "evidence that names no machine".to_owned(),
+            |id| format!("INTEL_QE_ID:{id}"),
+        ),
+        hint: "run the workload on a machine that the policy names, or add this one".to_owned(),
+    })
 }
 
 fn judge_advisories(security: &Security, advisories: &[AdvisoryId]) -> Vec<Reason> {

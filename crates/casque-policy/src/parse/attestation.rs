@@ -5,36 +5,59 @@ use std::str::FromStr;
 
 use casque_types::{MrEnclave, MrSigner};
 
+use super::clauses::{Rules, Scope, UnknownSecret};
 use crate::codes;
 use crate::fields::{Fields, Keys, expect_text, parse_text};
 use crate::findings::Findings;
 use crate::yaml::{Node, Value};
-use crate::{AttestationEntry, Diagnostic, SignerRule, SvnRule};
+use crate::{AttestationEntry, Clause, Diagnostic, Mode, SignerRule, SvnRule};
 
-/// Reads what a service demands; an empty list when it demands nothing.
-pub(super) fn read(service: &Fields<'_, '_>, findings: &mut Findings) -> Vec<AttestationEntry> {
-    if let (Some(_), Some(second)) = (service.entry("attestation"), service.entry("mrenclaves")) {
+/// Reads what a service demands; nothing where it says nothing, which is an error unless `mode` is `none`.
+pub(super) fn read(
+    service: &Fields<'_, '_>,
+    mode: Option<&Mode>,
+    scope: &mut Scope<'_, '_, '_>,
+    findings: &mut Findings,
+) -> Clause<Vec<AttestationEntry>> {
+    let (entries, legacy) = (service.entry("attestation"), service.entry("mrenclaves"));
+    if let (Some(_), Some(second)) = (entries, legacy) {
         let found = super::secrets::exclusive("attestation", "mrenclaves", second.position);
         findings.push(found);
     }
-    if let Some(node) = service.value("attestation") {
-        let entries = node.one_or_more().iter();
-        return entries
-            .filter_map(|entry| read_entry(entry, findings))
-            .collect();
-    }
-    let Some(node) = service.value("mrenclaves") else {
-        return Vec::new();
+    let (entry, rules) = match (entries, legacy) {
+        (Some(entry), _) if !entry.value.one_or_more().is_empty() => (entry, &RULES),
+        (None, Some(entry)) => (entry, &LEGACY_RULES),
+        _ => {
+            // A mode that secrets say is judged once they say it.
+            if mode.is_some_and(|mode| *mode != Mode::DangerousNone) {
+                let message = "a service must have `attestation` or `mrenclaves`";
+                let code = codes::ATTESTATION_MISSING;
+                let found = Diagnostic::error(code, service.position, message);
+                findings.push(found.hint("say which measurement or which signer it has"));
+            }
+            return Clause::Stated(Vec::new());
+        }
     };
+    scope.clause(&entry.value, rules, findings)
+}
+
+fn read_entries(node: &Node<'_>, findings: &mut Findings) -> Option<Vec<AttestationEntry>> {
+    let entries = node.one_or_more().iter();
+    let read = entries.filter_map(|entry| read_entry(entry, findings));
+    Some(read.collect())
+}
+
+/// `mrenclaves`, the older form.
+fn read_legacy(node: &Node<'_>, findings: &mut Findings) -> Option<Vec<AttestationEntry>> {
     let mr_enclaves = read_measurements(node, "mrenclaves", findings);
     if mr_enclaves.is_empty() {
-        return Vec::new();
+        return None;
     }
-    vec![AttestationEntry {
+    Some(vec![AttestationEntry {
         mr_enclaves,
         signer: None,
         position: node.position,
-    }]
+    }])
 }
 
 fn read_entry(node: &Node<'_>, findings: &mut Findings) -> Option<AttestationEntry> {
@@ -140,6 +163,18 @@ fn read_svn(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<SvnRule>
     }
     Some(SvnRule { least, greatest })
 }
+
+const RULES: Rules<Vec<AttestationEntry>> = Rules {
+    read: read_entries,
+    strictest: Vec::new,
+    unknown: UnknownSecret::Refused,
+    templates: &[],
+};
+
+const LEGACY_RULES: Rules<Vec<AttestationEntry>> = Rules {
+    read: read_legacy,
+    ..RULES
+};
 
 const KEYS: Keys = Keys {
     place: "an attestation entry",

@@ -6,10 +6,14 @@ mod access;
 mod attestation;
 mod azure;
 mod certificates;
+mod clauses;
+mod factors;
 mod host;
 mod images;
 mod jwt;
+mod newer;
 mod old;
+mod platforms;
 mod protection;
 mod references;
 mod secret_config;
@@ -17,6 +21,7 @@ mod secrets;
 mod security;
 mod services;
 mod sharing;
+mod signer;
 mod volumes;
 
 use std::collections::BTreeSet;
@@ -24,11 +29,11 @@ use std::collections::BTreeSet;
 use casque_types::{KeyHash, PolicyHash, PolicyName};
 
 use crate::codes;
-use crate::fields::{Fields, Keys, not_yet, parse_text};
+use crate::fields::{Fields, Keys, misplaced, parse_text, shown};
 use crate::findings::{Findings, quoted};
 use crate::placeholder::OPENING;
 use crate::yaml::{self, Node, Text, Value};
-use crate::{Clause, Diagnostic, LanguageVersion, Policy, Position, Severity, hash, pem};
+use crate::{Diagnostic, LanguageVersion, Policy, Position, Salt, Severity, hash, pem};
 
 /// A policy with what its author should know about it.
 #[derive(Debug)]
@@ -96,16 +101,21 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
         .required("name", "a policy", findings)
         .and_then(|text| findings.ok(parse_text::<PolicyName>(text, codes::BAD_NAME, "name")));
     let version = read_version(&fields, findings);
+    newer::warn(root, version, findings);
     let predecessor = read_predecessor(&fields, findings);
+    let namespace_hash = read_namespace_hash(&fields, predecessor.is_some(), findings);
+    let salt = fields.parsed("salt", codes::BAD_HASH, findings).map(Salt);
     let creator = read_creator(&fields, findings);
-    let access = access::read(&fields, findings);
-    let security = security::read(&fields, findings);
     let declarations = secrets::declare(&fields);
+    let mut scope = clauses::Scope::new(&fields, &declarations);
+    let access = access::read(&fields, version, &mut scope, findings);
+    let security = security::read(&fields, &mut scope, findings);
     let secrets = secrets::read(&fields, &declarations, findings);
     references::judge(&secrets, &declarations, findings);
     let volumes = volumes::read(&fields, &declarations, findings);
     let images = images::read(&fields, &declarations, findings);
-    let services = services::read(&fields, &security.mode, &declarations, findings);
+    let mode = security.stated().map(|security| &security.mode);
+    let services = services::read(&fields, mode, &mut scope, findings);
     references::judge_templates(
         &services,
         &images,
@@ -118,11 +128,11 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
         name: name?,
         version,
         predecessor,
-        namespace_hash: None,
-        salt: None,
+        namespace_hash,
+        salt,
         creator,
-        access: Clause::Stated(access),
-        security: Clause::Stated(security),
+        access,
+        security,
         volumes,
         kept_in: secret_config::read(&fields, &declarations, findings),
         services,
@@ -183,13 +193,28 @@ fn parse_version(text: &str) -> Option<LanguageVersion> {
 
 fn read_predecessor(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<PolicyHash> {
     let text = fields.text("predecessor", findings)?;
-    if matches!(text.as_str(), "" | "~") {
+    // Templates fill "none" in as they can.
+    if matches!(text.as_str(), "" | "~" | "null" | "None") {
         return None;
     }
     let parsed = parse_text(text, codes::BAD_HASH, "predecessor");
     findings.ok(parsed.map_err(|found| {
         found.hint("the hash that `casque session create` or `update` printed, or `~` for none")
     }))
+}
+
+/// It is looked at on creation alone, and a successor must not state it, section 1.
+fn read_namespace_hash(
+    fields: &Fields<'_, '_>,
+    is_successor: bool,
+    findings: &mut Findings,
+) -> Option<PolicyHash> {
+    let entry = fields.entry("namespace_hash")?;
+    if is_successor {
+        let found = secrets::exclusive("predecessor", "namespace_hash", entry.position);
+        findings.push(found.hint("remove it: it counted when the policy was created"));
+    }
+    fields.parsed("namespace_hash", codes::BAD_HASH, findings)
 }
 
 fn read_creator(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<KeyHash> {
@@ -202,16 +227,13 @@ fn read_creator(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<KeyH
         findings.push(found.hint("leave `creator` out: it is filled in"));
     }
     let node = fields.value("creator")?;
-    match &node.value {
-        Value::Map(_) => {
-            findings.push(not_yet(node.position, "a creator by session signature"));
-            None
-        }
-        _ => {
-            let text = fields.text("creator", findings)?;
-            findings.ok(read_key(text, "creator"))
-        }
+    if matches!(node.value, Value::Map(_)) {
+        let by = Fields::open(node, &CREATOR_KEYS, findings)?;
+        let text = by.required("signer", "`creator`", findings)?;
+        return findings.ok(signer::read(text));
     }
+    let text = fields.text("creator", findings)?;
+    findings.ok(read_key(text, "creator"))
 }
 
 /// The key that a text names: by certificate, or by its hash.
@@ -224,13 +246,10 @@ fn read_key(text: &Text<'_>, place: &str) -> Result<KeyHash, Diagnostic> {
         });
     }
     if found.contains(OPENING) {
-        return Err(not_yet(
-            text.position(),
-            &format!("a placeholder for `{place}`"),
-        ));
+        return Err(misplaced(text.position(), &format!("`{place}`")));
     }
     found.parse().map_err(|error| {
-        let message = format!("`{place}`: {error}, in {}", quoted(found));
+        let message = format!("`{place}`: {error}, in {}", shown(text));
         Diagnostic::error(codes::BAD_KEY_HASH, text.position(), message)
             .hint("`casque self show` prints a client's key hash")
     })
@@ -257,6 +276,8 @@ const KEYS: Keys = Keys {
         "name",
         "version",
         "predecessor",
+        "salt",
+        "namespace_hash",
         "creator",
         "access_policy",
         "security",
@@ -266,6 +287,13 @@ const KEYS: Keys = Keys {
         "volumes",
         "secret_config",
     ],
-    not_yet: &["salt", "namespace_hash"],
+    not_yet: &[],
     legacy: &["digest", "board_members", "board_policy", "exports"],
+};
+
+const CREATOR_KEYS: Keys = Keys {
+    place: "`creator`",
+    read: &["signer"],
+    not_yet: &[],
+    legacy: &[],
 };

@@ -3,31 +3,124 @@
 use std::collections::BTreeSet;
 
 use casque_appraise::AdvisoryId;
-use casque_types::MaaUrl;
+use casque_types::{Digest, MaaUrl};
 
+use super::clauses::{Rules, Scope, UnknownSecret};
+use super::factors;
 use crate::codes;
-use crate::fields::{Fields, Keys, expect_text, find_word, not_yet, parse_text};
+use crate::fields::{Fields, Keys, expect_text, find_word, parse_text};
 use crate::findings::Findings;
+use crate::pem;
 use crate::yaml::Node;
-use crate::{Diagnostic, IgnoredAdvisories, Mode, Position, Security, Toleration};
+use crate::{
+    Clause, Diagnostic, IgnoredAdvisories, Mode, Position, Security, Template, Toleration,
+};
 
 /// Reads it; hardware evidence without toleration is demanded where it says nothing.
-pub(super) fn read(policy: &Fields<'_, '_>, findings: &mut Findings) -> Security {
-    let attestation = policy
-        .value("security")
-        .and_then(|node| Fields::open(node, &KEYS, findings))
-        .and_then(|security| security.value("attestation"))
-        .and_then(|node| Fields::open(node, &ATTESTATION_KEYS, findings));
-    let Some(fields) = attestation else {
-        return Security::default();
+pub(super) fn read(
+    policy: &Fields<'_, '_>,
+    scope: &mut Scope<'_, '_, '_>,
+    findings: &mut Findings,
+) -> Clause<Security> {
+    match policy.value("security") {
+        None => Clause::Stated(Security::default()),
+        Some(node) => scope.clause(node, &RULES, findings),
+    }
+}
+
+fn read_security(node: &Node<'_>, findings: &mut Findings) -> Option<Security> {
+    let fields = Fields::open(node, &KEYS, findings)?;
+    judge_singletons(&fields, findings);
+    let token = fields.value(factors::ACCESS_TOKEN);
+    let service_access_token = token.map(|node| factors::read_access_token(node, findings));
+    let security = match fields.value("attestation") {
+        None => Some(Security::default()),
+        Some(node) => read_attestation(node, token.is_some(), findings),
     };
-    let tolerate = read_tolerations(&fields, findings);
-    Security {
-        mode: read_mode(&fields, &tolerate, findings),
+    Some(Security {
+        service_access_token: required(service_access_token)?,
+        ..security?
+    })
+}
+
+fn read_attestation(node: &Node<'_>, has_token: bool, findings: &mut Findings) -> Option<Security> {
+    let fields = Fields::open(node, &ATTESTATION_KEYS, findings)?;
+    let shared_secret = fields.value(factors::ONE_TIME_PASSWORD);
+    let one_time_password = shared_secret.map(|node| factors::read_shared_secret(node, findings));
+    judge_local(&fields, findings);
+    judge_quoting_keys(&fields, findings);
+    let word = read_mode_word(&fields, findings);
+    let factors = match (shared_secret.is_some(), has_token) {
+        (true, true) => Some("a one-time password and the service access token"),
+        (true, false) => Some("a one-time password"),
+        (false, true) => Some("the service access token"),
+        (false, false) => None,
+    };
+    let tolerate = read_tolerations(&fields, word, findings);
+    Some(Security {
+        mode: read_mode(&fields, word, &tolerate, factors, findings),
         ignore_advisories: read_advisories(&fields, &tolerate, findings),
         tolerate,
-        ..Security::default()
+        one_time_password: required(one_time_password)?,
+        service_access_token: None,
+    })
+}
+
+/// A second factor that stands there must be read, or nothing is.
+#[expect(
+    clippy::option_option,
+    reason = "none is a valid answer, one that cannot be read is none"
+)]
+fn required(factor: Option<Option<Template>>) -> Option<Option<Template>> {
+    match factor {
+        None => Some(None),
+        Some(read) => read.map(Some),
     }
+}
+
+/// `singleton_enclaves` is a matter between SCONE's runtime and its CAS.
+fn judge_singletons(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let Some(entry) = fields.entry("singleton_enclaves") else {
+        return;
+    };
+    if fields.flag("singleton_enclaves", findings) {
+        let message =
+            "`singleton_enclaves` is a feature of SCONE's own runtime, and has no effect here";
+        let found = Diagnostic::warning(codes::SCONE_RUNTIME_ONLY, entry.position, message);
+        findings.push(
+            found.hint(
+                "evidence that Casque takes is always fresh; what an enclave keeps is up to it",
+            ),
+        );
+    }
+}
+
+/// `must_be_sgx_local`: no evidence that Casque takes is a local report.
+fn judge_local(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let Some(entry) = fields.entry("must_be_sgx_local") else {
+        return;
+    };
+    if fields.flag("must_be_sgx_local", findings) {
+        let message = "`must_be_sgx_local`: Casque is no enclave on the same machine, and nothing could satisfy it";
+        let found = Diagnostic::error(codes::LOCAL_ATTESTATION, entry.position, message);
+        findings.push(found.hint("remove it; `platforms` can bind a service to a machine"));
+    }
+}
+
+/// `trusted_scone_qe_pubkeys`: of the time of EPID.
+fn judge_quoting_keys(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    const KEY: &str = "trusted_scone_qe_pubkeys";
+    let Some(entry) = fields.entry(KEY) else {
+        return;
+    };
+    for item in entry.value.one_or_more() {
+        if let Some(text) = expect_text(item, KEY, findings) {
+            findings.ok(parse_text::<Digest<32>>(text, codes::BAD_HASH, KEY));
+        }
+    }
+    let message = format!("`{KEY}` is of the time before DCAP, and has no effect");
+    let found = Diagnostic::warning(codes::LEGACY_KEY, entry.position, message);
+    findings.push(found.hint("remove it"));
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,38 +128,59 @@ enum ModeWord {
     Hardware,
     None,
     Maa,
+    /// Secrets say it, and are not known yet.
+    Open,
 }
 
-fn read_mode(
-    fields: &Fields<'_, '_>,
-    tolerate: &BTreeSet<Toleration>,
-    findings: &mut Findings,
-) -> Mode {
+fn read_mode_word(fields: &Fields<'_, '_>, findings: &mut Findings) -> ModeWord {
     let words = [
         ("hardware", ModeWord::Hardware),
         ("none", ModeWord::None),
         ("maa", ModeWord::Maa),
     ];
-    let word = match fields.value("mode") {
+    match fields.value("mode") {
         None => ModeWord::Hardware,
+        Some(node) if node.is_open() => ModeWord::Open,
         // A mode that is wrong is found, and the strictest stands for it.
         Some(_) => fields
             .word("mode", &words, findings)
             .unwrap_or(ModeWord::Hardware),
-    };
+    }
+}
+
+fn read_mode(
+    fields: &Fields<'_, '_>,
+    word: ModeWord,
+    tolerate: &BTreeSet<Toleration>,
+    factors: Option<&str>,
+    findings: &mut Findings,
+) -> Mode {
     let place = fields.value("mode").map_or(fields.position, |n| n.position);
-    if word == ModeWord::Maa {
-        return read_maa(fields, place, tolerate, findings);
+    match word {
+        ModeWord::Maa => return read_maa(fields, place, tolerate, findings),
+        ModeWord::Open => return Mode::Hardware,
+        ModeWord::Hardware | ModeWord::None => {}
     }
     let why = "is for `mode: maa` alone";
     fields.refuse(MAA_KEYS, codes::KEY_NOT_FOR_MODE, why, findings);
     if word == ModeWord::None {
-        let message = "`mode: none` gives every configuration to whoever asks, without evidence";
-        let found = Diagnostic::warning(codes::DANGEROUS_MODE_NONE, place, message);
-        findings.push(found.hint("use it to try things out, never with a secret that matters"));
+        findings.push(dangerous_none(place, factors));
         return Mode::DangerousNone;
     }
     Mode::Hardware
+}
+
+fn dangerous_none(place: Position, factors: Option<&str>) -> Diagnostic {
+    let message = match factors {
+        None => {
+            "`mode: none` gives every configuration to whoever asks, without evidence".to_owned()
+        }
+        Some(factors) => format!(
+            "`mode: none` gives every configuration to whoever has {factors}, without evidence"
+        ),
+    };
+    Diagnostic::warning(codes::DANGEROUS_MODE_NONE, place, message)
+        .hint("use it to try things out, never with a secret that matters")
 }
 
 fn read_maa(
@@ -75,7 +189,8 @@ fn read_maa(
     tolerate: &BTreeSet<Toleration>,
     findings: &mut Findings,
 ) -> Mode {
-    if !tolerate.contains(&Toleration::MaaManagedTcb) {
+    let may_tolerate = fields.value("tolerate").is_some_and(Node::is_open);
+    if !tolerate.contains(&Toleration::MaaManagedTcb) && !may_tolerate {
         let message = "`mode: maa` needs `maa-managed-tcb` in `tolerate`";
         let found = Diagnostic::error(codes::MAA_MANAGED_TCB_MISSING, place, message);
         findings.push(found.hint(
@@ -83,6 +198,7 @@ fn read_maa(
         ));
     }
     let min_rsa_bits = read_min_rsa_bits(fields, findings);
+    judge_certificates(fields, findings);
     let url = fields
         .required("url", "`security.attestation` with `mode: maa`", findings)
         .and_then(|text| findings.ok(parse_text::<MaaUrl>(text, codes::BAD_URL, "url")));
@@ -90,6 +206,27 @@ fn read_maa(
     url.map_or(Mode::Hardware, |url| Mode::Maa { url, min_rsa_bits })
 }
 
+/// Who vouches for the attestation service's endpoint is the operator's to say, for all policies.
+fn judge_certificates(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let Some(entry) = fields.entry("certificates") else {
+        return;
+    };
+    for item in fields.items("certificates", findings) {
+        let Some(text) = expect_text(item, "certificates", findings) else {
+            continue;
+        };
+        if pem::expect_certificates(text.as_str()).is_err() {
+            let message = "`certificates`: expected certificates in PEM";
+            let code = codes::BAD_CERTIFICATE;
+            findings.push(Diagnostic::error(code, text.position(), message));
+        }
+    }
+    let message = "`certificates` has no effect: Casque trusts the cloud's roots, and those that its operator adds";
+    let found = Diagnostic::warning(codes::MAA_CERTIFICATES_UNUSED, entry.position, message);
+    findings.push(found.hint("ask the operator to add the authority of an endpoint of your own"));
+}
+
+/// Deprecated and without effect in SCONE; a greater number than the least is held to.
 fn read_min_rsa_bits(fields: &Fields<'_, '_>, findings: &mut Findings) -> u32 {
     const LEAST: u32 = 2048;
     let Some(node) = fields.value("min_rsa_signing_key_size") else {
@@ -100,32 +237,36 @@ fn read_min_rsa_bits(fields: &Fields<'_, '_>, findings: &mut Findings) -> u32 {
         return LEAST;
     };
     if bits < LEAST {
-        let message =
-            format!("`min_rsa_signing_key_size`: expected at least {LEAST}, found {bits}");
-        let found = Diagnostic::error(codes::RSA_KEY_SIZE, node.position, message);
-        findings.push(found.hint("shorter RSA keys are never trusted: choose another instance"));
-        return LEAST;
+        let message = format!("`min_rsa_signing_key_size`: {bits} is read as {LEAST}");
+        let found = Diagnostic::warning(codes::RSA_KEY_SIZE, node.position, message);
+        findings.push(found.hint("shorter RSA keys are never trusted: remove it"));
     }
-    bits
+    bits.max(LEAST)
 }
 
-fn read_tolerations(fields: &Fields<'_, '_>, findings: &mut Findings) -> BTreeSet<Toleration> {
+fn read_tolerations(
+    fields: &Fields<'_, '_>,
+    mode: ModeWord,
+    findings: &mut Findings,
+) -> BTreeSet<Toleration> {
     let Some(node) = fields.value("tolerate") else {
         return BTreeSet::new();
     };
-    let is_maa = fields
-        .value("mode")
-        .and_then(Node::text)
-        .is_some_and(|mode| mode.as_str() == "maa");
     node.one_or_more()
         .iter()
-        .filter_map(|item| read_toleration(item, is_maa, findings))
+        .filter_map(|item| read_toleration(item, mode, findings))
         .collect()
 }
 
-fn read_toleration(node: &Node<'_>, is_maa: bool, findings: &mut Findings) -> Option<Toleration> {
+fn read_toleration(node: &Node<'_>, mode: ModeWord, findings: &mut Findings) -> Option<Toleration> {
     let text = expect_text(node, "tolerate", findings)?;
-    match text.as_str() {
+    let word = text.as_str();
+    let mut unused = |why: &str| {
+        let message = format!("`{word}` has no effect {why}");
+        let found = Diagnostic::warning(codes::TOLERATION_UNUSED, text.position(), message);
+        findings.push(found.hint("remove it"));
+    };
+    match word {
         "debug" => {
             let message = "`debug` is read as `debug-mode`";
             let found = Diagnostic::warning(codes::DEBUG_ALIAS, text.position(), message);
@@ -133,25 +274,22 @@ fn read_toleration(node: &Node<'_>, is_maa: bool, findings: &mut Findings) -> Op
             return Some(Toleration::DebugMode);
         }
         "local-attestation-trust-cas-tcb" => {
-            let what = "`local-attestation-trust-cas-tcb`";
-            findings.push(not_yet(text.position(), what));
+            unused("without local attestation, which Casque does not have");
             return None;
         }
         _ => {}
     }
-    let toleration = find_word(text, TOLERATIONS, "tolerate", findings)?;
-    let is_for_maa = toleration == Toleration::MaaManagedTcb;
-    if toleration != Toleration::DebugMode && is_for_maa != is_maa {
-        let word = text.as_str();
-        let message = if is_maa {
-            format!("`{word}` has no effect with `mode: maa`, whose tokens state no TCB status")
-        } else {
-            format!("`{word}` has no effect without `mode: maa`")
-        };
-        let found = Diagnostic::warning(codes::TOLERATION_UNUSED, text.position(), message);
-        findings.push(found.hint("remove it"));
+    let known = TOLERATIONS.iter().find(|(known, _)| *known == word);
+    match (known.map(|(_, toleration)| *toleration), mode) {
+        (Some(Toleration::DebugMode), _) | (_, ModeWord::Open) | (None, _) => {}
+        (Some(Toleration::MaaManagedTcb), ModeWord::Maa) => {}
+        (Some(Toleration::MaaManagedTcb), _) => unused("without `mode: maa`"),
+        (Some(_), ModeWord::Maa) => {
+            unused("with `mode: maa`, whose tokens state no TCB status");
+        }
+        (Some(_), ModeWord::Hardware | ModeWord::None) => {}
     }
-    Some(toleration)
+    find_word(text, TOLERATIONS, "tolerate", findings)
 }
 
 fn read_advisories(
@@ -200,12 +338,19 @@ const TOLERATIONS: &[(&str, Toleration)] = &[
     ("maa-managed-tcb", Toleration::MaaManagedTcb),
 ];
 
-const MAA_KEYS: &[&str] = &["url", "min_rsa_signing_key_size"];
+const MAA_KEYS: &[&str] = &["url", "min_rsa_signing_key_size", "certificates"];
+
+const RULES: Rules<Security> = Rules {
+    read: read_security,
+    strictest: Security::default,
+    unknown: UnknownSecret::Refused,
+    templates: &[factors::ONE_TIME_PASSWORD, factors::ACCESS_TOKEN],
+};
 
 const KEYS: Keys = Keys {
     place: "`security`",
-    read: &["attestation"],
-    not_yet: &["singleton_enclaves", "service_access_token"],
+    read: &["attestation", "singleton_enclaves", factors::ACCESS_TOKEN],
+    not_yet: &[],
     legacy: &[],
 };
 
@@ -217,13 +362,11 @@ const ATTESTATION_KEYS: Keys = Keys {
         "tolerate",
         "ignore_advisories",
         "min_rsa_signing_key_size",
-    ],
-    not_yet: &[
         "certificates",
         "trusted_scone_qe_pubkeys",
         "must_be_sgx_local",
-        "one_time_password_shared_secret",
-        "require",
+        factors::ONE_TIME_PASSWORD,
     ],
+    not_yet: &["require"],
     legacy: &[],
 };

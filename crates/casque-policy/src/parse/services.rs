@@ -2,22 +2,23 @@
 
 use casque_types::ServiceName;
 
+use super::clauses::Scope;
 use super::host::HostArguments;
 use super::secrets::name_of;
-use super::{attestation, expect_unique, protection};
+use super::{attestation, expect_unique, factors, platforms, protection};
 use crate::codes;
 use crate::command;
 use crate::fields::{Fields, Keys, expect_text, not_a, parse_text};
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{self, Declarations, template};
 use crate::yaml::{Entry, Node, Places, Text, Value};
-use crate::{AttestationEntry, Clause, Diagnostic, Mode, Service, Template, Variable};
+use crate::{Diagnostic, Mode, Service, Template, Variable};
 
 /// Reads all services.
 pub(super) fn read(
     policy: &Fields<'_, '_>,
-    mode: &Mode,
-    declarations: &Declarations<'_>,
+    mode: Option<&Mode>,
+    scope: &mut Scope<'_, '_, '_>,
     findings: &mut Findings,
 ) -> Vec<Service> {
     let items = policy.items("services", findings);
@@ -28,8 +29,9 @@ pub(super) fn read(
         .collect();
     let mut reader = Reader {
         image_names: &image_names,
-        declarations,
+        declarations: scope.secrets.declarations,
         mode,
+        scope,
         findings,
     };
     let services = items
@@ -40,14 +42,16 @@ pub(super) fn read(
     services
 }
 
-struct Reader<'r> {
+struct Reader<'r, 's, 'n, 'a> {
     image_names: &'r [&'r str],
-    declarations: &'r Declarations<'r>,
-    mode: &'r Mode,
+    declarations: &'r Declarations<'n>,
+    /// The policy's, unless secrets say it.
+    mode: Option<&'r Mode>,
+    scope: &'r mut Scope<'s, 'n, 'a>,
     findings: &'r mut Findings,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_, '_, '_> {
     fn service(&mut self, node: &Node<'_>) -> Option<Service> {
         let fields = Fields::open(node, &KEYS, self.findings)?;
         let name = fields.required("name", "a service", self.findings);
@@ -55,7 +59,9 @@ impl Reader<'_> {
             let name = parse_text::<ServiceName>(text, codes::BAD_NAME, "name");
             self.findings.ok(name)
         });
-        let attestation = self.attestation(&fields);
+        let attestation = attestation::read(&fields, self.mode, self.scope, self.findings);
+        let platforms = platforms::read(&fields, self.mode, self.scope, self.findings);
+        let one_time_password = factors::of_service(&fields, &self.scope.secrets, self.findings);
         let command = self.command(&fields);
         let environment = self.environment(&fields);
         let directory = self.directory(&fields);
@@ -64,9 +70,9 @@ impl Reader<'_> {
         refuse_import(&fields, "a service", self.findings);
         Some(Service {
             name: name?,
-            attestation: Clause::Stated(attestation),
-            platforms: Clause::Stated(Vec::new()),
-            one_time_password: None,
+            attestation,
+            platforms,
+            one_time_password,
             file_protection,
             command,
             environment,
@@ -74,22 +80,6 @@ impl Reader<'_> {
             image,
             position: node.position,
         })
-    }
-
-    fn attestation(&mut self, fields: &Fields<'_, '_>) -> Vec<AttestationEntry> {
-        let entries = attestation::read(fields, self.findings);
-        let is_said = match fields.value("attestation") {
-            Some(node) => !node.one_or_more().is_empty(),
-            None => fields.value("mrenclaves").is_some(),
-        };
-        if !is_said && *self.mode != Mode::DangerousNone {
-            let message = "a service must have `attestation` or `mrenclaves`";
-            let code = codes::ATTESTATION_MISSING;
-            let found = Diagnostic::error(code, fields.position, message);
-            self.findings
-                .push(found.hint("say which measurement or which signer it has"));
-        }
-        entries
     }
 
     fn command(&mut self, fields: &Fields<'_, '_>) -> Vec<Template> {
@@ -241,12 +231,14 @@ const KEYS: Keys = Keys {
         "environment",
         "pwd",
         "image_name",
+        "platforms",
+        "one_time_password_shared_secret",
         "fspf_path",
         "fspf_key",
         "fspf_tag",
         "fspf_update_policy",
         "import",
     ],
-    not_yet: &["platforms", "one_time_password_shared_secret", "refresh"],
+    not_yet: &["refresh"],
     legacy: &["tags", "persistency"],
 };

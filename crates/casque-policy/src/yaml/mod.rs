@@ -17,7 +17,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::Position;
+use crate::{Position, Template};
 
 pub(crate) use bounds::expect_bounded;
 pub(crate) use flow::flow;
@@ -40,6 +40,19 @@ pub(crate) enum Value<'a> {
     Text(Text<'a>),
     List(Vec<Node<'a>>),
     Map(Vec<Entry<'a>>),
+    /// What secrets say. No text holds it: filling makes it (`crate::splice`).
+    Asked(Asked),
+}
+
+/// A place of a clause at which secrets speak.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Text with placeholders that are not filled yet, as the text writes it.
+    Open(Text<'static>),
+    /// A secret that cannot be had should stand here.
+    LeftOut,
+    /// Text whose placeholders are filled at each release.
+    Template(Template),
 }
 
 /// A local tag of the language.
@@ -72,6 +85,7 @@ pub(crate) struct Text<'a> {
     /// As it stands in the file, quotes and indentation included.
     source: &'a str,
     position: Position,
+    is_secret: bool,
 }
 
 impl<'a> Text<'a> {
@@ -80,7 +94,35 @@ impl<'a> Text<'a> {
             text,
             source,
             position,
+            is_secret: false,
         }
+    }
+
+    /// The value of a secret, which no message shows.
+    pub(crate) fn of_secret(text: String, position: Position) -> Text<'static> {
+        let mut text = Self::plain(text, position);
+        text.is_secret = true;
+        text
+    }
+
+    /// Text that stands in no file as it is.
+    pub(crate) fn plain(text: String, position: Position) -> Text<'static> {
+        Text::new(Cow::Owned(text), "", position)
+    }
+
+    /// A copy that owns its text and knows nothing of the file.
+    pub(crate) fn copied(&self, position: Position) -> Text<'static> {
+        Text {
+            text: Cow::Owned(self.as_str().to_owned()),
+            source: "",
+            position,
+            is_secret: self.is_secret,
+        }
+    }
+
+    /// Whether it is the value of a secret.
+    pub(crate) const fn is_secret(&self) -> bool {
+        self.is_secret
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -119,11 +161,40 @@ impl Value<'_> {
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
+            Self::Asked(_) => "a placeholder",
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn copied(&self, to: Option<Position>) -> Self {
+        match self {
+            Self::Open(text) => Self::Open(text.copied(to.unwrap_or(text.position()))),
+            Self::LeftOut => Self::LeftOut,
+            Self::Template(template) => Self::Template(template.clone()),
         }
     }
 }
 
 impl<'a> Node<'a> {
+    /// A node that stands in no file as it is.
+    pub(crate) const fn new(position: Position, value: Value<'a>) -> Self {
+        Self {
+            position,
+            tag: None,
+            value,
+        }
+    }
+
+    /// Whether secrets that are not known yet say what stands here, or what the list here holds.
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.value {
+            Value::Asked(Asked::Open(_)) => true,
+            Value::List(items) => items.iter().any(Self::is_open),
+            _ => false,
+        }
+    }
+
     pub(crate) const fn text(&self) -> Option<&Text<'a>> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -150,10 +221,8 @@ impl<'a> Node<'a> {
         let place = |position: Position| to.unwrap_or(position);
         let value = match &self.value {
             Value::Null => Value::Null,
-            Value::Text(text) => {
-                let copy = Cow::Owned(text.as_str().to_owned());
-                Value::Text(Text::new(copy, "", place(text.position())))
-            }
+            Value::Text(text) => Value::Text(text.copied(place(text.position()))),
+            Value::Asked(asked) => Value::Asked(asked.copied(to)),
             Value::List(items) => Value::List(items.iter().map(|item| item.copied(to)).collect()),
             Value::Map(entries) => {
                 let copied = entries.iter().map(|entry| Entry {

@@ -3,7 +3,7 @@
 //! ```text
 //! header 48 | report body 384 | length 4 | signature 64 | attestation key 64 | QE report 384
 //!   | its signature by the PCK key 64 | QE authentication data 2 + 32 | certification data 2 + 4 + PEM chain
-//! header: version 2, key type 2, reserved 4, QE SVN 2, PCE SVN 2, QE vendor 16, user data 20
+//! header: version 2, key type 2, reserved 4, QE SVN 2, PCE SVN 2, QE vendor 16, QE id 16, unused 4
 //! report body: CPUSVN 16, MISCSELECT 4, reserved 28, ATTRIBUTES 16, MRENCLAVE 32, reserved 32, MRSIGNER 32,
 //!   reserved 96, ISVPRODID 2, ISVSVN 2, reserved 60, report data 64
 //! ```
@@ -133,7 +133,8 @@ impl SoftwareTee {
         header.extend(QE_SVN.to_le_bytes());
         header.extend(self.platform.pce_svn.to_le_bytes());
         header.extend(vendor);
-        header.extend([0; 20]);
+        header.extend(self.qe_id());
+        header.extend([0; 4]);
         header
     }
 

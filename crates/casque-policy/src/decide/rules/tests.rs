@@ -82,6 +82,11 @@ fn identity() -> SgxIdentity {
     }
 }
 
+/// The machine of every proof.
+fn machine() -> Digest<16> {
+    Digest::from([3; 16])
+}
+
 fn tcb(status: TcbStatus, advisories: &[u32]) -> Tcb {
     Tcb {
         status,
@@ -104,6 +109,7 @@ fn reasons(case: &Case, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec
         identity: &identity,
         tcb,
         verifier: by,
+        platform: Some(&machine()),
     };
     case.with(|demands| judge(demands, &proof))
 }
@@ -267,6 +273,7 @@ fn judge_mode_none_grants_without_evidence() {
         identity: &Identity::Unattested,
         tcb: &Tcb::unknown(),
         verifier: &Verifier::Nobody,
+        platform: None,
     };
     assert_eq!(policy.with(|demands| judge(demands, &proof)), []);
 }
@@ -278,6 +285,7 @@ fn judge_evidence_without_enclave_is_denied() {
         identity: &Identity::Unattested,
         tcb: &tcb(TcbStatus::UpToDate, &[]),
         verifier: &Verifier::Casque,
+        platform: None,
     };
     let reasons = policy.with(|demands| judge(demands, &proof));
     assert_eq!(reasons[0].code, ReasonCode::IdentityMismatch);
@@ -369,6 +377,76 @@ fn judge_all_ignored_covers_every_advisory_and_no_status() {
     assert_eq!(found, ["tcb-needs-hardening"]);
 }
 
+#[test]
+fn judge_platform_must_be_one_that_is_named() {
+    let told = |platforms: &[Platform]| {
+        let mut policy = policy();
+        policy.platforms = platforms.to_vec();
+        of_identity(&policy, &identity())
+    };
+    let (here, elsewhere) = (
+        Platform::IntelQe(machine()),
+        Platform::IntelQe(Digest::from([4; 16])),
+    );
+    assert!(told(&[elsewhere, here]).is_empty());
+    assert_eq!(told(&[elsewhere]), ["platform-mismatch"]);
+    let legacy = Platform::SconeQe(Digest::from([3; 32]));
+    assert_eq!(told(&[legacy]), ["platform-mismatch"]);
+}
+
+#[test]
+fn judge_platform_is_told_with_its_path() {
+    let mut policy = policy();
+    policy.platforms = vec![Platform::IntelQe(Digest::from([4; 16]))];
+    let tcb = tcb(TcbStatus::UpToDate, &[]);
+    let reasons = reasons(&policy, &identity(), &tcb, &Verifier::Casque);
+    assert_eq!(reasons[0].path, "services[web].platforms");
+    let (expected, found) = ("04".repeat(16), "03".repeat(16));
+    assert_eq!(reasons[0].expected, format!("INTEL_QE_ID:{expected}"));
+    assert_eq!(reasons[0].found, format!("INTEL_QE_ID:{found}"));
+}
+
+#[test]
+fn judge_platform_that_no_evidence_names_is_denied_by_hardware_alone() {
+    let judged = |mut case: Case| {
+        case.platforms = vec![Platform::IntelQe(machine())];
+        case.with(|demands| judge_platform(demands, None)).is_some()
+    };
+    assert!(judged(policy()));
+    assert!(!judged(maa_policy()));
+}
+
+#[test]
+fn judge_factors_that_are_demanded_must_be_right() {
+    use FactorOutcome as F;
+    let told = |otp: bool, token: bool, factors: Factors| {
+        let mut case = policy();
+        case.one_time_password = otp;
+        case.security.service_access_token = token.then(some_text);
+        let reasons = case.with(|demands| judge_factors(demands, &factors));
+        let codes = reasons.iter().map(|reason| reason.code.as_str());
+        codes.collect::<Vec<_>>()
+    };
+    let both = |outcome| Factors {
+        one_time_password: outcome,
+        service_access_token: outcome,
+    };
+    for outcome in [F::Absent, F::Wrong, F::Right] {
+        assert!(told(false, false, both(outcome)).is_empty());
+    }
+    assert!(told(true, true, both(F::Right)).is_empty());
+    assert_eq!(
+        told(true, true, both(F::Absent)),
+        ["otp-missing", "access-token-missing"]
+    );
+    assert_eq!(
+        told(true, true, both(F::Wrong)),
+        ["otp-wrong", "access-token-wrong"]
+    );
+    assert_eq!(told(true, false, both(F::Absent)), ["otp-missing"]);
+    assert_eq!(told(false, true, both(F::Wrong)), ["access-token-wrong"]);
+}
+
 const TOLERATIONS: [Toleration; 8] = [
     Toleration::DebugMode,
     Toleration::Hyperthreading,
@@ -398,11 +476,16 @@ prop_compose! {
         ignored in proptest::sample::subsequence(&ADVISORIES, 0..=5),
         measured in proptest::option::of(1_u8..3),
         signer in proptest::option::of((1_u8..3, 6_u16..8, 2_u16..5, 3_u16..7)),
+        platforms in proptest::collection::vec(2_u8..4, 0..3),
     ) -> Case {
         let mut policy = if maa_mode { maa_policy() } else { policy() };
         policy.security.tolerate = tolerate.into_iter().collect::<BTreeSet<_>>();
         let ignored = tcb(TcbStatus::UpToDate, &ignored).advisories.into_iter().collect();
         policy.security.ignore_advisories = IgnoredAdvisories::Listed(ignored);
+        policy.platforms = platforms
+            .into_iter()
+            .map(|byte| Platform::IntelQe(Digest::from([byte; 16])))
+            .collect();
         let entry = &mut policy.entries[0];
         entry.mr_enclaves = measured.map(|byte| MrEnclave::from([byte; 32])).into_iter().collect();
         entry.signer = signer.map(|(byte, product_id, least, greatest)| SignerRule {
@@ -454,7 +537,15 @@ fn loosened(policy: &Case) -> Vec<Case> {
     entry_more
         .entries
         .push(entry(vec![MrEnclave::from([1; 32])], None));
-    looser.extend([all_ignored, entry_more]);
+    let mut anywhere = copy();
+    anywhere.platforms.clear();
+    looser.extend([all_ignored, entry_more, anywhere]);
+    if !policy.platforms.is_empty() {
+        let mut platform_more = copy();
+        let other = Platform::IntelQe(Digest::from([9; 16]));
+        platform_more.platforms.push(other);
+        looser.push(platform_more);
+    }
     let entry = &policy.entries[0];
     if let Some(signer) = &entry.signer {
         let mut open = copy();

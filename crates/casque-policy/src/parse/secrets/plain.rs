@@ -164,7 +164,8 @@ pub(super) fn read_fragment(fields: &Fields<'_, '_>, findings: &mut Findings) ->
 /// As deep as the tree, which is bounded.
 fn place_of_placeholder(node: &Node<'_>) -> Option<Position> {
     match &node.value {
-        Value::Null => None,
+        // Nothing is filled in among the values of secrets.
+        Value::Null | Value::Asked(_) => None,
         Value::Text(text) => {
             let is_found = text.as_str().contains(OPENING);
             is_found.then(|| text.places().next(OPENING))
