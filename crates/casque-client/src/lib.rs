@@ -12,15 +12,15 @@ mod address;
 mod client;
 mod error;
 mod exchange;
+mod policies;
 mod release;
 mod tls;
 mod transport;
 
 pub use address::{AddressParseError, DEFAULT_PORT, ServerAddress};
-pub use client::{
-    Challenge, Client, EvidenceKind, PolicyText, PublicValue, PutPolicy, ServerVersion,
-};
+pub use client::{Challenge, Client, EvidenceKind, PublicValue, ServerVersion};
 pub use error::ClientError;
 pub use exchange::{MAX_ANSWER_BYTES, MAX_RELEASE_BYTES, Timeouts};
+pub use policies::{MAX_LISTED, PolicyPage, PolicyText, PolicyVersion, PutPolicy};
 pub use release::{ReleaseError, Released};
 pub use tls::{ClientIdentity, ServerTrust};

@@ -37,6 +37,7 @@ fn version_of(spki: &[u8]) -> String {
         version: "0.1.0".to_owned(),
         server: KeyHash::of_spki(spki).to_string(),
         server_key: wire::B64(spki.to_vec()),
+        session_encryption_key: String::new(),
     };
     serde_json::to_string(&version).unwrap()
 }
