@@ -13,7 +13,7 @@ use crate::yaml::{self, Node, NotATree, Value};
 /// Both texts without their secrets: the older one, then the newer one.
 pub(crate) fn redacted(old: &str, new: &str) -> Result<(String, String), NotATree> {
     let (old_tree, new_tree) = (yaml::load(old)?, yaml::load(new)?);
-    let (old_found, new_found) = (secrets_of(old, &old_tree), secrets_of(new, &new_tree));
+    let (old_found, new_found) = (secrets_of(&old_tree), secrets_of(&new_tree));
     let hidden_old = hidden(old, &old_found, &new_found, "<hidden: changed, before>");
     let hidden_new = hidden(new, &new_found, &old_found, "<hidden: changed>");
     Ok((hidden_old, hidden_new))
@@ -22,8 +22,10 @@ pub(crate) fn redacted(old: &str, new: &str) -> Result<(String, String), NotATre
 /// A secret in a text.
 struct Found<'n> {
     path: String,
-    /// What is hidden, in bytes: from behind the colon to the end of the value.
+    /// Where hiding begins, in bytes: behind the key, or with the value where there is none.
     start: usize,
+    /// What stands there instead of what is hidden with the value.
+    lead: &'static str,
     node: &'n Node,
 }
 
@@ -40,9 +42,7 @@ fn hidden(text: &str, own: &[Found<'_>], others: &[Found<'_>], changed: &str) ->
             None => "<hidden>",
         };
         shown.push_str(text.get(at..found.start).unwrap_or_default());
-        if !shown.ends_with(' ') {
-            shown.push(' ');
-        }
+        shown.push_str(found.lead);
         shown.push_str(label);
         at = end_of(text, found.node).max(at);
     }
@@ -63,9 +63,8 @@ fn end_of(text: &str, node: &Node) -> usize {
 }
 
 /// All of them, in the order of the text.
-fn secrets_of<'n>(text: &str, root: &'n Node) -> Vec<Found<'n>> {
+fn secrets_of(root: &Node) -> Vec<Found<'_>> {
     let mut walk = Walk {
-        text,
         found: Vec::new(),
         path: Vec::new(),
     };
@@ -73,19 +72,18 @@ fn secrets_of<'n>(text: &str, root: &'n Node) -> Vec<Found<'n>> {
     walk.found
 }
 
-struct Walk<'t, 'n> {
-    text: &'t str,
+struct Walk<'n> {
     found: Vec<Found<'n>>,
     path: Vec<String>,
 }
 
-impl<'n> Walk<'_, 'n> {
+impl<'n> Walk<'n> {
     /// As deep as the tree, which is bounded.
     fn node(&mut self, node: &'n Node) {
         match &node.value {
             Value::Text(text) => {
                 if text.text.contains(PRIVATE_KEY) {
-                    self.hide(node.start, node);
+                    self.hide(node.start, "", node);
                 }
             }
             Value::List(items) => {
@@ -101,8 +99,8 @@ impl<'n> Walk<'_, 'n> {
                 for entry in entries {
                     self.path.push(entry.key.clone());
                     if self.is_secret(&entry.key, &entry.value) {
-                        let start = self.behind_colon(entry.key_end);
-                        self.hide(start, &entry.value);
+                        // A comment may stand before the colon too.
+                        self.hide(entry.key_end, ": ", &entry.value);
                     } else {
                         self.node(&entry.value);
                     }
@@ -129,15 +127,14 @@ impl<'n> Walk<'_, 'n> {
         }
     }
 
-    fn hide(&mut self, start: usize, node: &'n Node) {
+    fn hide(&mut self, start: usize, lead: &'static str, node: &'n Node) {
         let path = self.path.join("/");
-        self.found.push(Found { path, start, node });
-    }
-
-    fn behind_colon(&self, key_end: usize) -> usize {
-        let rest = self.text.get(key_end..).unwrap_or_default();
-        let colon = rest.find(':').map_or(0, |at| at.saturating_add(1));
-        key_end.saturating_add(colon)
+        self.found.push(Found {
+            path,
+            start,
+            lead,
+            node,
+        });
     }
 }
 
@@ -152,7 +149,66 @@ const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::redacted;
+    use crate::yaml;
+
+    /// A text in one of YAML's styles, as the value of a key four spaces deep.
+    fn written(text: &str, style: u8) -> String {
+        let lines = || text.lines().map(|line| format!("      {line}\n"));
+        match style {
+            0 => format!(" {}\n", serde_json::to_string(text).unwrap()),
+            1 => format!(
+                " '{}'\n",
+                text.replace('\'', "''").replace('\n', "\n\n      ")
+            ),
+            2 => format!(" |-\n{}", lines().collect::<String>()),
+            3 => format!(" >-  # hunter\n{}", lines().collect::<String>()),
+            4 => format!(" !!str |2+\n{}", lines().collect::<String>()),
+            _ => format!("\n      {}\n", serde_json::to_string(text).unwrap()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_shown_however_it_is_written(
+            text in "hunter[a-z\u{e4}\u{1f600}:#'\"{}&*!%@, -]{0,12}(\nhunter[a-z#: ]{1,6}){0,3}",
+            style in 0_u8..6,
+        ) {
+            let value = written(&text, style);
+            let policy = format!(
+                "name: a\nsecrets:\n  - name: b\n    value:{value}    kind: ascii\n  - name: c\n"
+            );
+            prop_assume!(yaml::load(&policy).is_ok());
+            let (shown, _) = redacted(&policy, &policy).unwrap();
+            prop_assert!(!shown.contains("hunter"), "{policy}\n{shown}");
+            prop_assert!(shown.contains("\n    kind: ascii\n  - name: c\n"), "{policy}\n{shown}");
+        }
+    }
+
+    #[test]
+    fn unusual_layouts_hide_as_much() {
+        for text in [
+            "secrets: [{name: a, ? value : hunter, kind: ascii}]\n",
+            "secrets:\n- name: a\n  ? value # hunter\n  : hunter\n  kind: ascii\n",
+            "secrets:\r\n- name: a\r\n  value: hunter\r\n  kind: ascii\r\n",
+            "\u{feff}secrets:\n- name: a\n  \"val\\u0075e\": hunter\n  kind: ascii\n",
+            "%YAML 1.2\n---\nsecrets:\n- name: a\n  value:   # hunter\n      hunter\n  kind: ascii\n...\n",
+            "{\"secrets\":[{\"name\":\"a\",\"value\":\"hunter\",\"kind\":\"ascii\"}]}\n",
+            "secrets:\n- value: >\n    hunter\n\n    hunter\n  kind: ascii\n  name: a",
+            "secrets:\n- name: a\n  kind: ascii\n  value: hunter",
+        ] {
+            let Ok((shown, _)) = redacted(text, text) else {
+                continue;
+            };
+            assert!(!shown.contains("hunter"), "{text}\n{shown}");
+            assert!(
+                shown.contains("ascii") && shown.contains("<hidden: unchanged>"),
+                "{shown}"
+            );
+        }
+    }
 
     const OLD: &str = r#"name: demo
 services:

@@ -115,6 +115,17 @@ fn value_of(name: &str) -> String {
 }
 
 #[test]
+fn schema_is_one_of_its_draft() {
+    let schema: Json = serde_json::from_str(SCHEMA).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema));
+    // Every definition is used, and every reference leads to one.
+    for name in schema["$defs"].as_object().unwrap().keys() {
+        let reference = format!("\"$ref\": \"#/$defs/{name}\"");
+        assert!(SCHEMA.contains(&reference), "{name}");
+    }
+}
+
+#[test]
 fn schema_accepts_every_published_policy_that_the_parser_accepts() {
     let validator = validator();
     let (mut accepted, mut refused) = (0, Vec::new());
