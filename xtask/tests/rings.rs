@@ -25,14 +25,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["core", "appraise", "types"]),
     ("azure", &["core", "appraise", "types"]),
     ("endorse", &["core", "appraise", "types"]),
+    ("remote", &["core", "wire", "types"]),
     ("attester", &["appraise", "types"]),
     ("wire", &["types"]),
     ("client", &["wire", "appraise", "secrets", "types"]),
     (
         "server",
         &[
-            "core", "policy", "appraise", "secrets", "store", "azure", "endorse", "attester",
-            "wire", "types",
+            "core", "policy", "appraise", "secrets", "store", "azure", "endorse", "remote",
+            "attester", "wire", "types",
         ],
     ),
     (

@@ -8,7 +8,9 @@ use casque_attester::{ConfigfsTsm, EvidenceSource, GramineFiles, SourceRoots, de
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::report::report;
-use crate::{AgentError, AgentExit, AgentSettings, EvidencePlan, MaaPassport, run};
+use crate::{
+    AgentError, AgentExit, AgentSettings, EvidencePlan, HostEnvironment, MaaPassport, run,
+};
 
 /// Attests to a Casque server, places the files that it releases, and starts the workload.
 #[derive(Debug, Parser)]
@@ -22,7 +24,7 @@ pub struct AgentCli {
 enum AgentCommand {
     /// Gets the configuration and runs the program with it.
     #[command(after_help = EXIT_CODES)]
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Says which source of evidence this guest has, and why.
     Evidence,
 }
@@ -30,7 +32,7 @@ enum AgentCommand {
 /// The arguments of `casque-agent run`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct RunArguments {
-    /// Which service to be: `[namespace/]policy/service` [env: `CASQUE_CONFIG_ID`, `SCONE_CONFIG_ID`]
+    /// Which service to be: `[namespace/]policy/service[@OTP]` [env: `CASQUE_CONFIG_ID`, `SCONE_CONFIG_ID`]
     pub(crate) config_id: Option<String>,
     /// The server, port 8081 unless said [env: `CASQUE_ADDR`, `SCONE_CAS_ADDR`]
     #[arg(long = "addr", alias = "server", value_name = "HOST[:PORT]")]
@@ -50,7 +52,19 @@ pub(crate) struct RunArguments {
     /// First write the runtime data here that the token must be over
     #[arg(long, value_name = "FILE", requires = "maa_token_file")]
     pub(crate) runtime_data_file: Option<PathBuf>,
-    /// A program in place of the policy's, and arguments in place of its arguments
+    /// One-time password of 6 digits, for policies that ask for one [env: `CASQUE_OTP`]
+    #[arg(long, value_name = "DIGITS")]
+    pub(crate) otp: Option<String>,
+    /// Read the service access token from here [env, the token itself: `CASQUE_SERVICE_ACCESS_TOKEN`,
+    /// `SCONE_SERVICE_ACCESS_TOKEN`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_access_token_file: Option<PathBuf>,
+    /// Keep the encrypted directories of volumes here, as `DIR/NAME.encrypted`; without it beside each
+    /// volume, as `PATH.encrypted` [env: `CASQUE_VOLUMES`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) volumes: Option<PathBuf>,
+    /// A program in place of the policy's (`""`: the policy's), and arguments: the host's (`@@N`) if the
+    /// policy takes any, else in place of the policy's
     #[arg(last = true, value_name = "PROGRAM [ARGS]")]
     pub(crate) program: Vec<OsString>,
 }
@@ -71,7 +85,7 @@ pub(crate) enum EvidenceChoice {
 /// The whole program: reads the command line, runs, and says how it ended.
 pub fn main_with(
     arguments: impl IntoIterator<Item = OsString>,
-    environment: &dyn Fn(&str) -> Option<String>,
+    host: &HostEnvironment,
     output: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> AgentExit {
@@ -87,7 +101,7 @@ pub fn main_with(
         }
     };
     let done = match cli.command {
-        AgentCommand::Run(arguments) => run_arguments(arguments, environment, notes),
+        AgentCommand::Run(arguments) => run_arguments(*arguments, host, notes),
         AgentCommand::Evidence => show_evidence(&SourceRoots::default(), output),
     };
     match done {
@@ -101,10 +115,10 @@ pub fn main_with(
 
 fn run_arguments(
     arguments: RunArguments,
-    environment: &dyn Fn(&str) -> Option<String>,
+    host: &HostEnvironment,
     notes: &mut dyn Write,
 ) -> Result<AgentExit, AgentError> {
-    let settings = AgentSettings::resolve(&arguments, environment)?;
+    let settings = AgentSettings::resolve(&arguments, host)?;
     if let Some(token_file) = arguments.maa_token_file {
         let plan = EvidencePlan::MaaToken(MaaPassport {
             token_file,
@@ -134,10 +148,11 @@ Exit codes: the program's own, 128 + n when signal n ended it, or
   101  the server cannot be reached, or failed
   102  no evidence could be gathered
   103  the server refused; a denial's reasons are on standard error
-  104  the server, or its answer, is not the pinned one's
+  104  the server, or its answer, is not the pinned one's, or it does not know the access token
   105  the files cannot be placed
   106  the program cannot be started
-  107  the agent itself failed";
+  107  the agent itself failed
+  108  a volume cannot be mounted";
 
 #[cfg(test)]
 mod tests;

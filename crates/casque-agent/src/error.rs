@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     AgentExit, AttesterError, EvidenceError, PlaceError, ProgramError, SettingsError,
-    SuperviseError,
+    SuperviseError, VolumeError,
 };
 
 /// Why the program did not run.
@@ -31,6 +31,9 @@ pub enum AgentError {
     /// The files.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The volumes.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// The program to start.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -48,8 +51,11 @@ impl AgentError {
             Self::Attester(_) | Self::Release(ReleaseError::Evidence(_)) => AgentExit::NoEvidence,
             Self::Harden(_) | Self::Release(ReleaseError::Key(_)) => AgentExit::Failed,
             Self::Client(error) | Self::Release(ReleaseError::Client(error)) => exit_of(error),
-            Self::Release(ReleaseError::Open(_)) => AgentExit::OtherServer,
+            Self::Release(ReleaseError::Open(_) | ReleaseError::Factor(_)) => {
+                AgentExit::OtherServer
+            }
             Self::Place(_) => AgentExit::Files,
+            Self::Volume(_) => AgentExit::Volumes,
             Self::Program(_) | Self::Supervise(_) => AgentExit::Start,
         }
     }

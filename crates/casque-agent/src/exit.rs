@@ -16,7 +16,7 @@ pub enum AgentExit {
     NoEvidence,
     /// The server refused.
     Denied,
-    /// The server, or its answer, is not the pinned one's.
+    /// The server, or its answer, is not the pinned one's, or it does not know the service access token.
     OtherServer,
     /// The files cannot be placed.
     Files,
@@ -24,6 +24,8 @@ pub enum AgentExit {
     Start,
     /// The agent itself failed.
     Failed,
+    /// A volume cannot be mounted.
+    Volumes,
 }
 
 impl AgentExit {
@@ -40,6 +42,7 @@ impl AgentExit {
             Self::Files => 105,
             Self::Start => 106,
             Self::Failed => 107,
+            Self::Volumes => 108,
         }
     }
 }

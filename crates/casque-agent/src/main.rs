@@ -2,15 +2,10 @@
 
 use std::process::ExitCode;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the environment is read once, where the program starts"
-)]
 fn main() -> ExitCode {
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let exit = casque_agent::main_with(
         std::env::args_os(),
-        &environment,
+        &std::env::vars_os().collect(),
         &mut std::io::stdout(),
         &mut std::io::stderr(),
     );

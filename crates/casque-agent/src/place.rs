@@ -3,7 +3,7 @@
 //! 1. Every path is looked at: absolute, without `.` and `..`, naming a file, no path twice; what is there
 //!    already must not be a symbolic link or a directory.
 //! 2. Every file is written beside its place, with its exact mode whatever the umask, under a name nobody
-//!    else has.
+//!    else has. Without content in the policy it is the container's own file, filled in (`template.rs`).
 //! 3. Each is renamed into its place, so that nobody ever reads half a file. Nothing is renamed before all
 //!    are written: a full file system places none.
 //!
@@ -17,15 +17,20 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Component, Path, PathBuf};
 use std::process;
 
-use casque_types::ConfigurationFile;
+use casque_secrets::{MAX_TEMPLATE_BYTES, TemplateError, ValueParseError};
+use casque_types::{ConfigurationFile, FileContent, Secret, SecretName};
 use rustix::fs::{StatFs, fstatfs};
 use thiserror::Error;
 
+use crate::template::TemplateSecrets;
+
 /// What was placed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Placed {
     /// Those whose file system is not in memory (tmpfs, ramfs).
     pub on_disk: Vec<PathBuf>,
+    /// Files of the container that were to be filled in, and held no placeholder.
+    pub unchanged: Vec<PathBuf>,
 }
 
 /// Why files were not placed.
@@ -57,11 +62,43 @@ pub enum PlaceError {
         /// The path.
         path: PathBuf,
     },
-    /// The container's own file is to be the template.
-    #[error("`{}` is to be filled in from the container's own file, which this agent cannot do", .path.display())]
+    /// The container's own file is to be filled in, and there is none.
+    #[error(
+        "the container has no file `{}` to fill in: add it to the image, or its `content` to the policy", .path.display()
+    )]
+    NoTemplate {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is to be filled in is a device, a pipe or a socket.
+    #[error("expected a regular file to fill in at `{}`", .path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The container's own file is too long.
+    #[error("expected at most {MAX_TEMPLATE_BYTES} bytes to fill in in `{}`", .path.display())]
+    TemplateTooLarge {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The container's own file cannot be filled in.
+    #[error("cannot fill in `{}`", .path.display())]
     Template {
         /// The path.
         path: PathBuf,
+        /// Why not, and where in the file.
+        #[source]
+        source: TemplateError,
+    },
+    /// A secret that files are to be filled in with cannot be read.
+    #[error("cannot read the secret `{name}` for files: is the agent older than the server?")]
+    Secret {
+        /// Its name.
+        name: SecretName,
+        /// Why not.
+        #[source]
+        source: ValueParseError,
     },
     /// The operating system refused.
     #[error("cannot {action} `{}`", .path.display())]
@@ -76,11 +113,16 @@ pub enum PlaceError {
     },
 }
 
-/// Places all files or none; their content is wiped from this process's memory.
+/// Places all files or none; their content is wiped from this process's memory. `template_secrets` are the
+/// stored values for files that are templates.
 ///
 /// # Errors
 /// [`PlaceError`]; only when renaming fails half-way may some of the files have been placed.
-pub fn place_files(files: Vec<ConfigurationFile>) -> Result<Placed, PlaceError> {
+pub fn place_files(
+    files: Vec<ConfigurationFile>,
+    template_secrets: Vec<(SecretName, Secret)>,
+) -> Result<Placed, PlaceError> {
+    let secrets = TemplateSecrets::read(template_secrets)?;
     let mut paths = BTreeSet::new();
     for file in &files {
         let path = checked(Path::new(&file.path))?;
@@ -88,32 +130,44 @@ pub fn place_files(files: Vec<ConfigurationFile>) -> Result<Placed, PlaceError> 
             return Err(PlaceError::Twice { path });
         }
     }
-    let mut on_disk = Vec::new();
+    let mut placed = Placed::default();
     let mut staged = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
-        let one = Staged::write(&file, number)?;
+        let one = match &file.content {
+            FileContent::Given(content) => Staged::write(&file, content, number)?,
+            FileContent::Template => {
+                let filled = secrets.fill(Path::new(&file.path))?;
+                if filled.is_unchanged {
+                    placed.unchanged.push(PathBuf::from(&file.path));
+                }
+                Staged::write(&file, &filled.content, number)?
+            }
+        };
         if !one.is_in_memory {
-            on_disk.push(one.path.clone());
+            placed.on_disk.push(one.path.clone());
         }
         staged.push(one);
     }
     for one in staged {
         one.rename()?;
     }
-    Ok(Placed { on_disk })
+    Ok(placed)
 }
 
-fn checked(path: &Path) -> Result<PathBuf, PlaceError> {
-    let refused = || PlaceError::Path {
-        path: path.to_owned(),
-    };
+/// Whether it is absolute, not `/` itself, and has neither `.` nor `..`, nor slashes too many.
+pub(crate) fn is_plain_absolute(path: &Path) -> bool {
     let mut components = path.components();
     let is_absolute = components.next() == Some(Component::RootDir);
     let is_plain = components.all(|one| matches!(one, Component::Normal(_)));
     // `components` leaves out `.`, doubled slashes and one at the end, so what it gives must be the path.
     let is_normal = path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
-    if !(is_absolute && is_plain && is_normal) || path.file_name().is_none() {
-        return Err(refused());
+    is_absolute && is_plain && is_normal && path.file_name().is_some()
+}
+
+fn checked(path: &Path) -> Result<PathBuf, PlaceError> {
+    if !is_plain_absolute(path) {
+        let path = path.to_owned();
+        return Err(PlaceError::Path { path });
     }
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => Err(PlaceError::SymbolicLink {
@@ -135,7 +189,11 @@ struct Staged {
 }
 
 impl Staged {
-    fn write(file: &ConfigurationFile, number: usize) -> Result<Self, PlaceError> {
+    fn write(
+        file: &ConfigurationFile,
+        content: &Secret,
+        number: usize,
+    ) -> Result<Self, PlaceError> {
         let path = PathBuf::from(&file.path);
         let directory = path.parent().unwrap_or(Path::new("/"));
         DirBuilder::new()
@@ -154,11 +212,6 @@ impl Staged {
             path,
             beside: Some(beside),
             is_in_memory: is_in_memory(&out),
-        };
-        let Some(content) = file.content.given() else {
-            return Err(PlaceError::Template {
-                path: staged.path.clone(),
-            });
         };
         // Exposed to be written into the workload's file, which is what it was released for.
         out.write_all(content.expose())

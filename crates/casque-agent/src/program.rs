@@ -1,8 +1,14 @@
 //! Which program is started, and with which arguments.
 //!
-//! `-- PROGRAM` takes the place of the policy's program, `ARGS` after it, when there are any, the place of
-//! its arguments. A name without `/` is sought in `PATH`: in the agent's own for `PROGRAM`, in the released
-//! environment's for the policy's program, or in the usual places when it has none.
+//! `-- PROGRAM` takes the place of the policy's program unless it is empty. `ARGS` after it are the host's
+//! arguments if the policy takes any: `@@1` is the first of them, as in SCONE, where they are those of the
+//! started program; what the policy does not take is left out. Otherwise they take, when there are any, the
+//! place of the policy's arguments.
+//!
+//! A name without `/` is sought in `PATH`: in the agent's own for `PROGRAM`, in the released environment's
+//! for the policy's program, or in the usual places when it has none.
+//!
+//! What the host gives is neither confidential nor to be trusted: the policy's author has decided to take it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,10 +18,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use casque_types::Configuration;
+use casque_types::{Argument, ArgumentPart, Configuration, Secret, VariableValue};
 use thiserror::Error;
 
-use crate::AgentSettings;
+use crate::{AgentSettings, HostEnvironment};
 
 /// Why there is no program to start.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -23,9 +29,16 @@ pub enum ProgramError {
     /// Nobody says which.
     #[error("the policy has no `command`, and no program was given: name one after `--`")]
     None,
-    /// The policy asks for something of the host.
-    #[error("the policy takes arguments or variables of the host, which this agent does not give")]
-    Host,
+    /// The policy takes an argument that the host did not give.
+    #[error(
+        "the policy takes argument {number} of the host (`@@{number}`), and {given} were given: give them after `-- PROGRAM`"
+    )]
+    HostArgument {
+        /// Which one, from 1.
+        number: u16,
+        /// How many there are.
+        given: usize,
+    },
     /// It is nowhere.
     #[error("found no program `{name}` that can be executed; looked in: {looked_in}")]
     NotFound {
@@ -63,30 +76,31 @@ pub(crate) fn command(
     settings: &AgentSettings,
     configuration: &Configuration,
 ) -> Result<Command, ProgramError> {
+    let given = &settings.arguments;
+    let released = configuration.arguments.iter();
+    let released: Result<Vec<Secret>, _> = released.map(|one| joined(one, given)).collect();
+    let released = released?;
     // Exposed, here and below, because the program is to have them.
-    let released: Option<Vec<&OsStr>> = (configuration.arguments.iter())
-        .map(|one| Some(OsStr::from_bytes(one.value()?.expose())))
-        .collect();
-    let mut released = released.ok_or(ProgramError::Host)?.into_iter();
+    let mut released = (released.iter()).map(|one| OsStr::from_bytes(one.expose()));
     let of_policy = released.next();
-    let (name, file) = match (&settings.program, of_policy) {
+    let of_host = settings.program.as_ref().filter(|name| !name.is_empty());
+    let (name, file) = match (of_host, of_policy) {
         (Some(name), _) => {
             let file = find_program(name, &settings.search_path)?;
             (name.as_os_str(), std::path::absolute(&file).unwrap_or(file))
         }
-        (None, Some(name)) => (name, find_released(name, configuration)?),
+        (None, Some(name)) => (name, find_released(name, configuration, &settings.host)?),
         (None, None) => return Err(ProgramError::None),
     };
     let mut command = Command::new(file);
     command.arg0(name).env_clear();
-    if settings.arguments.is_empty() {
+    if given.is_empty() || takes_arguments_of_host(configuration) {
         command.args(released);
     } else {
-        command.args(&settings.arguments);
+        command.args(given);
     }
     for (name, value) in &configuration.environment {
-        let value = value.value().ok_or(ProgramError::Host)?;
-        command.env(name, OsStr::from_bytes(value.expose()));
+        command.env(name, value_of(name, value, &settings.host));
     }
     if let Some(directory) = &configuration.directory {
         command.current_dir(directory);
@@ -94,12 +108,56 @@ pub(crate) fn command(
     Ok(command)
 }
 
-fn find_released(name: &OsStr, configuration: &Configuration) -> Result<PathBuf, ProgramError> {
-    let variables = configuration.environment.iter();
+fn takes_arguments_of_host(configuration: &Configuration) -> bool {
+    let mut parts = configuration.arguments.iter().flat_map(|one| &one.parts);
+    parts.any(|part| matches!(part, ArgumentPart::Host(_)))
+}
+
+/// The parts of an argument in one buffer of its size.
+fn joined(argument: &Argument, given: &[OsString]) -> Result<Secret, ProgramError> {
+    let parts: Result<Vec<&[u8]>, _> = (argument.parts.iter())
+        .map(|part| bytes_of(part, given))
+        .collect();
+    Ok(Secret::new(parts?.concat()))
+}
+
+fn bytes_of<'a>(part: &'a ArgumentPart, given: &'a [OsString]) -> Result<&'a [u8], ProgramError> {
+    match part {
+        // Exposed because the program is to have it.
+        ArgumentPart::Value(value) => Ok(value.expose()),
+        ArgumentPart::Host(number) => {
+            let index = usize::from(*number).checked_sub(1);
+            let argument = index.and_then(|index| given.get(index));
+            argument
+                .map(|one| one.as_bytes())
+                .ok_or(ProgramError::HostArgument {
+                    number: *number,
+                    given: given.len(),
+                })
+        }
+    }
+}
+
+/// A variable's value; the host's own is empty where it has none.
+fn value_of<'a>(name: &str, value: &'a VariableValue, host: &'a HostEnvironment) -> &'a OsStr {
+    match value {
+        // Exposed because the program is to have it.
+        VariableValue::Value(value) => OsStr::from_bytes(value.expose()),
+        VariableValue::Host => host.value(name).unwrap_or_default(),
+    }
+}
+
+fn find_released(
+    name: &OsStr,
+    configuration: &Configuration,
+    host: &HostEnvironment,
+) -> Result<PathBuf, ProgramError> {
+    let mut variables = configuration.environment.iter();
     let path = variables
-        .filter(|(name, _)| name == "PATH")
-        .find_map(|(_, value)| Some(OsStr::from_bytes(value.value()?.expose())))
-        .unwrap_or(OsStr::new(USUAL_PATH));
+        .find(|(name, _)| name == "PATH")
+        .map_or(OsStr::new(USUAL_PATH), |(name, value)| {
+            value_of(name, value, host)
+        });
     let directory = configuration.directory.as_ref();
     match directory {
         // Relative to the directory that it is started in.
@@ -118,10 +176,9 @@ fn is_executable(file: &Path) -> bool {
 pub(crate) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// `PATH` of the agent's own environment, or the usual one.
-pub(crate) fn own_path(environment: &dyn Fn(&str) -> Option<String>) -> OsString {
-    environment("PATH")
-        .unwrap_or_else(|| USUAL_PATH.to_owned())
-        .into()
+pub(crate) fn own_path(host: &HostEnvironment) -> OsString {
+    let own = host.value("PATH").filter(|path| !path.is_empty());
+    own.unwrap_or(OsStr::new(USUAL_PATH)).to_owned()
 }
 
 #[cfg(test)]

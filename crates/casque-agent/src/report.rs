@@ -7,10 +7,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use casque_client::{ClientError, ReleaseError};
-use casque_types::ConfigId;
+use casque_types::{ConfigId, FileSystemProtection};
 use casque_wire::{Failure, Reason};
 
 use crate::AgentError;
+use crate::place::Placed;
+use crate::volumes::MountedVolumes;
 
 /// Says what went wrong, with its causes; of a refusal every reason.
 ///
@@ -23,19 +25,54 @@ pub(crate) fn report(error: &AgentError, config: Option<&ConfigId>, notes: &mut 
     let _written = notes.write_all(text.as_bytes());
 }
 
-/// Says which files went to a disk.
-pub(crate) fn report_on_disk(paths: &[PathBuf], notes: &mut dyn Write) {
-    if paths.is_empty() {
+/// Says which files went to a disk, and which templates held no placeholder.
+pub(crate) fn note_placed(placed: &Placed, notes: &mut dyn Write) {
+    let paths = |paths: &[PathBuf]| {
+        paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect()
+    };
+    let on_disk = "not on a file system in memory (tmpfs)";
+    note(on_disk, paths(&placed.on_disk), notes);
+    let unchanged = "without placeholder, as if filled in before (a container that is started again keeps its files)";
+    note(unchanged, paths(&placed.unchanged), notes);
+}
+
+/// Says that the runtime that the policy was written for would have mounted more.
+pub(crate) fn note_file_system(system: Option<&FileSystemProtection>, notes: &mut dyn Write) {
+    let shown = system.map(|system| system.path.clone());
+    let not_mounted = "file system protection of SCONE's own runtime, which is not mounted";
+    note(not_mounted, shown.into_iter().collect(), notes);
+}
+
+/// Says what the volumes are not protected from, and what an ephemeral one does not show.
+pub(crate) fn note_volumes(volumes: &MountedVolumes, notes: &mut dyn Write) {
+    let names = volumes.not_rollback_protected.iter();
+    let rollback = "going back to an older state is not noticed for volumes";
+    note(rollback, names.map(ToString::to_string).collect(), notes);
+    let left_alone = volumes.left_alone.iter();
+    let shown = left_alone.map(|path| path.display().to_string()).collect();
+    let empty = "not seen by an ephemeral volume, which starts empty";
+    note(empty, shown, notes);
+}
+
+/// Says what could not be unmounted, or removed.
+pub(crate) fn note_left(paths: &[PathBuf], notes: &mut dyn Write) {
+    let shown = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    note("still mounted, or not removed", shown, notes);
+}
+
+/// One note on some things, if there are any.
+fn note(what: &str, of: Vec<String>, notes: &mut dyn Write) {
+    if of.is_empty() {
         return;
     }
-    let shown: Vec<String> = paths
-        .iter()
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
-    let text = format!(
-        "casque-agent: note: not on a file system in memory (tmpfs): {}\n",
-        shown.join(", ")
-    );
+    let shown: Vec<String> = of.into_iter().map(|one| format!("`{one}`")).collect();
+    let text = format!("casque-agent: note: {what}: {}\n", shown.join(", "));
     let _written = notes.write_all(clean(&text).as_bytes());
 }
 
@@ -94,7 +131,8 @@ fn causes(error: &AgentError) -> String {
     clean(&text)
 }
 
-fn clean(text: &str) -> String {
+/// The text without what could draw on a terminal.
+pub(crate) fn clean(text: &str) -> String {
     let replaced = text.chars().map(|c| match c {
         '\n' => c,
         c if c.is_control() => '\u{fffd}',

@@ -1,28 +1,31 @@
 //! From settings to the program's exit status.
 
 use std::io::Write;
+use std::mem::take;
 
 use aws_lc_rs::rand;
-use casque_client::{Challenge, Client, ReleaseError, Released};
+use casque_client::{Challenge, Client, ReleaseError, Released, SecondFactors};
 use casque_types::{ConfigId, Configuration, Rng, RngError, RuntimeData};
 use casque_wire::Evidence;
 
 use crate::harden::harden;
-use crate::place::{Placed, place_files};
+use crate::place::place_files;
 use crate::program::command;
-use crate::report::{report, report_on_disk};
-use crate::supervise::supervise;
+use crate::report::{note_file_system, note_left, note_placed, note_volumes, report};
+use crate::supervise::{catch_signals, supervise};
+use crate::volumes::mount_volumes;
 use crate::{AgentError, AgentExit, AgentSettings, EvidenceError, EvidencePlan};
 
 /// Whoever releases configurations: a server, or a test's stand-in.
 pub trait Releases {
-    /// One release; `gather` makes the evidence for the server's challenge.
+    /// One release; `gather` makes the evidence for the server's challenge, `factors` are shown beside it.
     ///
     /// # Errors
     /// [`ReleaseError`].
     fn release(
         &self,
         config: ConfigId,
+        factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>>;
 }
@@ -31,14 +34,15 @@ impl Releases for Client {
     fn release(
         &self,
         config: ConfigId,
+        factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
-        Self::release(self, config, &SystemRng, gather)
+        Self::release(self, config, &SystemRng, factors, gather)
     }
 }
 
-/// Attests to the server in `settings`, places the files, runs the program, and says how it ended. What
-/// went wrong is written to `notes` (standard error).
+/// Attests to the server in `settings`, mounts the volumes, places the files, runs the program, unmounts, and
+/// says how the program ended. What went wrong is written to `notes` (standard error).
 pub fn run(
     settings: &AgentSettings,
     evidence: &EvidencePlan<'_>,
@@ -78,12 +82,21 @@ fn attempt(
     harden().map_err(AgentError::Harden)?;
     let mut gather =
         |runtime: &RuntimeData, challenge: &Challenge| evidence.gather(runtime, challenge);
-    let released = server.release(settings.config.clone(), &mut gather)?;
+    let config = settings.config.clone();
+    let released = server.release(config, &settings.factors, &mut gather)?;
     let mut configuration = released.configuration;
-    let Placed { on_disk } = place_files(std::mem::take(&mut configuration.files))?;
-    report_on_disk(&on_disk, notes);
+    note_file_system(configuration.file_system.as_ref(), notes);
+    let mut signals = catch_signals()?;
+    let volumes = take(&mut configuration.volumes);
+    let mut volumes = mount_volumes(volumes, settings, &SystemRng, &mut signals)?;
+    note_volumes(&volumes, notes);
+    let secrets = take(&mut configuration.template_secrets);
+    let placed = place_files(take(&mut configuration.files), secrets)?;
+    note_placed(&placed, notes);
     let command = command_of(settings, configuration)?;
-    Ok(supervise(command)?)
+    let exit = supervise(command, &mut signals)?;
+    note_left(&volumes.unmount(), notes);
+    Ok(exit)
 }
 
 /// The configuration is wiped here, before the program runs.
@@ -102,7 +115,7 @@ fn failed(error: &AgentError, settings: &AgentSettings, notes: &mut dyn Write) -
 }
 
 /// The crypto provider's generator, which the operating system seeds.
-struct SystemRng;
+pub(crate) struct SystemRng;
 
 impl Rng for SystemRng {
     fn fill(&self, out: &mut [u8]) -> Result<(), RngError> {

@@ -5,15 +5,18 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use casque_client::{AddressParseError, ServerAddress, ServerTrust, Timeouts};
-use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError};
+use casque_client::{AddressParseError, SecondFactors, ServerAddress, ServerTrust, Timeouts};
+use casque_secrets::{OtpCode, OtpCodeParseError};
+use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError, Secret};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
+use crate::HostEnvironment;
 use crate::cli::RunArguments;
 use crate::program::own_path;
 
 /// What the agent is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AgentSettings {
     /// Where the server is.
     pub address: ServerAddress,
@@ -26,10 +29,17 @@ pub struct AgentSettings {
     pub authorities_pem: Option<Vec<u8>>,
     /// A program in place of the policy's.
     pub program: Option<OsString>,
-    /// Arguments in place of the policy's; the policy's when empty.
+    /// The host's arguments (`@@N`) if the policy takes any; else arguments in place of the policy's, or
+    /// the policy's when empty.
     pub arguments: Vec<OsString>,
-    /// Where `program` is sought: the value of a `PATH`.
+    /// Where `program`, and `gocryptfs` for volumes, are sought: the value of a `PATH`.
     pub search_path: OsString,
+    /// The host's variables (`@@NAME`), for the policy to take.
+    pub host: HostEnvironment,
+    /// What is shown beside the evidence.
+    pub factors: SecondFactors,
+    /// The directory of the volumes' encrypted directories; beside each volume when there is none.
+    pub volumes: Option<PathBuf>,
     /// How long to wait for the server.
     pub timeouts: Timeouts,
 }
@@ -61,6 +71,28 @@ pub enum SettingsError {
         #[source]
         source: NameParseError,
     },
+    /// The one-time password.
+    #[error(
+        "the one-time password: give the 6 digits as `--otp`, behind `@` in the config id, or as `CASQUE_OTP`"
+    )]
+    Otp(#[source] OtpCodeParseError),
+    /// The file of the service access token.
+    #[error("cannot read a service access token from `{}`", .path.display())]
+    AccessTokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system met.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds no token.
+    #[error(
+        "expected a service access token of 1 to {MAX_TOKEN_BYTES} bytes in `{}`", .path.display()
+    )]
+    AccessToken {
+        /// The file.
+        path: PathBuf,
+    },
     /// The server's key hash.
     #[error("the server's key hash: `casque cas show-identification` shows it")]
     ServerKey(#[source] KeyHashParseError),
@@ -79,11 +111,11 @@ impl AgentSettings {
     /// Settings from the command line and, for what it leaves out, the environment.
     pub(crate) fn resolve(
         arguments: &RunArguments,
-        environment: &dyn Fn(&str) -> Option<String>,
+        host: &HostEnvironment,
     ) -> Result<Self, SettingsError> {
         let given = |flag: &Option<String>, names: &[&str]| {
-            let of_environment = || names.iter().find_map(|name| environment(name));
-            flag.clone().or_else(of_environment)
+            let of_host = || names.iter().find_map(|name| host.setting(name));
+            flag.clone().or_else(|| of_host().map(str::to_owned))
         };
         let address = given(&arguments.address, &["CASQUE_ADDR", "SCONE_CAS_ADDR"]);
         let config = given(
@@ -102,17 +134,26 @@ impl AgentSettings {
             let missing = missing.map(|(_, how)| how).collect();
             return Err(SettingsError::Absent { missing });
         };
-        let ca_file = given(&None, &["CASQUE_CA_FILE"]).map(PathBuf::from);
-        let ca_file = arguments.ca_file.clone().or(ca_file);
+        let path = |flag: &Option<PathBuf>, name: &str| {
+            flag.clone()
+                .or_else(|| host.setting(name).map(PathBuf::from))
+        };
+        let ca_file = path(&arguments.ca_file, "CASQUE_CA_FILE");
+        let (config, otp) = split_otp(config);
+        let otp = arguments.otp.as_deref().or(otp);
+        let token_file = arguments.service_access_token_file.as_deref();
         let mut program = arguments.program.iter().cloned();
         Ok(Self {
             address: read_address(address)?,
             config: read_config(config)?,
+            factors: second_factors(otp, token_file, host)?,
+            volumes: path(&arguments.volumes, "CASQUE_VOLUMES"),
             server_key: (server_key.trim().parse()).map_err(SettingsError::ServerKey)?,
             authorities_pem: ca_file.as_deref().map(read_authorities).transpose()?,
             program: program.next(),
             arguments: program.collect(),
-            search_path: own_path(environment),
+            search_path: own_path(host),
+            host: host.clone(),
             timeouts: Timeouts::default(),
         })
     }
@@ -145,6 +186,79 @@ fn read_config(text: &str) -> Result<ConfigId, SettingsError> {
     text.trim().parse().map_err(wrong)
 }
 
+impl HostEnvironment {
+    /// The second factors: the one-time password given here or else in `CASQUE_OTP`, and of the host's environment
+    /// `CASQUE_SERVICE_ACCESS_TOKEN` or else `SCONE_SERVICE_ACCESS_TOKEN`.
+    ///
+    /// # Errors
+    /// [`SettingsError::Otp`].
+    pub fn second_factors(&self, otp: Option<&str>) -> Result<SecondFactors, SettingsError> {
+        second_factors(otp, None, self)
+    }
+}
+
+/// What is given before what the host's environment says.
+fn second_factors(
+    otp: Option<&str>,
+    token_file: Option<&Path>,
+    host: &HostEnvironment,
+) -> Result<SecondFactors, SettingsError> {
+    let otp = otp.or_else(|| host.setting("CASQUE_OTP"));
+    Ok(SecondFactors {
+        one_time_password: otp.map(read_otp).transpose()?,
+        access_token: read_access_token(token_file, host)?,
+    })
+}
+
+/// The two parts of SCONE's form `policy/service@123456`: no name holds an `@`.
+#[must_use]
+pub fn split_otp(config: &str) -> (&str, Option<&str>) {
+    match config.trim().split_once('@') {
+        Some((config, otp)) => (config, Some(otp)),
+        None => (config, None),
+    }
+}
+
+fn read_otp(text: &str) -> Result<OtpCode, SettingsError> {
+    text.trim().parse().map_err(SettingsError::Otp)
+}
+
+fn read_access_token(
+    file: Option<&Path>,
+    host: &HostEnvironment,
+) -> Result<Option<Secret>, SettingsError> {
+    if let Some(path) = file {
+        return read_token_file(path).map(Some);
+    }
+    let names = ["CASQUE_SERVICE_ACCESS_TOKEN", "SCONE_SERVICE_ACCESS_TOKEN"];
+    let token = names.iter().find_map(|name| host.setting(name));
+    Ok(token.map(|token| Secret::copied_from(token.as_bytes())))
+}
+
+/// The file without the line's end that editors put behind it.
+fn read_token_file(path: &Path) -> Result<Secret, SettingsError> {
+    let failed = |source| SettingsError::AccessTokenFile {
+        path: path.to_owned(),
+        source,
+    };
+    // One byte more than there may be, and room for it, so that reading to the end does not move the block.
+    let limit = MAX_TOKEN_BYTES.saturating_add(1);
+    let mut text = Zeroizing::new(Vec::with_capacity(limit.saturating_add(1)));
+    File::open(path)
+        .and_then(|file| {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+            file.take(limit).read_to_end(&mut text)
+        })
+        .map_err(failed)?;
+    let token = text.strip_suffix(b"\n").unwrap_or(&text);
+    let token = token.strip_suffix(b"\r").unwrap_or(token);
+    if token.is_empty() || text.len() > MAX_TOKEN_BYTES {
+        let path = path.to_owned();
+        return Err(SettingsError::AccessToken { path });
+    }
+    Ok(Secret::copied_from(token))
+}
+
 fn read_authorities(path: &Path) -> Result<Vec<u8>, SettingsError> {
     let mut pem = Vec::new();
     File::open(path)
@@ -161,6 +275,7 @@ const NO_ADDRESS: &str =
 const NO_CONFIG: &str = "a config id: give `[namespace/]policy/service` after `run`, `CASQUE_CONFIG_ID` or `SCONE_CONFIG_ID`";
 const NO_SERVER_KEY: &str = "the key hash of the server to trust: give `--server-key HASH` or `CASQUE_SERVER_KEY` (`casque cas show-identification` shows it)";
 const MAX_CA_BYTES: u64 = 1024 * 1024;
+const MAX_TOKEN_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests;

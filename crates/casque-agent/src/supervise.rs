@@ -1,6 +1,6 @@
 //! Starts the program and watches over it.
 //!
-//! Signals are caught before the program exists, so that none is lost. SIGTERM, SIGINT, SIGHUP, SIGQUIT,
+//! Signals are caught before the volumes are mounted and the program exists, so that none is lost. SIGTERM, SIGINT, SIGHUP, SIGQUIT,
 //! SIGUSR1, SIGUSR2 and SIGWINCH are forwarded; on a terminal a key reaches the program twice, once from the
 //! terminal. As process 1, or as a subreaper, the agent reaps every orphan that falls to it; otherwise its
 //! own child alone, since a program that embeds this library has children of its own.
@@ -37,10 +37,18 @@ pub enum SuperviseError {
     Wait(#[source] io::Error),
 }
 
-/// Runs the program to its end.
-pub(crate) fn supervise(mut command: Command) -> Result<AgentExit, SuperviseError> {
+/// Catches the signals that are to be forwarded, and that of children's ends.
+pub(crate) fn catch_signals() -> Result<Signals, SuperviseError> {
     let caught = FORWARDED.iter().chain(&[SIGCHLD]);
-    let mut signals = Signals::new(caught).map_err(SuperviseError::Signals)?;
+    Signals::new(caught).map_err(SuperviseError::Signals)
+}
+
+/// Runs the program to its end; `signals` are those of [`catch_signals`], and what has come since is
+/// forwarded.
+pub(crate) fn supervise(
+    mut command: Command,
+    signals: &mut Signals,
+) -> Result<AgentExit, SuperviseError> {
     let child = command.spawn().map_err(|source| SuperviseError::Start {
         program: command.get_program().to_string_lossy().into_owned(),
         source,

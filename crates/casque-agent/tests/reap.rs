@@ -7,8 +7,8 @@
 )]
 
 use casque_agent::{
-    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, ReleaseError, Released,
-    Releases, Timeouts, run_with,
+    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, HostEnvironment,
+    ReleaseError, Released, Releases, SecondFactors, Timeouts, run_with,
 };
 use casque_types::{ConfigId, Configuration, KeyHash, RuntimeData, Seconds, Secret};
 use casque_wire::Evidence;
@@ -20,6 +20,7 @@ impl Releases for StandIn {
     fn release(
         &self,
         _config: ConfigId,
+        _factors: &SecondFactors,
         _gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         let arguments = ["/bin/sh", "-c", &self.0];
@@ -54,6 +55,9 @@ fn orphans_of_the_program_are_reaped() {
         program: None,
         arguments: Vec::new(),
         search_path: "/usr/bin:/bin".into(),
+        host: HostEnvironment::default(),
+        factors: SecondFactors::default(),
+        volumes: None,
         timeouts: Timeouts::default(),
     };
     let mut notes = Vec::new();

@@ -11,13 +11,14 @@ use std::path::Path;
 
 use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Challenge, ClientError, Collected, EvidenceError,
-    EvidenceKind, EvidencePlan, EvidenceSource, ReleaseError, Released, Releases, Timeouts,
-    run_with,
+    EvidenceKind, EvidencePlan, EvidenceSource, FactorError, HostEnvironment, ReleaseError,
+    Released, Releases, SecondFactors, Timeouts, run_with,
 };
-use casque_secrets::OpenError;
+use casque_secrets::{OpenError, SecretValue};
 use casque_types::{
-    ConfigId, Configuration, ConfigurationFile, FileMode, Kem, KemPublicKey, KeyHash, Nonce,
-    ReportData, RuntimeData, Seconds, Secret, Timestamp,
+    Argument, ArgumentPart, ConfigId, Configuration, ConfigurationFile, FileContent, FileMode,
+    FileSystemProtection, Kem, KemPublicKey, KeyHash, Nonce, ReportData, RuntimeData, Seconds,
+    Secret, Timestamp, VariableValue,
 };
 use casque_wire::{Evidence, Failure};
 
@@ -31,6 +32,7 @@ impl Releases for StandIn {
     fn release(
         &self,
         config: ConfigId,
+        _factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         let server = KeyHash::from([0; 32]);
@@ -100,6 +102,9 @@ fn settings() -> AgentSettings {
         program: None,
         arguments: Vec::new(),
         search_path: "/usr/bin:/bin".into(),
+        host: HostEnvironment::default(),
+        factors: SecondFactors::default(),
+        volumes: None,
         timeouts: Timeouts::default(),
     }
 }
@@ -233,4 +238,86 @@ fn secrets_arrive_after_core_dumps_are_off() {
     };
     let (exit, notes, _) = run_against(look, &settings());
     assert_eq!(exit, AgentExit::Program(3), "{notes}");
+}
+
+/// Of the script, what the host gives: an argument, a variable, and a file of the container as template.
+fn taking(at: &Path) -> Configuration {
+    let mut configuration = script(at);
+    configuration.arguments.pop();
+    configuration.arguments.push(Argument {
+        parts: vec![ArgumentPart::Value(secret("n=")), ArgumentPart::Host(1)],
+    });
+    configuration
+        .environment
+        .push(("OF_HOST".to_owned(), VariableValue::Host));
+    let template = at.join("app.conf");
+    fs::write(&template, "p=$$SCONE::password$$\n").unwrap();
+    configuration.files.push(ConfigurationFile {
+        path: template.to_str().unwrap().to_owned(),
+        mode: FileMode::from_bits(0o440).unwrap(),
+        content: FileContent::Template,
+    });
+    let value = SecretValue::Ascii(secret("hunter2")).to_stored();
+    configuration.template_secrets = vec![("password".parse().unwrap(), value)];
+    configuration.file_system = Some(FileSystemProtection {
+        path: "/fspf.pf".to_owned(),
+        key: None,
+        tag: None,
+    });
+    configuration
+}
+
+#[test]
+fn released_program_gets_what_the_policy_takes_of_its_host() {
+    let mut given = settings();
+    given.program = Some("".into());
+    given.arguments = vec!["one".into(), "left out".into()];
+    given.host = [("OF_HOST", "h"), ("NOT_TAKEN", "x")].into_iter().collect();
+    let (exit, notes, directory) = run_against(|at| Ok(taking(at)), &given);
+    assert_eq!(exit, AgentExit::Program(3), "{notes}");
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!(read("args"), "zero n=one\n");
+    assert!(read("env").lines().any(|line| line == "OF_HOST=h"));
+    assert!(!read("env").contains("NOT_TAKEN"));
+    assert_eq!(read("app.conf"), "p=hunter2\n");
+    assert!(
+        notes.contains("SCONE's own runtime, which is not mounted: `/fspf.pf`"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn argument_that_the_host_did_not_give_keeps_the_program_from_starting() {
+    let (exit, notes, directory) = run_against(|at| Ok(taking(at)), &settings());
+    assert_eq!(exit, AgentExit::Start);
+    assert!(
+        notes.contains("argument 1 of the host (`@@1`), and 0 were given"),
+        "{notes}"
+    );
+    assert!(!directory.path().join("env").exists());
+}
+
+#[test]
+fn template_that_cannot_be_filled_in_keeps_the_program_from_starting() {
+    let without = |at: &Path| {
+        let mut configuration = taking(at);
+        configuration.template_secrets.clear();
+        Ok(configuration)
+    };
+    let (exit, notes, _) = run_against(without, &settings());
+    assert_eq!(exit, AgentExit::Files);
+    assert!(
+        notes.contains("caused by: 1:3: no secret `password`"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn server_that_does_not_know_the_access_token_is_refused() {
+    let (exit, notes, _) = run_against(
+        |_| Err(ReleaseError::Factor(FactorError::OtherToken)),
+        &settings(),
+    );
+    assert_eq!(exit, AgentExit::OtherServer);
+    assert!(notes.contains("security.service_access_token"), "{notes}");
 }

@@ -45,8 +45,7 @@ pub(crate) struct Http {
     pause: Arc<dyn Pause>,
 }
 
-/// One request.
-#[derive(Debug)]
+/// One request; never printed, since its body can be confidential.
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,

@@ -8,7 +8,7 @@ use casque_types::{
 use casque_wire as wire;
 
 use crate::exchange::{Exchange, Expected, MAX_RELEASE_BYTES};
-use crate::{ClientError, ClientIdentity, ServerAddress, ServerTrust, Timeouts};
+use crate::{ClientError, ClientIdentity, SecondFactors, ServerAddress, ServerTrust, Timeouts};
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ impl Client {
         })
     }
 
-    /// Hands evidence over that is bound to `runtime`; answered with the sealed configuration and the
+    /// Hands evidence over that is bound to `runtime`, and what stands beside it; answered with the sealed configuration and the
     /// time after which to ask again. Opening it is `casque_secrets::open_configuration`'s.
     ///
     /// # Errors
@@ -134,11 +134,20 @@ impl Client {
         &self,
         runtime: &RuntimeData,
         evidence: wire::Evidence,
+        factors: &SecondFactors,
     ) -> Result<(SealedConfiguration, Seconds), ClientError> {
         let expected = "a sealed configuration";
         let request = wire::AttestRequest {
             runtime_data: wire::B64(runtime.as_bytes().to_vec()),
             evidence,
+            // Exposed to be sent: the server counts it once.
+            otp: factors
+                .one_time_password
+                .as_ref()
+                .map(|code| code.expose().to_owned()),
+            access_token_proof: factors
+                .attester_proof(runtime)
+                .map(|proof| wire::B64(proof.into())),
         };
         let large = Expected {
             what: expected,

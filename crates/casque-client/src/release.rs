@@ -6,7 +6,7 @@ use casque_types::{ConfigId, Configuration, Rng, RuntimeData, Seconds};
 use casque_wire::Evidence;
 use thiserror::Error;
 
-use crate::{Challenge, Client, ClientError};
+use crate::{Challenge, Client, ClientError, SecondFactors};
 
 /// A configuration that was released to this process.
 #[derive(Debug)]
@@ -32,11 +32,30 @@ pub enum ReleaseError<E: std::error::Error + 'static> {
     /// The answer does not open, or is not signed by the server.
     #[error("the server's answer is not for this request, or not from the pinned server")]
     Open(#[source] OpenError),
+    /// The workload has a service access token, and the server did not prove that it has it too.
+    #[error("the server does not prove that it knows the service access token of this workload")]
+    Factor(#[source] FactorError),
+}
+
+/// How the server failed to prove that it knows the service access token.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+pub enum FactorError {
+    /// The policy has no token.
+    #[error(
+        "expected a proof in the released configuration, found none: set `security.service_access_token` in the policy, or start without a token"
+    )]
+    NoProof,
+    /// The policy has another token.
+    #[error(
+        "the proof is over another token: compare the workload's with `security.service_access_token` in the policy"
+    )]
+    OtherToken,
 }
 
 impl Client {
-    /// Asks for a challenge, gathers evidence by `gather`, attests and opens the answer. The key pair
-    /// lives no longer than this call.
+    /// Asks for a challenge, gathers evidence by `gather`, attests with `factors` beside it and opens the
+    /// answer. The key pair lives no longer than this call. With an access token in `factors`, nothing is
+    /// released unless the server proves that it knows it too.
     ///
     /// # Errors
     /// [`ReleaseError`].
@@ -44,6 +63,7 @@ impl Client {
         &self,
         config: ConfigId,
         rng: &dyn Rng,
+        factors: &SecondFactors,
         gather: impl FnOnce(&RuntimeData, &Challenge) -> Result<Evidence, E>,
     ) -> Result<Released, ReleaseError<E>> {
         let challenge = self.challenge()?;
@@ -51,9 +71,12 @@ impl Client {
         let (server, nonce) = (challenge.server, challenge.nonce.clone());
         let runtime = RuntimeData::new(server, config, nonce, key.public().clone());
         let evidence = gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
-        let (sealed, refresh_after) = self.attest(&runtime, evidence)?;
+        let (sealed, refresh_after) = self.attest(&runtime, evidence, factors)?;
         let configuration =
             open_configuration(&sealed, &key, &runtime, &server).map_err(ReleaseError::Open)?;
+        factors
+            .require_server_proof(&configuration, &runtime)
+            .map_err(ReleaseError::Factor)?;
         Ok(Released {
             configuration,
             refresh_after,

@@ -13,8 +13,13 @@ mod fake_server;
 use std::convert::Infallible;
 
 use assert_matches::assert_matches;
-use casque_client::{Client, ReleaseError, Released, ServerTrust, Timeouts};
-use casque_secrets::{IdentityKey, OpenError, seal_configuration};
+use casque_client::{
+    Client, FactorError, ReleaseError, Released, SecondFactors, ServerTrust, Timeouts,
+};
+use casque_secrets::{
+    IdentityKey, OpenError, ProofSide, access_token_proof, is_access_token_proof,
+    seal_configuration,
+};
 use casque_types::{Configuration, Rng, RngError, RuntimeData, Seconds, Secret, Timestamp};
 use casque_wire as wire;
 use fake_server::{FakeServer, Reply, Seen, TestIdentity};
@@ -36,11 +41,19 @@ fn test_identity(key: &IdentityKey) -> TestIdentity {
     }
 }
 
-fn attest_answer(request: &Seen, signer: &IdentityKey) -> String {
+fn token(text: &str) -> Secret {
+    Secret::copied_from(text.as_bytes())
+}
+
+/// What a policy with this token, or with none, answers.
+fn attest_answer(request: &Seen, signer: &IdentityKey, token_of_policy: Option<&str>) -> String {
     let request: wire::AttestRequest = serde_json::from_slice(&request.body).unwrap();
     let runtime = RuntimeData::parse(&request.runtime_data.0).unwrap();
+    let server_proof =
+        |text| access_token_proof(&token(text), ProofSide::Server, &runtime.binding());
     let configuration = Configuration {
         arguments: vec![Secret::new(b"web".to_vec()).into()],
+        access_token_proof: token_of_policy.map(server_proof),
         ..Configuration::default()
     };
     let sealed = seal_configuration(&configuration, &runtime, signer, &SystemRng).unwrap();
@@ -61,10 +74,20 @@ fn released(
     identity: &IdentityKey,
     signer: impl Fn() -> IdentityKey + Send + Sync + 'static,
 ) -> Result<Released, ReleaseError<Infallible>> {
+    let answer = |seen: &Seen, signer: &IdentityKey| attest_answer(seen, signer, None);
+    released_by(identity, signer, answer, &SecondFactors::default())
+}
+
+fn released_by(
+    identity: &IdentityKey,
+    signer: impl Fn() -> IdentityKey + Send + Sync + 'static,
+    answer: impl Fn(&Seen, &IdentityKey) -> String + Send + Sync + 'static,
+    factors: &SecondFactors,
+) -> Result<Released, ReleaseError<Infallible>> {
     let key_hash = *identity.key_hash();
     let server = FakeServer::start(&test_identity(identity), move |seen| {
         if seen.line == "POST /v1/attest" {
-            return Reply::Json(200, attest_answer(seen, &signer()));
+            return Reply::Json(200, answer(seen, &signer()));
         }
         let challenge = wire::Challenge {
             nonce: wire::B64(vec![7; 32]),
@@ -79,17 +102,35 @@ fn released(
     let trust = ServerTrust::Pinned(key_hash);
     let client = Client::new(address, &trust, None, Timeouts::default()).unwrap();
     let config = "demo/web".parse().unwrap();
-    client.release(config, &SystemRng, |runtime, challenge| {
+    client.release(config, &SystemRng, factors, |runtime, challenge| {
         assert_eq!(runtime.nonce(), &challenge.nonce);
         Ok(wire::Evidence::None {})
     })
 }
 
+fn signer_of(identity: &IdentityKey) -> impl Fn() -> IdentityKey + Send + Sync + 'static {
+    let pkcs8 = identity.pkcs8().expose().to_vec();
+    move || IdentityKey::from_pkcs8(&Secret::new(pkcs8.clone())).unwrap()
+}
+
+/// Releases with the workload's token from a server whose policy has another, or none.
+fn released_with_tokens(
+    of_workload: Option<&str>,
+    of_policy: Option<&'static str>,
+) -> Result<Released, ReleaseError<Infallible>> {
+    let identity = IdentityKey::generate().unwrap();
+    let factors = SecondFactors {
+        one_time_password: None,
+        access_token: of_workload.map(token),
+    };
+    let answer = move |seen: &Seen, signer: &IdentityKey| attest_answer(seen, signer, of_policy);
+    released_by(&identity, signer_of(&identity), answer, &factors)
+}
+
 #[test]
 fn release_of_the_pinned_server_opens() {
     let identity = IdentityKey::generate().unwrap();
-    let pkcs8 = identity.pkcs8().expose().to_vec();
-    let signer = move || IdentityKey::from_pkcs8(&Secret::new(pkcs8.clone())).unwrap();
+    let signer = signer_of(&identity);
     let released = released(&identity, signer).unwrap();
     assert_eq!(released.refresh_after, Seconds(3600));
     assert_eq!(
@@ -106,4 +147,56 @@ fn release_signed_by_another_key_does_not_open() {
     let identity = IdentityKey::generate().unwrap();
     let refused = released(&identity, || IdentityKey::generate().unwrap());
     assert_matches!(refused, Err(ReleaseError::Open(OpenError::Server { .. })));
+}
+
+#[test]
+fn release_sends_the_code_and_the_proof_and_never_the_token() {
+    let identity = IdentityKey::generate().unwrap();
+    let factors = SecondFactors {
+        one_time_password: Some("012345".parse().unwrap()),
+        access_token: Some(token("shared-token")),
+    };
+    let answer = |seen: &Seen, signer: &IdentityKey| {
+        let text = std::str::from_utf8(&seen.body).unwrap();
+        assert!(!text.contains("shared-token"));
+        let request: wire::AttestRequest = serde_json::from_str(text).unwrap();
+        assert_eq!(request.otp.as_deref(), Some("012345"));
+        let runtime = RuntimeData::parse(&request.runtime_data.0).unwrap();
+        assert_eq!(runtime.config().to_string(), "demo/web");
+        let (proof, token) = (request.access_token_proof.unwrap().0, token("shared-token"));
+        let binding = runtime.binding();
+        assert!(is_access_token_proof(
+            &proof,
+            &token,
+            ProofSide::Attester,
+            &binding
+        ));
+        attest_answer(seen, signer, Some("shared-token"))
+    };
+    released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
+}
+
+#[test]
+fn release_without_factors_sends_none() {
+    let identity = IdentityKey::generate().unwrap();
+    let answer = |seen: &Seen, signer: &IdentityKey| {
+        let text = std::str::from_utf8(&seen.body).unwrap();
+        assert!(
+            !text.contains("otp") && !text.contains("access_token_proof"),
+            "{text}"
+        );
+        attest_answer(seen, signer, None)
+    };
+    let factors = SecondFactors::default();
+    released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
+}
+
+#[test]
+fn release_with_a_token_needs_the_servers_proof() {
+    assert!(released_with_tokens(Some("shared"), Some("shared")).is_ok());
+    assert!(released_with_tokens(None, Some("shared")).is_ok());
+    let refused = released_with_tokens(Some("shared"), None);
+    assert_matches!(refused, Err(ReleaseError::Factor(FactorError::NoProof)));
+    let refused = released_with_tokens(Some("shared"), Some("other"));
+    assert_matches!(refused, Err(ReleaseError::Factor(FactorError::OtherToken)));
 }

@@ -76,6 +76,8 @@ pub enum VaultAccess {
     /// Everything.
     #[default]
     Granted,
+    /// To read alone; for the rest it has no role.
+    ReadOnly,
     /// Nothing, for want of a role.
     NoRole,
     /// Nothing, for want of an access policy.

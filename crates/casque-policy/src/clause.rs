@@ -120,6 +120,16 @@ impl<T: Clone> Clause<T> {
     }
 }
 
+impl<T: Clone> Clause<Vec<T>> {
+    /// What a list says, as [`Clause::close`].
+    pub(crate) fn close_list(&self, fills: &Fills) -> Result<Cow<'_, [T]>, ClauseError> {
+        Ok(match self.close(fills)? {
+            Cow::Borrowed(list) => Cow::Borrowed(list.as_slice()),
+            Cow::Owned(list) => Cow::Owned(list),
+        })
+    }
+}
+
 impl<T> OpenClause<T> {
     /// A clause over these nodes, whose placeholders are `asks` in the order of the text.
     pub(crate) const fn new(
@@ -142,10 +152,16 @@ impl<T> OpenClause<T> {
         if !findings.is_empty() {
             return Err(refused(findings));
         }
-        match (self.read)(&filled, &mut findings) {
+        let read = (self.read)(&filled, &mut findings);
+        if read.is_none() && !findings.holds_error() {
+            let message = "what secrets say here cannot be read";
+            let place = self.tree.position;
+            findings.push(Diagnostic::error(codes::FRAGMENT_MISFIT, place, message));
+        }
+        match read {
             Some(read) if !findings.holds_error() => Ok(read),
             _ => Err(ClauseError {
-                found: (refused(findings).found.into_iter())
+                found: (refused(findings).found.iter())
                     .map(without_values)
                     .collect(),
             }),
@@ -160,13 +176,9 @@ fn refused(findings: Findings) -> ClauseError {
 }
 
 /// What the readers say shows what they read, and that may be another policy's secret.
-fn without_values(found: Diagnostic) -> Diagnostic {
+fn without_values(found: &Diagnostic) -> Diagnostic {
     let message = format!("what secrets say here does not fit: {}", found.code);
-    Diagnostic {
-        message,
-        hint: None,
-        ..found
-    }
+    Diagnostic::error(found.code, found.position, message)
 }
 
 /// Fills placeholders in the order in which the parser saw them.
@@ -178,7 +190,12 @@ struct ByFills<'c> {
 }
 
 impl Filler for ByFills<'_> {
-    fn fill(&mut self, _body: &str, position: Position) -> Result<Filled, Diagnostic> {
+    fn fill(
+        &mut self,
+        _body: &str,
+        position: Position,
+        _findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic> {
         let asked = self.asks.next();
         let fill = asked.and_then(|asked| self.fills.0.get(&key(asked)));
         let name = asked.map_or("?", |asked| asked.secret.as_str());

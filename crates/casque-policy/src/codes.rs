@@ -123,6 +123,7 @@ codes! {
     BAD_CAS_URL = "bad-cas-url";
     CAS_KEY_MISSING = "cas-key-missing";
     EXPORT_UNUSED = "export-unused";
+    EXPORT_TO_ALL = "export-to-all";
     VAULT_VERSION = "vault-version";
     DECRYPTION_KEY = "decryption-key";
 }

@@ -24,8 +24,8 @@ pub struct Demands<'p> {
     policy: &'p PolicyName,
     service: &'p ServiceName,
     security: Cow<'p, Security>,
-    entries: Cow<'p, Vec<AttestationEntry>>,
-    platforms: Cow<'p, Vec<Platform>>,
+    entries: Cow<'p, [AttestationEntry]>,
+    platforms: Cow<'p, [Platform]>,
     one_time_password: Option<Template>,
 }
 
@@ -55,8 +55,8 @@ impl Policy {
             policy: &self.name,
             service: &service.name,
             one_time_password: own.or(security.one_time_password.as_ref()).cloned(),
-            entries: service.attestation.close(fills)?,
-            platforms: service.platforms.close(fills)?,
+            entries: service.attestation.close_list(fills)?,
+            platforms: service.platforms.close_list(fills)?,
             security,
         })
     }

@@ -23,6 +23,7 @@ mod render;
 mod seal;
 mod seed;
 mod signer;
+mod template;
 mod upload;
 mod value;
 mod vault_text;
@@ -47,6 +48,7 @@ pub use seal::{
 pub use signer::{
     SignatureError, SignerAlgorithm, SignerKey, SignerKeyError, SigningKey, SigningKeyError,
 };
+pub use template::{MAX_TEMPLATE_BYTES, TemplateError, TemplatePlace, fill_template};
 pub use upload::{
     DecryptSessionError, EncryptSessionError, SessionEncryptionKey, SessionEncryptionKeyError,
     SessionEncryptionPublicKey, decrypt_session, encrypt_session, session_message,

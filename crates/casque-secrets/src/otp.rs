@@ -92,6 +92,15 @@ impl FromStr for OtpCode {
     }
 }
 
+impl OtpCode {
+    /// The digits. Each call says beside it why they must be seen there.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        // Made from ASCII digits alone.
+        std::str::from_utf8(self.0.as_slice()).unwrap_or_default()
+    }
+}
+
 impl fmt::Debug for OtpCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtpCode").finish_non_exhaustive()

@@ -306,7 +306,8 @@ fn escape_of(character: char) -> Option<JsonEscape> {
     }
 }
 
-fn formats_of(kind: SecretKind) -> String {
+/// The formats of a kind, for a message.
+pub(crate) fn formats_of(kind: SecretKind) -> String {
     let named = kind.formats().iter().map(|format| match format.suffix() {
         "" => "none".to_owned(),
         suffix => format!("`{suffix}`"),

@@ -9,12 +9,19 @@
 //! |---|---|---|
 //! | `POST /v1/challenge` | empty | [`Challenge`] |
 //! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
+//! | `POST /v1/exports` | [`ExportRequest`] | [`ExportAnswer`] |
 //! | `GET /v1/version` | | [`Version`] |
-//! | `POST /session` | policy text | [`PolicyCreated`] |
+//! | `POST /session` | policy text or [`SignedSession`] | [`PolicyCreated`] |
+//! | `PUT /v1/encrypted_sessions` | [`EncryptedSession`] | [`PolicyCreated`] |
+//! | `GET /v1/sessions[?namespace=N&after=X&limit=K]` | | [`PolicyList`] |
 //! | `GET /v1/sessions/<name>[?hash=H]` | | [`PolicyRead`] |
+//! | `GET /v1/history/<name>` | | [`History`] |
+//! | `GET /v1/hashes/<name>` | | [`CurrentHash`] |
 //! | `GET /v1/values/session=S[,secret=N][,session_hash=H]` | | [`Value`] or [`Values`] |
 //!
 //! Errors are [`ErrorAnswer`] on every route; SCONE's routes add `msg`, SCONE's own list of causes.
+//!
+//! The feature `openapi` adds schemas of all messages, for the server's description of itself.
 
 mod b64;
 
@@ -25,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 /// An offer to attest.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Challenge {
     /// The nonce for the runtime data.
     pub nonce: B64,
@@ -40,16 +48,25 @@ pub struct Challenge {
 
 /// Runtime data and the evidence that is bound to it.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttestRequest {
     /// The runtime data, verbatim.
     pub runtime_data: B64,
     /// The evidence.
     pub evidence: Evidence,
+    /// A one-time password of 6 digits, for policies that share a secret for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otp: Option<String>,
+    /// The attester's proof that it knows the service access token, 32 bytes, over the binding of the
+    /// runtime data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token_proof: Option<B64>,
 }
 
 /// Evidence by kind.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Evidence {
     /// No evidence.
@@ -68,6 +85,7 @@ pub enum Evidence {
 
 /// A released configuration.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttestAnswer {
     /// The sealed configuration.
     pub sealed: Sealed,
@@ -77,6 +95,7 @@ pub struct AttestAnswer {
 
 /// A configuration, sealed to the key in the runtime data and signed by the server.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sealed {
     /// Encapsulated key.
     pub encapsulated: B64,
@@ -88,8 +107,38 @@ pub struct Sealed {
     pub signature: B64,
 }
 
+/// One CAS asks another for a secret's value that a policy there exports to a policy here.
+///
+/// Who asks is the key of the client certificate; what it says of itself in `importer` counts for that key alone.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExportRequest {
+    /// The policy that exports.
+    pub session: String,
+    /// The hash that it must have; left out when any version will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_hash: Option<String>,
+    /// The secret.
+    pub secret: String,
+    /// The policy that imports.
+    pub importer: String,
+    /// Its hash.
+    pub importer_hash: String,
+}
+
+/// The value of an exported secret.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExportAnswer {
+    /// The stored form, version 1 (`crates/casque-secrets/src/value.rs`): plaintext, which whoever takes it out
+    /// must wipe. `Debug` shows its length alone.
+    pub value: B64,
+}
+
 /// What answers.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Version {
     /// `casque`.
     pub name: String,
@@ -106,6 +155,7 @@ pub struct Version {
 
 /// A policy was put.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyCreated {
     /// Its hash.
     pub hash: String,
@@ -116,6 +166,7 @@ pub struct PolicyCreated {
 
 /// A policy with signatures over its text (SCONE: signed session). On `POST /session` in place of the text.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedSession {
     /// The text.
@@ -126,6 +177,7 @@ pub struct SignedSession {
 
 /// One signature over a policy's text.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionSignature {
     /// The signer's public key: PEM of its `SubjectPublicKeyInfo`, or SCONE's legacy Base58Check.
@@ -136,6 +188,7 @@ pub struct SessionSignature {
 
 /// A policy, signed or not, encrypted to the server (SCONE: encrypted session).
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EncryptedSession {
     /// Base64 with padding: the encapsulated key, then the ciphertext.
@@ -146,6 +199,7 @@ pub struct EncryptedSession {
 
 /// Names of policies.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyList {
     /// In the order of their bytes.
     pub sessions: Vec<String>,
@@ -156,6 +210,7 @@ pub struct PolicyList {
 
 /// All versions of a policy.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The first one first.
     pub versions: Vec<VersionEntry>,
@@ -163,6 +218,7 @@ pub struct History {
 
 /// One version of a policy.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionEntry {
     /// Its hash.
     pub hash: String,
@@ -174,6 +230,7 @@ pub struct VersionEntry {
 
 /// The hash of a policy's current version.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CurrentHash {
     /// The hash.
     pub hash: String,
@@ -181,6 +238,7 @@ pub struct CurrentHash {
 
 /// A policy's text.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyRead {
     /// The text.
     pub session: String,
@@ -190,6 +248,7 @@ pub struct PolicyRead {
 
 /// One value.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Value {
     /// The kind.
     pub kind: String,
@@ -203,6 +262,7 @@ pub struct Value {
 
 /// All public values of a policy.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Values {
     /// By name.
     pub values: BTreeMap<String, Value>,
@@ -210,6 +270,7 @@ pub struct Values {
 
 /// One finding in a policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Diagnostic {
     /// `error` or `warning`.
     pub severity: String,
@@ -227,6 +288,7 @@ pub struct Diagnostic {
 
 /// Why a request was refused or failed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorAnswer {
     /// The failure.
     pub error: Failure,
@@ -237,6 +299,7 @@ pub struct ErrorAnswer {
 
 /// A failure.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// Stable code.
     pub code: String,
@@ -258,6 +321,7 @@ pub struct Failure {
 
 /// One rule of a policy that failed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reason {
     /// Stable code.
     pub code: String,

@@ -14,6 +14,8 @@ fn attest_request_of_each_kind_is_read_back() {
         let request = AttestRequest {
             runtime_data: B64(vec![7]),
             evidence,
+            otp: Some("123456".to_owned()),
+            access_token_proof: Some(B64(vec![9; 32])),
         };
         let text = serde_json::to_string(&request).unwrap();
         let read: AttestRequest = serde_json::from_str(&text).unwrap();
@@ -28,11 +30,28 @@ fn attest_request_is_written_as_documented() {
         evidence: Evidence::Sgx {
             quote: B64(vec![3, 0]),
         },
+        otp: None,
+        access_token_proof: None,
     };
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(
         text,
         r#"{"runtime_data":"e30","evidence":{"type":"sgx","quote":"AwA"}}"#
+    );
+}
+
+#[test]
+fn attest_request_second_factors_are_written_as_documented() {
+    let request = AttestRequest {
+        runtime_data: B64(b"{}".to_vec()),
+        evidence: Evidence::None {},
+        otp: Some("012345".to_owned()),
+        access_token_proof: Some(B64(vec![3, 0])),
+    };
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(
+        text,
+        r#"{"runtime_data":"e30","evidence":{"type":"none"},"otp":"012345","access_token_proof":"AwA"}"#
     );
 }
 
@@ -48,4 +67,52 @@ fn attest_request_unknown_member_is_refused() {
 fn b64_padded_text_is_read_too() {
     assert_eq!("AwA=".parse(), Ok(B64(vec![3, 0])));
     assert_eq!("A+A=".parse::<B64>(), Err(B64Error));
+}
+
+#[test]
+fn export_request_is_written_as_documented_and_read_back() {
+    let mut request = ExportRequest {
+        session: "team/db".to_owned(),
+        session_hash: None,
+        secret: "password".to_owned(),
+        importer: "app".to_owned(),
+        importer_hash: "ab".repeat(32),
+    };
+    let hash = "ab".repeat(32);
+    let rest = format!(r#""secret":"password","importer":"app","importer_hash":"{hash}"}}"#);
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(text, format!(r#"{{"session":"team/db",{rest}"#));
+    request.session_hash = Some(hash.clone());
+    let text = serde_json::to_string(&request).unwrap();
+    let pinned = format!(r#"{{"session":"team/db","session_hash":"{hash}",{rest}"#);
+    assert_eq!(text, pinned);
+    let read: ExportRequest = serde_json::from_str(&pinned).unwrap();
+    assert_eq!(read.session_hash.as_deref(), Some(hash.as_str()));
+}
+
+#[test]
+fn export_request_unknown_member_is_refused() {
+    let text = r#"{"session":"a","secret":"s","importer":"b","importer_hash":"c","public":true}"#;
+    let refused = serde_json::from_str::<ExportRequest>(text).unwrap_err();
+    assert!(refused.to_string().starts_with("unknown field `public`"));
+}
+
+#[test]
+fn export_answer_debug_shows_no_value() {
+    let answer: ExportAnswer = serde_json::from_str(r#"{"value":"aHVudGVyMg","later":1}"#).unwrap();
+    assert_eq!(answer.value.0, b"hunter2");
+    let shown = format!("{answer:?}");
+    assert_eq!(shown, "ExportAnswer { value: B64(7 bytes) }");
+    assert_eq!(
+        serde_json::to_string(&answer).unwrap(),
+        r#"{"value":"aHVudGVyMg"}"#
+    );
+}
+
+#[test]
+fn b64_with_escapes_in_its_text_is_read_too() {
+    assert_eq!(
+        serde_json::from_str::<B64>(r#""aHVudGV\u0079Mg""#).unwrap(),
+        B64(b"hunter2".to_vec())
+    );
 }

@@ -8,7 +8,7 @@ fn run_with_no_environment(arguments: &[&str]) -> (AgentExit, String, String) {
     let (mut output, mut notes) = (Vec::new(), Vec::new());
     let exit = main_with(
         arguments.map(OsString::from),
-        &|_| None,
+        &HostEnvironment::default(),
         &mut output,
         &mut notes,
     );
@@ -34,6 +34,7 @@ fn cli_help_names_every_exit_code_on_standard_output() {
         AgentExit::Files,
         AgentExit::Start,
         AgentExit::Failed,
+        AgentExit::Volumes,
     ] {
         assert!(
             output.contains(&format!("\n  {}  ", exit.code())),
@@ -50,6 +51,7 @@ fn cli_wrong_arguments_exit_with_usage() {
         &["run", "a/b", "program-without-dashes"],
         &["run", "--maa-token-file", "x", "--evidence", "none"],
         &["run", "--runtime-data-file", "x"],
+        &["run", "--volumes"],
     ] {
         let (exit, output, notes) = run_with_no_environment(arguments);
         assert_eq!(
@@ -89,4 +91,40 @@ fn cli_evidence_says_what_was_found() {
     };
     let refused = show_evidence(&absent, &mut Vec::new()).unwrap_err();
     assert_eq!(refused.exit(), AgentExit::NoEvidence);
+}
+
+#[test]
+fn cli_help_names_every_setting_of_the_environment() {
+    let (_, output, _) = run_with_no_environment(&["run", "--help"]);
+    for name in [
+        "CASQUE_CONFIG_ID",
+        "SCONE_CONFIG_ID",
+        "CASQUE_ADDR",
+        "SCONE_CAS_ADDR",
+        "CASQUE_SERVER_KEY",
+        "CASQUE_CA_FILE",
+        "CASQUE_OTP",
+        "CASQUE_SERVICE_ACCESS_TOKEN",
+        "SCONE_SERVICE_ACCESS_TOKEN",
+        "CASQUE_VOLUMES",
+    ] {
+        assert!(output.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn cli_documentation_names_every_flag_and_exit_code() {
+    let text = include_str!("../../../../docs/agent.md");
+    let command = AgentCli::command();
+    let run = command.find_subcommand("run").unwrap();
+    for flag in run
+        .get_arguments()
+        .filter_map(|argument| argument.get_long())
+    {
+        assert!(text.contains(&format!("| `--{flag}` |")), "{flag}");
+    }
+    for code in 100..=108 {
+        assert!(text.contains(&format!("\n| {code} | ")), "{code}");
+        assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code}");
+    }
 }

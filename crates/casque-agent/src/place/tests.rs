@@ -12,6 +12,10 @@ fn file(path: impl AsRef<Path>, mode: u32, content: &str) -> ConfigurationFile {
     }
 }
 
+fn placed(files: Vec<ConfigurationFile>) -> Result<Placed, PlaceError> {
+    place_files(files, Vec::new())
+}
+
 fn names(directory: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(directory.path()).unwrap();
     let mut names: Vec<_> = entries
@@ -27,7 +31,7 @@ fn placed_file_has_its_content_and_exact_mode() {
     let a = root.path().join("a");
     let deep = root.path().join("x/y/b");
     // Group and others may write: what any umask would take away.
-    place_files(vec![file(&a, 0o666, "one"), file(&deep, 0o400, "two")]).unwrap();
+    placed(vec![file(&a, 0o666, "one"), file(&deep, 0o400, "two")]).unwrap();
     assert_eq!(fs::read_to_string(&a).unwrap(), "one");
     assert_eq!(
         fs::metadata(&a).unwrap().permissions().mode() & 0o7777,
@@ -46,7 +50,7 @@ fn placed_file_replaces_the_one_that_is_there() {
     let root = tempfile::tempdir().unwrap();
     let a = root.path().join("a");
     fs::write(&a, "longer than before").unwrap();
-    place_files(vec![file(&a, 0o600, "new")]).unwrap();
+    placed(vec![file(&a, 0o600, "new")]).unwrap();
     assert_eq!(fs::read_to_string(&a).unwrap(), "new");
 }
 
@@ -62,7 +66,7 @@ fn place_paths_that_lead_elsewhere_are_refused() {
         "/tmp/x/",
         "./x",
     ] {
-        let refused = place_files(vec![file(path, 0o600, "")]);
+        let refused = placed(vec![file(path, 0o600, "")]);
         assert_matches!(refused, Err(PlaceError::Path { .. }), "{path:?}");
     }
 }
@@ -74,7 +78,7 @@ fn place_over_symbolic_link_is_refused_and_its_target_untouched() {
     fs::write(&target, "old").unwrap();
     let link = root.path().join("link");
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    let refused = place_files(vec![file(&link, 0o600, "new")]);
+    let refused = placed(vec![file(&link, 0o600, "new")]);
     assert_matches!(refused, Err(PlaceError::SymbolicLink { path }) if path == link);
     assert_eq!(fs::read_to_string(&target).unwrap(), "old");
 }
@@ -82,10 +86,10 @@ fn place_over_symbolic_link_is_refused_and_its_target_untouched() {
 #[test]
 fn place_over_directory_or_twice_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    let refused = place_files(vec![file(root.path(), 0o600, "")]);
+    let refused = placed(vec![file(root.path(), 0o600, "")]);
     assert_matches!(refused, Err(PlaceError::Directory { .. }));
     let a = root.path().join("a");
-    let refused = place_files(vec![file(&a, 0o600, ""), file(&a, 0o600, "")]);
+    let refused = placed(vec![file(&a, 0o600, ""), file(&a, 0o600, "")]);
     assert_matches!(refused, Err(PlaceError::Twice { path }) if path == a);
 }
 
@@ -96,7 +100,7 @@ fn place_that_fails_leaves_nothing_behind() {
     fs::write(&blocker, "").unwrap();
     let good = root.path().join("good");
     let below_a_file = blocker.join("x");
-    let refused = place_files(vec![
+    let refused = placed(vec![
         file(&good, 0o600, "1"),
         file(&below_a_file, 0o600, "2"),
     ]);
@@ -117,10 +121,10 @@ fn placed_file_outside_memory_is_named() {
         println!("skipped: /dev/shm cannot be written");
         return;
     };
-    let placed = place_files(vec![file(root.path().join("a"), 0o600, "")]).unwrap();
-    assert_eq!(placed.on_disk, Vec::<PathBuf>::new());
+    let placed_files = placed(vec![file(root.path().join("a"), 0o600, "")]).unwrap();
+    assert_eq!(placed_files.on_disk, Vec::<PathBuf>::new());
     let here = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
     let a = here.path().join("a");
-    let placed = place_files(vec![file(&a, 0o600, "")]).unwrap();
-    assert_eq!(placed.on_disk, [a]);
+    let placed_files = placed(vec![file(&a, 0o600, "")]).unwrap();
+    assert_eq!(placed_files.on_disk, [a]);
 }

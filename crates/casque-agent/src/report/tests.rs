@@ -59,3 +59,44 @@ casque-agent: the config id `a b`: expected `[namespace/]policy/service`
 ";
     assert_eq!(said(&error), expected);
 }
+
+fn noted(note: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut notes = Vec::new();
+    note(&mut notes);
+    String::from_utf8(notes).unwrap()
+}
+
+#[test]
+fn notes_name_what_they_are_about_and_are_silent_without() {
+    let placed = Placed {
+        on_disk: vec!["/etc/a".into(), "/etc/b\u{1b}".into()],
+        unchanged: vec!["/etc/a".into()],
+    };
+    let expected = "\
+casque-agent: note: not on a file system in memory (tmpfs): `/etc/a`, `/etc/b\u{fffd}`
+casque-agent: note: without placeholder, as if filled in before (a container that is started again keeps its files): `/etc/a`
+";
+    assert_eq!(noted(|notes| note_placed(&placed, notes)), expected);
+    let system = FileSystemProtection {
+        path: "/fspf/main.pf".to_owned(),
+        key: None,
+        tag: None,
+    };
+    let expected = "casque-agent: note: file system protection of SCONE's own runtime, which is not mounted: `/fspf/main.pf`\n";
+    assert_eq!(
+        noted(|notes| note_file_system(Some(&system), notes)),
+        expected
+    );
+    let expected = "casque-agent: note: still mounted, or not removed: `/srv/data`\n";
+    assert_eq!(
+        noted(|notes| note_left(&["/srv/data".into()], notes)),
+        expected
+    );
+    let silent = noted(|notes| {
+        note_placed(&Placed::default(), notes);
+        note_file_system(None, notes);
+        note_left(&[], notes);
+        note_volumes(&MountedVolumes::default(), notes);
+    });
+    assert_eq!(silent, "");
+}

@@ -8,11 +8,8 @@ fn resolve(
     arguments: &RunArguments,
     environment: &[(&str, &str)],
 ) -> Result<AgentSettings, SettingsError> {
-    let lookup = |name: &str| {
-        let found = environment.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    };
-    AgentSettings::resolve(arguments, &lookup)
+    let host = environment.iter().copied().collect();
+    AgentSettings::resolve(arguments, &host)
 }
 
 fn flags() -> RunArguments {
@@ -92,4 +89,119 @@ fn settings_with_authorities_still_pin_the_server() {
     assert_eq!(trust.key_hash().copied(), HASH.parse().ok());
     let pinned = resolve(&flags(), &[]).unwrap().trust();
     assert_matches!(pinned, ServerTrust::Pinned(_));
+}
+
+/// The one-time password of these settings.
+fn otp(settings: &AgentSettings) -> Option<&str> {
+    settings
+        .factors
+        .one_time_password
+        .as_ref()
+        .map(OtpCode::expose)
+}
+
+fn token(settings: &AgentSettings) -> Option<&str> {
+    settings.factors.access_token.as_ref()?.expose_text()
+}
+
+#[test]
+fn settings_one_time_password_may_stand_behind_the_config_id() {
+    let environment = [
+        ("SCONE_CONFIG_ID", "app/web@123456"),
+        ("CASQUE_OTP", "000000"),
+    ];
+    let mut arguments = flags();
+    arguments.config_id = None;
+    let settings = resolve(&arguments, &environment).unwrap();
+    assert_eq!(settings.config.to_string(), "app/web");
+    assert_eq!(otp(&settings), Some("123456"));
+    arguments.otp = Some("654321".to_owned());
+    let settings = resolve(&arguments, &environment).unwrap();
+    assert_eq!(otp(&settings), Some("654321"));
+    let settings = resolve(&flags(), &environment).unwrap();
+    assert_eq!(otp(&settings), Some("000000"));
+    assert_eq!(otp(&resolve(&flags(), &[]).unwrap()), None);
+}
+
+#[test]
+fn settings_one_time_password_that_is_none_is_refused() {
+    for text in [
+        "app/web@",
+        "app/web@12345",
+        "app/web@12345a",
+        "app/web@123456@",
+    ] {
+        let mut arguments = flags();
+        arguments.config_id = Some(text.to_owned());
+        assert_matches!(
+            resolve(&arguments, &[]),
+            Err(SettingsError::Otp(_)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn settings_access_token_comes_from_the_file_before_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "of the file\r\n").unwrap();
+    let scone = ("SCONE_SERVICE_ACCESS_TOKEN", "of SCONE");
+    let own = ("CASQUE_SERVICE_ACCESS_TOKEN", "our own");
+    let mut arguments = flags();
+    assert_eq!(token(&resolve(&arguments, &[]).unwrap()), None);
+    assert_eq!(
+        token(&resolve(&arguments, &[scone]).unwrap()),
+        Some("of SCONE")
+    );
+    assert_eq!(
+        token(&resolve(&arguments, &[scone, own]).unwrap()),
+        Some("our own")
+    );
+    arguments.service_access_token_file = Some(file);
+    assert_eq!(
+        token(&resolve(&arguments, &[scone, own]).unwrap()),
+        Some("of the file")
+    );
+}
+
+#[test]
+fn settings_access_token_file_that_holds_none_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let mut arguments = flags();
+    arguments.service_access_token_file = Some(file.clone());
+    let refused = resolve(&arguments, &[]);
+    assert_matches!(refused, Err(SettingsError::AccessTokenFile { .. }));
+    for text in ["", "\n", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
+        std::fs::write(&file, text).unwrap();
+        let refused = resolve(&arguments, &[]);
+        assert_matches!(refused, Err(SettingsError::AccessToken { .. }));
+    }
+    std::fs::write(&file, "x".repeat(MAX_TOKEN_BYTES)).unwrap();
+    assert!(resolve(&arguments, &[]).is_ok());
+}
+
+#[test]
+fn settings_debug_shows_neither_token_nor_password() {
+    let environment = [
+        ("SCONE_SERVICE_ACCESS_TOKEN", "hunter2"),
+        ("CASQUE_OTP", "123456"),
+    ];
+    let shown = format!("{:?}", resolve(&flags(), &environment).unwrap());
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("123456"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn settings_directory_of_volumes_comes_from_flag_or_variable() {
+    let environment = [("CASQUE_VOLUMES", "/v")];
+    let mut arguments = flags();
+    let settings = resolve(&arguments, &environment).unwrap();
+    assert_eq!(settings.volumes.as_deref(), Some(Path::new("/v")));
+    arguments.volumes = Some("/w".into());
+    let settings = resolve(&arguments, &environment).unwrap();
+    assert_eq!(settings.volumes.as_deref(), Some(Path::new("/w")));
 }

@@ -24,6 +24,10 @@ fn shell(script: &str) -> (Command, BufReader<PipeReader>) {
     (command, BufReader::new(reader))
 }
 
+fn supervised(command: Command) -> Result<AgentExit, SuperviseError> {
+    supervise(command, &mut catch_signals()?)
+}
+
 fn next_line(output: &mut BufReader<PipeReader>) -> String {
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
@@ -38,15 +42,15 @@ fn signal_ourselves(signal: Signal) {
 fn supervised_program_status_is_returned() {
     let _alone = alone();
     let (command, _) = shell("exit 7");
-    assert_matches!(supervise(command), Ok(AgentExit::Program(7)));
+    assert_matches!(supervised(command), Ok(AgentExit::Program(7)));
     let (command, _) = shell("kill -9 $$");
-    assert_matches!(supervise(command), Ok(AgentExit::Program(137)));
+    assert_matches!(supervised(command), Ok(AgentExit::Program(137)));
 }
 
 #[test]
 fn supervised_program_that_is_none_is_named() {
     let _alone = alone();
-    let refused = supervise(Command::new("/nowhere/program"));
+    let refused = supervised(Command::new("/nowhere/program"));
     assert_matches!(refused, Err(SuperviseError::Start { program, .. }) if program == "/nowhere/program");
 }
 
@@ -60,7 +64,7 @@ fn supervised_program_gets_every_forwarded_signal() {
         sleep 600 >/dev/null & job=$!; echo $$; \
         while :; do wait $job; done";
     let (command, mut output) = shell(script);
-    let watched = thread::spawn(move || supervise(command));
+    let watched = thread::spawn(move || supervised(command));
     let pid: i32 = next_line(&mut output).parse().unwrap();
     for (signal, name) in [
         (Signal::TERM, "TERM"),
@@ -77,4 +81,15 @@ fn supervised_program_gets_every_forwarded_signal() {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::CONT).unwrap();
     assert_eq!(next_line(&mut output), "done");
     assert_matches!(watched.join().unwrap(), Ok(AgentExit::Program(42)));
+}
+
+#[test]
+fn signal_that_came_before_the_program_is_forwarded_to_it() {
+    let _alone = alone();
+    let mut signals = catch_signals().unwrap();
+    signal_ourselves(Signal::TERM);
+    // It does nothing but wait for it.
+    let (command, _) = shell("exec sleep 600");
+    let ended = supervise(command, &mut signals);
+    assert_matches!(ended, Ok(AgentExit::Program(143)));
 }

@@ -1,11 +1,11 @@
-//! A secret as Key Vault answers it (`SecretBundle`), and whether it may be used now.
+//! A secret as Key Vault answers it (`SecretBundle`): read, and whether it may be used now, or just set.
 
 use casque_core::{SourceFailure, SourceKind, VaultSecret};
 use casque_types::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use super::Asked;
+use super::asked::{Asked, Purpose};
 use crate::code::Code;
 use crate::failure::{VAULT, lasting};
 use crate::http::Answer;
@@ -19,8 +19,8 @@ pub(super) fn read_secret(
 ) -> Result<VaultSecret, SourceFailure> {
     let malformed = |expected| VAULT.malformed(&asked.sentence(), &asked.host, expected);
     let raw: RawSecret = json::read(&answer.body).ok_or_else(|| malformed(EXPECTED))?;
-    if !is_id_of(&raw.id, asked.name.as_str()) {
-        return Err(malformed("an `id` of the secret that was asked for"));
+    if !is_id_of(&raw.id, asked) {
+        return Err(malformed(EXPECTED_ID));
     }
     check_life(asked, &raw.attributes, now)?;
     tracing::debug!(
@@ -37,8 +37,25 @@ pub(super) fn read_secret(
     })
 }
 
-/// Whether `id` is `https://<vault>/secrets/<name>/<version>`; names have no case in a vault.
-fn is_id_of(id: &str, name: &str) -> bool {
+/// Reads the id of the version that was set; the value that the vault repeats is not looked at.
+pub(super) fn read_id(asked: &Asked<'_>, answer: &Answer) -> Result<String, SourceFailure> {
+    let malformed = |expected| VAULT.malformed(&asked.sentence(), &asked.host, expected);
+    let raw: RawId =
+        json::read(&answer.body).ok_or_else(|| malformed("a JSON object with `id`"))?;
+    if !is_id_of(&raw.id, asked) {
+        return Err(malformed(EXPECTED_ID));
+    }
+    tracing::debug!(
+        id = raw.id,
+        request = answer.header("x-ms-request-id").unwrap_or_default(),
+        "set a vault's secret"
+    );
+    Ok(raw.id)
+}
+
+/// Whether `id` is `https://<vault>/secrets/<name>/<version>`, of the version that was asked for, if one
+/// was; names and versions have no case in a vault.
+fn is_id_of(id: &str, asked: &Asked<'_>) -> bool {
     if id.len() > MAX_ID_BYTES {
         return false;
     }
@@ -53,7 +70,8 @@ fn is_id_of(id: &str, name: &str) -> bool {
         && url.query().is_none()
         && url.fragment().is_none()
         && object.eq_ignore_ascii_case("secrets")
-        && found.eq_ignore_ascii_case(name)
+        && found.eq_ignore_ascii_case(asked.name.as_str())
+        && (asked.purpose.version()).is_none_or(|wanted| version.eq_ignore_ascii_case(wanted))
         && (1..=MAX_VERSION_BYTES).contains(&version.len())
         && version.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -64,18 +82,22 @@ fn check_life(
     now: Timestamp,
 ) -> Result<(), SourceFailure> {
     let refused = |code, state: String, mend| {
-        let what = format!("{}: its current version {state}", asked.sentence());
+        let version = match asked.purpose {
+            Purpose::Read { version: Some(_) } => "that version",
+            Purpose::Read { version: None } | Purpose::Set => "its current version",
+        };
+        let what = format!("{}: {version} {state}", asked.sentence());
         Err(lasting(SourceKind::KeyVault, code, what, mend))
     };
     if !attributes.enabled {
         let state = "is disabled".to_owned();
-        return refused(Code::VaultSecretDisabled, state, ENABLE_MEND);
+        return refused(Code::VaultSecretDisabled, state, enable_mend(asked.purpose));
     }
     match (attributes.nbf, attributes.exp) {
         (_, Some(end)) if now >= Timestamp::from_unix_s(end) => refused(
             Code::VaultSecretExpired,
             format!("expired at {}", Timestamp::from_unix_s(end)),
-            "put a new version of the secret into the vault, or move its expiry date",
+            expired_mend(asked.purpose),
         ),
         (Some(start), _) if now < Timestamp::from_unix_s(start) => refused(
             Code::VaultSecretNotYetValid,
@@ -83,6 +105,28 @@ fn check_life(
             "wait until then, or change the secret's activation date in the vault",
         ),
         _ => Ok(()),
+    }
+}
+
+pub(super) const fn enable_mend(purpose: Purpose<'_>) -> &'static str {
+    match purpose {
+        Purpose::Read { version: Some(_) } => {
+            "enable that version in the vault, or name another `version`"
+        }
+        Purpose::Read { version: None } | Purpose::Set => {
+            "enable the secret's current version in the vault, or put a new one"
+        }
+    }
+}
+
+const fn expired_mend(purpose: Purpose<'_>) -> &'static str {
+    match purpose {
+        Purpose::Read { version: Some(_) } => {
+            "move that version's expiry date in the vault, or name another `version`"
+        }
+        Purpose::Read { version: None } | Purpose::Set => {
+            "put a new version of the secret into the vault, or move its expiry date"
+        }
     }
 }
 
@@ -97,6 +141,11 @@ struct RawSecret {
 }
 
 #[derive(Deserialize)]
+struct RawId {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct RawAttributes {
     enabled: bool,
     nbf: Option<u64>,
@@ -104,8 +153,7 @@ struct RawAttributes {
 }
 
 const EXPECTED: &str = "a JSON object with `value`, `id` and `attributes`";
-pub(super) const ENABLE_MEND: &str =
-    "enable the secret's current version in the vault, or put a new one";
+const EXPECTED_ID: &str = "an `id` of the secret and version that were asked for";
 const MAX_ID_BYTES: usize = 512;
 const MAX_VERSION_BYTES: usize = 64;
 const MAX_CONTENT_TYPE_BYTES: usize = 255;

@@ -1,29 +1,32 @@
-//! Key Vault: the current version of a secret, if it may be used now.
+//! Key Vault: a version of a secret, if it may be used now, and values that are kept as new versions.
 //!
-//! Source: Key Vault REST API, "Get Secret" (7.4), "About secrets" and "Authentication, requests and
-//! responses". A vault hands out expired and not yet valid secrets too, so that their life is judged here.
+//! Source: Key Vault REST API, "Get Secret" and "Set Secret" (7.4), "About secrets" and "Authentication,
+//! requests and responses". A vault hands out expired and not yet valid secrets too, so that their life is
+//! judged here.
 //! The challenge of a 401 is read for diagnosis and never followed: it would let a host choose for what
-//! and from whom a token is asked.
+//! and from whom a token is asked. A set whose answer was lost is sent again, so that one value can become
+//! several versions; the id is that of the last.
 
 mod answer;
+mod asked;
 mod refusal;
+mod value;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use casque_core::{AccessToken, SourceFailure, SourceKind, VaultSecret, VaultSource};
-use casque_types::{Timestamp, VaultAddress, VaultSecretName};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use casque_types::{Secret, Timestamp, VaultAddress, VaultSecretName};
+use reqwest::StatusCode;
 
-use crate::clouds::{Cloud, Clouds};
+use crate::clouds::Clouds;
 use crate::code::Code;
 use crate::failure::{VAULT, lasting};
-use crate::http::{Answer, Call, bearer};
+use crate::http::{Answer, Call};
 use crate::issued::Issued;
 use crate::throttle::Throttle;
+use asked::{Asked, Purpose};
 
-/// The source of secrets in vaults; keeps none.
+/// The source of secrets in vaults, and the way to keep some there; keeps none itself.
 #[derive(Debug)]
 pub struct KeyVault {
     clouds: Arc<Clouds>,
@@ -40,10 +43,38 @@ impl KeyVault {
         }
     }
 
-    async fn get(&self, asked: &Asked<'_>, object: &str) -> Result<Answer, SourceFailure> {
-        let call = asked.call(object)?;
-        let answer = asked.cloud.http().exchange(&call).await;
-        answer.map_err(|error| VAULT.failure(&asked.sentence(), &asked.host, &error))
+    fn asked<'a>(
+        &'a self,
+        vault: &VaultAddress,
+        name: &'a VaultSecretName,
+        purpose: Purpose<'a>,
+        token: &'a AccessToken,
+    ) -> Result<Asked<'a>, SourceFailure> {
+        let (cloud, host) = self.clouds.for_vault(vault)?;
+        let asked = Asked {
+            cloud,
+            host,
+            name,
+            purpose,
+            token,
+        };
+        self.check_token(&asked)?;
+        Ok(asked)
+    }
+
+    /// The answer, if it is 200.
+    async fn answer(
+        &self,
+        asked: &Asked<'_>,
+        call: &Call,
+        now: Timestamp,
+    ) -> Result<Answer, SourceFailure> {
+        self.throttle.check(&asked.host, now)?;
+        let answer = exchange(asked, call).await?;
+        if answer.status == StatusCode::OK {
+            return Ok(answer);
+        }
+        Err(self.refused(asked, &answer, now).await)
     }
 
     /// The failure that an answer other than 200 is.
@@ -52,11 +83,8 @@ impl KeyVault {
         if failure.code == Code::VaultTokenRefused.as_str() {
             self.issued.note_refused(asked.token);
         }
-        if failure.code == Code::VaultSecretNotFound.as_str() {
-            let deleted = self.get(asked, "deletedsecrets").await;
-            if deleted.is_ok_and(|answer| answer.status == StatusCode::OK) {
-                failure = refusal::deleted(asked, failure.what);
-            }
+        if refusal::may_be_deleted(&failure) && is_deleted(asked).await {
+            failure = refusal::deleted(asked, failure.what);
         }
         self.throttle.note(&asked.host, &failure, now);
         failure
@@ -77,7 +105,7 @@ impl KeyVault {
                 asked.sentence(),
                 asked.cloud.name()
             ),
-            "import with an `aad-token` of the vault's own cloud",
+            "use an `aad-token` of the vault's own cloud",
         ))
     }
 }
@@ -87,66 +115,41 @@ impl VaultSource for KeyVault {
         &self,
         vault: &VaultAddress,
         name: &VaultSecretName,
+        version: Option<&str>,
         token: &AccessToken,
         now: Timestamp,
     ) -> Result<VaultSecret, SourceFailure> {
-        let (cloud, host) = self.clouds.for_vault(vault)?;
-        let asked = Asked {
-            cloud,
-            host,
-            name,
-            token,
-        };
-        self.check_token(&asked)?;
-        self.throttle.check(&asked.host, now)?;
-        let answer = self.get(&asked, "secrets").await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.refused(&asked, &answer, now).await);
-        }
+        let asked = self.asked(vault, name, Purpose::Read { version }, token)?;
+        asked.check_version()?;
+        let answer = self.answer(&asked, &asked.call(None)?, now).await?;
         answer::read_secret(&asked, &answer, now)
     }
-}
 
-/// What is asked of which vault, with what.
-#[derive(Debug)]
-struct Asked<'a> {
-    cloud: &'a Cloud,
-    host: String,
-    name: &'a VaultSecretName,
-    token: &'a AccessToken,
-}
-
-impl Asked<'_> {
-    fn sentence(&self) -> String {
-        format!(
-            "asked vault `{}` for secret `{}`",
-            self.host,
-            self.name.as_str()
-        )
-    }
-
-    fn call(&self, object: &str) -> Result<Call, SourceFailure> {
-        let (host, name) = (&self.host, self.name.as_str());
-        let url = format!("https://{host}/{object}/{name}?api-version={API_VERSION}");
-        let malformed = |expected| VAULT.malformed(&self.sentence(), host, expected);
-        // Host and name were parsed, and tokens are checked when they are read: neither fails but by
-        // Casque's own fault.
-        let url = Url::parse(&url).map_err(|_| malformed("an address that makes a URL"))?;
-        let bearer = bearer(&self.token.token).ok_or_else(|| malformed("a token of ASCII text"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Ok(Call {
-            method: Method::GET,
-            url,
-            headers,
-            body: Bytes::new(),
-            limit_bytes: MAX_SECRET_ANSWER_BYTES,
-        })
+    async fn set_secret(
+        &self,
+        vault: &VaultAddress,
+        name: &VaultSecretName,
+        value: &Secret,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<String, SourceFailure> {
+        let asked = self.asked(vault, name, Purpose::Set, token)?;
+        let body = value::body(&asked, value)?;
+        let answer = self.answer(&asked, &asked.call(Some(body))?, now).await?;
+        answer::read_id(&asked, &answer)
     }
 }
 
-/// Understood by every vault, on Azure Stack too.
-const API_VERSION: &str = "7.4";
-/// A vault's secret has at most 25 kB; escapes can make six bytes of one.
-const MAX_SECRET_ANSWER_BYTES: usize = 128 * 1024;
+async fn exchange(asked: &Asked<'_>, call: &Call) -> Result<Answer, SourceFailure> {
+    let answer = asked.cloud.http().exchange(call).await;
+    answer.map_err(|error| VAULT.failure(&asked.sentence(), &asked.host, &error))
+}
+
+/// Whether the vault shows the secret among those that were deleted and can be recovered.
+async fn is_deleted(asked: &Asked<'_>) -> bool {
+    let Ok(call) = asked.deleted_call() else {
+        return false;
+    };
+    let answer = exchange(asked, &call).await;
+    answer.is_ok_and(|answer| answer.status == StatusCode::OK)
+}

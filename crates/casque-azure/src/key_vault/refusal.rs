@@ -2,14 +2,15 @@
 //!
 //! Source: Key Vault REST API, "Common error codes", and what vaults answer: `error.code`, and for 403 and
 //! 409 `error.innererror.code`. The message is quoted, made fit for a sentence: it names the application
-//! and the address that were refused.
+//! and the address that were refused. What a vault says about the content of a set is not quoted, since it
+//! could repeat the value.
 
 use casque_core::{SourceFailure, SourceKind};
 use casque_types::Timestamp;
 use serde::Deserialize;
 
-use super::Asked;
-use super::answer::ENABLE_MEND;
+use super::answer::enable_mend;
+use super::asked::{Asked, Purpose};
 use crate::code::Code;
 use crate::failure::{lasting, passing, quoted};
 use crate::http::Answer;
@@ -19,7 +20,7 @@ use crate::json;
 pub(super) fn failure(asked: &Asked<'_>, answer: &Answer, now: Timestamp) -> SourceFailure {
     let raw: RawRefusal = json::read(&answer.body).unwrap_or_default();
     let challenge = Challenge::of(answer);
-    let code = code(answer, &raw.error, &challenge);
+    let code = code(asked.purpose, answer, &raw.error, &challenge);
     let what = what(asked, answer, &raw.error, &challenge);
     let mend = mend(asked, code);
     if is_passing(code) {
@@ -34,29 +35,34 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Answer, now: Timestamp) -> Sou
     lasting(SourceKind::KeyVault, code, what, mend)
 }
 
+/// Whether the refusal is one that a vault also gives for a deleted secret without saying so.
+pub(super) fn may_be_deleted(failure: &SourceFailure) -> bool {
+    [Code::VaultSecretNotFound, Code::VaultConflict]
+        .iter()
+        .any(|code| failure.code == code.as_str())
+}
+
 /// The failure for a secret that was deleted and can be recovered.
 pub(super) fn deleted(asked: &Asked<'_>, what: String) -> SourceFailure {
     let code = Code::VaultSecretDeleted;
     lasting(SourceKind::KeyVault, code, what, mend(asked, code))
 }
 
-fn code(answer: &Answer, error: &RawError, challenge: &Challenge) -> Code {
+fn code(purpose: Purpose<'_>, answer: &Answer, error: &RawError, challenge: &Challenge) -> Code {
     let inner = error.inner_code();
-    match answer.status.as_u16() {
-        400 => Code::VaultRequestMalformed,
-        401 => unauthorized(error, challenge),
-        403 => forbidden(error),
-        404 => match inner {
-            "ObjectIsDeletedButRecoverable" => Code::VaultSecretDeleted,
-            _ => Code::VaultSecretNotFound,
-        },
-        409 => match inner {
-            "ObjectIsDeletedButRecoverable" => Code::VaultSecretDeleted,
+    match (answer.status.as_u16(), purpose) {
+        (400, _) => Code::VaultRequestMalformed,
+        (401, _) => unauthorized(error, challenge),
+        (403, _) => forbidden(purpose, error),
+        (404 | 409, _) if inner == "ObjectIsDeletedButRecoverable" => Code::VaultSecretDeleted,
+        (404, Purpose::Read { .. }) => Code::VaultSecretNotFound,
+        (409, _) => match inner {
             "ObjectIsBeingRecovered" | "ObjectIsBeingDeleted" => Code::VaultSecretBusy,
             _ => Code::VaultConflict,
         },
-        429 => Code::VaultThrottled,
-        500.. => Code::VaultUnavailable,
+        (413, Purpose::Set) => Code::VaultValueTooLarge,
+        (429, _) => Code::VaultThrottled,
+        (500.., _) => Code::VaultUnavailable,
         _ => Code::VaultRefused,
     }
 }
@@ -75,13 +81,17 @@ fn unauthorized(error: &RawError, challenge: &Challenge) -> Code {
     }
 }
 
-fn forbidden(error: &RawError) -> Code {
-    match error.inner_code() {
-        "ForbiddenByRbac" => Code::VaultForbiddenByRole,
-        "ForbiddenByPolicy" | "AccessDenied" => Code::VaultForbiddenByPolicy,
-        "ForbiddenByFirewall" => Code::VaultForbiddenByFirewall,
-        "ForbiddenByConnection" => Code::VaultForbiddenByConnection,
-        "SecretDisabled" => Code::VaultSecretDisabled,
+fn forbidden(purpose: Purpose<'_>, error: &RawError) -> Code {
+    match (error.inner_code(), purpose) {
+        ("ForbiddenByRbac", Purpose::Read { .. }) => Code::VaultForbiddenByRole,
+        ("ForbiddenByRbac", Purpose::Set) => Code::VaultSetForbiddenByRole,
+        ("ForbiddenByPolicy" | "AccessDenied", Purpose::Read { .. }) => {
+            Code::VaultForbiddenByPolicy
+        }
+        ("ForbiddenByPolicy" | "AccessDenied", Purpose::Set) => Code::VaultSetForbiddenByPolicy,
+        ("ForbiddenByFirewall", _) => Code::VaultForbiddenByFirewall,
+        ("ForbiddenByConnection", _) => Code::VaultForbiddenByConnection,
+        ("SecretDisabled", _) => Code::VaultSecretDisabled,
         _ => Code::VaultForbidden,
     }
 }
@@ -104,7 +114,7 @@ fn what(asked: &Asked<'_>, answer: &Answer, error: &RawError, challenge: &Challe
             facts.push(quoted(code, 60));
         }
     }
-    if !error.message.is_empty() {
+    if !error.message.is_empty() && is_quotable(asked.purpose, answer) {
         facts.push(format!(
             "\"{}\"",
             quoted(&error.message, 300).replace('"', "'")
@@ -117,6 +127,14 @@ fn what(asked: &Asked<'_>, answer: &Answer, error: &RawError, challenge: &Challe
         facts.push(format!("request id {}", quoted(id, 60)));
     }
     format!("{}: it refused ({})", asked.sentence(), facts.join(", "))
+}
+
+/// Whether the message speaks about caller, place or state; one about a set's content can repeat the value.
+fn is_quotable(purpose: Purpose<'_>, answer: &Answer) -> bool {
+    match purpose {
+        Purpose::Read { .. } => true,
+        Purpose::Set => matches!(answer.status.as_u16(), 401 | 403 | 404 | 409 | 429),
+    }
 }
 
 fn mend(asked: &Asked<'_>, code: Code) -> String {
@@ -140,6 +158,13 @@ fn mend(asked: &Asked<'_>, code: Code) -> String {
         Code::VaultForbiddenByPolicy => {
             "give the application the secret permission `Get` in the vault's access policies"
         }
+        Code::VaultSetForbiddenByRole => {
+            "give the application the role `Key Vault Secrets Officer` on the vault, which may set secrets; \
+             it can take 10 minutes to have effect"
+        }
+        Code::VaultSetForbiddenByPolicy => {
+            "give the application the secret permissions `Get` and `Set` in the vault's access policies"
+        }
         Code::VaultForbiddenByFirewall => {
             "allow Casque's address in the vault's firewall, or let Casque reach the vault's private \
              endpoint"
@@ -148,29 +173,53 @@ fn mend(asked: &Asked<'_>, code: Code) -> String {
             "the vault takes connections from its private endpoint only: let Casque reach that"
         }
         Code::VaultForbidden => "check what the application may do in the vault",
-        Code::VaultSecretDisabled => ENABLE_MEND,
-        Code::VaultSecretNotFound => {
-            "check `secret_name` and `vault`; a secret that was deleted must be recovered first"
-        }
+        Code::VaultSecretDisabled => enable_mend(asked.purpose),
+        Code::VaultSecretNotFound => not_found_mend(asked.purpose),
         Code::VaultSecretDeleted => return recover_mend(asked),
         Code::VaultSecretBusy => "wait until the vault has deleted or recovered the secret",
+        Code::VaultValueTooLarge => {
+            "keep a smaller value there, or keep this one in Casque's own store"
+        }
         Code::VaultConflict => "look at the secret in the vault",
         Code::VaultThrottled => {
             "try again later; vaults bound the requests of all their users together"
         }
         Code::VaultUnavailable => "try again later; see Azure's service status if it lasts",
-        _ => "check `secret_name` and `vault`; report it with the request id if they are right",
+        _ => other_mend(asked.purpose),
     };
     fixed.to_owned()
 }
 
+const fn not_found_mend(purpose: Purpose<'_>) -> &'static str {
+    match purpose.version() {
+        None => {
+            "check `secret_name` and `vault`; a secret that was deleted must be recovered first"
+        }
+        Some(_) => {
+            "check `version`, `secret_name` and `vault`; a secret that was deleted must be recovered first"
+        }
+    }
+}
+
+const fn other_mend(purpose: Purpose<'_>) -> &'static str {
+    match purpose {
+        Purpose::Read { .. } => {
+            "check `secret_name` and `vault`; report it with the request id if they are right"
+        }
+        Purpose::Set => "check `vault`; report it with the request id if it is right",
+    }
+}
+
 fn recover_mend(asked: &Asked<'_>) -> String {
     let vault = asked.host.split('.').next().unwrap_or_default();
-    format!(
-        "the secret was deleted: recover it with `az keyvault secret recover --vault-name {vault} \
-         --name {}`, or put it anew under another name",
+    let recover = format!(
+        "the secret was deleted: recover it with `az keyvault secret recover --vault-name {vault} --name {}`",
         asked.name.as_str()
-    )
+    );
+    match asked.purpose {
+        Purpose::Read { .. } => format!("{recover}, or put it anew under another name"),
+        Purpose::Set => format!("{recover}, or purge it: until then its name cannot be used again"),
+    }
 }
 
 /// What a 401's `WWW-Authenticate` tells; never followed.

@@ -14,20 +14,22 @@ use super::world::{
 };
 use crate::Azure;
 
-const VERSION: &str = "4387e9f3d6e14c459867679a90fd0f79";
+pub(super) const VERSION: &str = "4387e9f3d6e14c459867679a90fd0f79";
 
-fn name() -> VaultSecretName {
+pub(super) fn name() -> VaultSecretName {
     "db-password".parse().unwrap()
 }
 
-fn bundle(attributes: &str) -> String {
+pub(super) fn bundle(attributes: &str) -> String {
     format!(
         r#"{{"value":"hunter2","id":"https://kv1.vault.azure.net/secrets/db-password/{VERSION}","contentType":"text/plain","attributes":{{{attributes}"created":3,"updated":4,"recoveryLevel":"Recoverable+Purgeable","recoverableDays":90}},"tags":{{"k":"v"}}}}"#
     )
 }
 
 /// Plays Entra ID for the token endpoint, and lets `script` answer for the vault.
-async fn vault_world(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> World {
+pub(super) async fn vault_world(
+    script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+) -> World {
     World::start(
         move |seen, count| match seen.target.ends_with("/oauth2/v2.0/token") {
             true => token_reply(&format!("tok{count}"), 3600),
@@ -41,7 +43,7 @@ async fn read(azure: &Azure, world: &World, now: Timestamp) -> Result<VaultSecre
     let token = vault_token(azure, world, now).await.unwrap();
     azure
         .vaults
-        .secret(&world.vault(), &name(), &token, now)
+        .secret(&world.vault(), &name(), None, &token, now)
         .await
 }
 
@@ -50,7 +52,7 @@ async fn secret_of(
     vault: VaultAddress,
     token: &AccessToken,
 ) -> Result<VaultSecret, SourceFailure> {
-    azure.vaults.secret(&vault, &name(), token, NOW).await
+    azure.vaults.secret(&vault, &name(), None, token, NOW).await
 }
 
 async fn token_for(azure: &Azure, vault: &VaultAddress) -> Result<Arc<AccessToken>, SourceFailure> {
@@ -85,6 +87,93 @@ async fn secret_is_asked_for_with_its_token_and_read() {
     assert_eq!(seen.method, "GET");
     assert_eq!(seen.target, "/secrets/db-password?api-version=7.4");
     assert_eq!(seen.header("authorization"), Some("Bearer tok0"));
+}
+
+/// Asks for this version of a vault that answers so, and tells what it saw.
+async fn version_answered(version: &str, reply: Reply) -> (Result<(), SourceFailure>, Vec<Seen>) {
+    let world = vault_world(move |_, _| reply.clone()).await;
+    let azure = world.azure();
+    let token = vault_token(&azure, &world, NOW).await.unwrap();
+    let (vault, name) = (world.vault(), name());
+    let read = azure
+        .vaults
+        .secret(&vault, &name, Some(version), &token, NOW);
+    let read = read.await.map(drop);
+    (read, world.seen())
+}
+
+#[tokio::test]
+async fn version_is_asked_for_by_its_id_and_read() {
+    let reply = Reply::new(200, bundle(r#""enabled":true,"#));
+    let (read, seen) = version_answered(VERSION, reply).await;
+    assert_eq!(read, Ok(()));
+    assert_eq!(
+        seen[1].target,
+        format!("/secrets/db-password/{VERSION}?api-version=7.4")
+    );
+}
+
+#[tokio::test]
+async fn version_other_than_the_one_asked_for_is_refused() {
+    let reply = Reply::new(200, bundle(r#""enabled":true,"#));
+    let other = VERSION.replace("4387", "4388");
+    let (read, _) = version_answered(&other, reply).await;
+    let failure = read.unwrap_err();
+    assert_eq!(failure.code, "vault-answer-malformed");
+    assert!(
+        failure
+            .what
+            .contains(&format!("for version `{other}` of secret `db-password`"))
+    );
+}
+
+#[tokio::test]
+async fn version_that_is_no_id_is_not_asked_for() {
+    let long = format!("{VERSION}0");
+    let dots = VERSION.replacen("438", "../", 1);
+    for version in [
+        "",
+        "7",
+        "..",
+        &long,
+        &dots,
+        "4387e9f3d6e14c45986767?a=90fd0f79",
+    ] {
+        let reply = Reply::new(200, bundle(r#""enabled":true,"#));
+        let (read, seen) = version_answered(version, reply).await;
+        assert_eq!(
+            read.unwrap_err().code,
+            "vault-version-malformed",
+            "{version}"
+        );
+        assert_eq!(seen.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn version_that_is_disabled_or_absent_is_told_as_that_version() {
+    let disabled = Reply::new(200, bundle(r#""enabled":false,"#));
+    let (read, _) = version_answered(VERSION, disabled).await;
+    let failure = read.unwrap_err();
+    assert_eq!(failure.code, "vault-secret-disabled");
+    assert!(
+        failure.what.ends_with("that version is disabled"),
+        "{}",
+        failure.what
+    );
+    assert!(
+        failure.mend.contains("another `version`"),
+        "{}",
+        failure.mend
+    );
+    let (read, _) = version_answered(VERSION, Reply::new(404, "")).await;
+    let failure = read.unwrap_err();
+    assert_eq!(failure.code, "vault-secret-not-found");
+    assert!(
+        failure.mend.starts_with("check `version`"),
+        "{}",
+        failure.mend
+    );
 }
 
 #[tokio::test]
@@ -280,9 +369,17 @@ async fn answer_of_other_form_or_size_is_refused() {
     );
     assert_eq!(code(format!("{good} {{}}")).await, malformed);
     assert_eq!(
-        code("x".repeat(128 * 1024 + 1)).await,
+        code("x".repeat(160 * 1024 + 1)).await,
         "vault-answer-too-long"
     );
+}
+
+#[tokio::test]
+async fn longest_value_is_read_though_every_byte_is_escaped() {
+    let escaped = r"\u0001".repeat(25 * 1024);
+    let body = bundle(r#""enabled":true,"#).replace("hunter2", &escaped);
+    let secret = answered(Reply::new(200, body)).await.unwrap();
+    assert_eq!(secret.value.len(), 25 * 1024);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod codes;
 mod entra;
 mod key_vault;
+mod key_vault_set;
 mod maa;
 mod settings;
 mod world;

@@ -237,6 +237,7 @@ fn attest_runtime_data_that_is_none_is_refused() {
     let request = casque_core::AttestRequest {
         runtime_data: b"{}".to_vec(),
         evidence: world.quote(&attempt),
+        factors: casque_core::SecondFactors::default(),
     };
     let answer = pollster::block_on(world.casque.attest(request));
     assert_matches!(answer, Err(AttestError::RuntimeData(_)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_client::Client;
+use casque_client::{Client, SecondFactors};
 use casque_server::SystemRng;
 use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError, software_identity};
 use casque_types::{ConfigId, RuntimeData, SgxIdentity, sha256};
@@ -115,6 +115,7 @@ impl Workload {
         let released = client.release(
             config.clone(),
             &SystemRng::default(),
+            &SecondFactors::default(),
             |runtime, _| -> Result<Evidence, GatherError> {
                 let quote = self.quote(runtime)?;
                 if by_token {

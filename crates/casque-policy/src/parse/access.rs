@@ -172,13 +172,10 @@ impl Reader<'_> {
     }
 
     fn requirement(&mut self, entry: &Entry<'_>, count: &Count<'_>) -> Option<Principal> {
-        let nodes = match &entry.value.value {
-            Value::List(nodes) => nodes,
-            _ => {
-                let place = format!("`{}`", entry.key);
-                refuse_node(&entry.value, "a list of entries", &place, self.findings);
-                return None;
-            }
+        let Value::List(nodes) = &entry.value.value else {
+            let place = format!("`{}`", entry.key);
+            refuse_node(&entry.value, "a list of entries", &place, self.findings);
+            return None;
         };
         let of = self.entries(nodes);
         // What will fill the list may be more than it takes the place of.

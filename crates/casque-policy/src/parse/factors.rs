@@ -95,8 +95,10 @@ fn misfit(placeholder: &Placeholder, secrets: &Secrets<'_, '_, '_>) -> Option<Di
         }
         (SecretKind::Ascii, Some(Known::Made)) => false,
         (SecretKind::Ascii, _) => true,
-        (SecretKind::Binary, _) => {
-            matches!(placeholder.format, Format::Base32 | Format::Base32NoPad)
+        (SecretKind::Binary, known) => {
+            let is_short =
+                matches!(known, Some(Known::Bytes(bytes)) if bytes.saturating_mul(8) < MIN_BITS);
+            matches!(placeholder.format, Format::Base32 | Format::Base32NoPad) && !is_short
         }
         _ => false,
     };
@@ -129,9 +131,11 @@ fn is_shared_secret(text: &str) -> bool {
         2 | 4 | 5 | 7 => padding == 0 || rest.saturating_add(padding) == 8,
         _ => false,
     };
+    // The last digits of a text that is no multiple of eight bits fill it up.
+    let rest_bytes = rest.saturating_mul(5) / 8;
     let bits = whole
         .saturating_mul(40)
-        .saturating_add(rest.saturating_mul(5) / 8 * 8);
+        .saturating_add(rest_bytes.saturating_mul(8));
     fits && digits.bytes().all(is_digit) && bits >= MIN_BITS
 }
 

@@ -59,11 +59,10 @@ fn read_payload(
         findings.push(not_a(node, "a map", "`payload`"));
         return Vec::new();
     };
-    let claims = entries.iter().filter_map(|entry| {
+    findings.read_all(entries, |entry, findings| {
         let value = read_claim(entry, declarations, findings)?;
         Some((entry.key.to_string(), value))
-    });
-    claims.collect()
+    })
 }
 
 fn read_claim(

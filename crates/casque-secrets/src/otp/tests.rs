@@ -176,3 +176,10 @@ proptest! {
         assert!([step, step.saturating_add(1)].contains(&found.0));
     }
 }
+
+#[test]
+fn code_exposes_its_digits_and_hides_them_from_debug() {
+    let code: OtpCode = "012345".parse().unwrap();
+    assert_eq!(code.expose(), "012345");
+    assert!(!format!("{code:?}").contains("012345"));
+}

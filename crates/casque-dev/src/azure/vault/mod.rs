@@ -95,7 +95,7 @@ async fn endpoint(State(vault): State<Arc<Vault>>, request: Request) -> Response
     let answer = match vault.authenticate(&parts.headers) {
         Err(error) => Err(error),
         Ok(caller) => match axum::body::to_bytes(body, MOST_BYTES).await {
-            Err(_) => Err(VaultError::bad("the body is longer than 64 KiB")),
+            Err(_) => Err(VaultError::bad("the body is longer than 160 KiB")),
             Ok(body) => api_version(&parts.uri).and_then(|()| {
                 routes::answer(&Call {
                     vault: &vault,
@@ -184,7 +184,8 @@ const API_VERSIONS: &[&str] = &[
     "2025-07-01",
     "2026-04-01",
 ];
-const MOST_BYTES: usize = 64 * 1024;
+/// The longest value, with every byte escaped as six.
+const MOST_BYTES: usize = 160 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -168,7 +168,7 @@ fn of_url(text: &Text<'_>, keys: &Keys, findings: &mut Findings) -> Option<Id> {
         reader.say("cas_url", authority, position);
     }
     let mut seen: Vec<&str> = Vec::new();
-    for part in parts.split(',').take(MAX_PARTS) {
+    for part in parts.split(',') {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let is_known = keys.read.contains(&key) && key != "cas_url";
         if !is_known || seen.contains(&key) {
@@ -298,5 +298,3 @@ fn is_address(text: &str) -> bool {
     };
     host.len() <= 253 && host.split('.').all(is_label) && port.is_none_or(is_port)
 }
-
-const MAX_PARTS: usize = 16;
