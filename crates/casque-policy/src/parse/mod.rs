@@ -11,6 +11,7 @@ mod factors;
 mod host;
 mod images;
 mod jwt;
+mod language;
 mod newer;
 mod old;
 mod platforms;
@@ -25,6 +26,8 @@ mod signer;
 mod volumes;
 
 use std::collections::BTreeSet;
+
+pub use language::{LANGUAGE_MAPS, LanguageMap};
 
 use casque_types::{KeyHash, PolicyHash, PolicyName};
 
