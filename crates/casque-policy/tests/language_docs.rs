@@ -259,13 +259,9 @@ fn show(text: &str, own: &Range<usize>, shown: &mut Shown) -> Result<(), String>
         match event {
             Event::MappingStart(..) => {
                 let path = path_of(&open);
-                begin(&mut open);
                 open.push(Open::Map { path, key: None });
             }
-            Event::SequenceStart(..) => {
-                begin(&mut open);
-                open.push(Open::List);
-            }
+            Event::SequenceStart(..) => open.push(Open::List),
             Event::MappingEnd | Event::SequenceEnd => {
                 open.pop();
                 end(&mut open);
@@ -290,9 +286,6 @@ fn show(text: &str, own: &Range<usize>, shown: &mut Shown) -> Result<(), String>
     }
     Ok(())
 }
-
-/// A list or map begins as a value; nothing is to be done until it ends.
-const fn begin(_open: &mut [Open]) {}
 
 /// A value has ended: a key may come.
 fn end(open: &mut [Open]) {
@@ -339,13 +332,25 @@ fn shown() -> Shown {
     shown
 }
 
+/// Where the documents describe a place: maps of one form are described once.
+fn documented_path(path: &str) -> &str {
+    match path {
+        "access_policy.create_sessions" => "access_policy.update",
+        "volumes.export.to" => "volumes.export",
+        path => path,
+    }
+}
+
 #[test]
 fn every_key_has_an_example() {
     let shown = shown().keys;
+    let shown: BTreeSet<(&str, &str)> = (shown.iter())
+        .map(|(path, key)| (documented_path(path), key.as_str()))
+        .collect();
     let mut missing = Vec::new();
     for map in LANGUAGE_MAPS {
         for key in map.keys.iter().chain(map.not_yet).chain(map.legacy) {
-            if !shown.contains(&(map.path.to_owned(), (*key).to_owned())) {
+            if !shown.contains(&(documented_path(map.path), *key)) {
                 missing.push(format!("{}.{key}", map.path));
             }
         }
@@ -421,12 +426,7 @@ fn tables_list_exactly_the_keys_of_the_parser() {
     let mut expected: BTreeMap<&str, Words> = BTreeMap::new();
     for map in LANGUAGE_MAPS {
         let keys = map.keys.iter().map(|key| (*key).to_owned());
-        // What holds for one operation's entries holds for the other's.
-        let path = match map.path {
-            "access_policy.create_sessions" => "access_policy.update",
-            "volumes.export.to" => "volumes.export",
-            path => path,
-        };
+        let path = documented_path(map.path);
         expected.entry(path).or_default().extend(keys);
     }
     let mut documented: BTreeMap<String, Words> = BTreeMap::new();
@@ -450,5 +450,63 @@ fn tables_name_codes_that_exist() {
         for code in cell.split('`').skip(1).step_by(2) {
             assert!(known.contains(code), "{document}: `{path}`.`{key}`: {code}");
         }
+    }
+}
+
+// ---- links ----
+
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let lower = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = lower
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (document, text) in documents() {
+        let folder = match document.as_str() {
+            "coming-from-scone.md" => docs.clone(),
+            _ => docs.join("language"),
+        };
+        for link in text.split("](").skip(1) {
+            let (target, _) = link.split_once(')').unwrap();
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => folder.join(&document),
+                file => folder.join(file),
+            };
+            assert!(path.exists(), "{document}: {target}");
+            if !heading.is_empty() {
+                let there = std::fs::read_to_string(&path).unwrap();
+                let mut headings = there.lines().filter(|line| line.starts_with('#'));
+                let is_there = headings.any(|line| anchor(line) == heading);
+                assert!(is_there, "{document}: {target}");
+            }
+        }
+    }
+}
+
+// ---- reasons ----
+
+/// The codes of errors before and behind the decision stand in ring 2, which this crate cannot import: its source
+/// is looked at.
+#[test]
+fn reason_codes_document_has_every_code_of_a_release() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let source = std::fs::read_to_string(root.join("crates/casque-core/src/error.rs")).unwrap();
+    let document = std::fs::read_to_string(root.join("docs/reason-codes.md")).unwrap();
+    let (_, of_attest) = source.split_once("impl AttestError {").unwrap();
+    let (of_attest, _) = of_attest.split_once("\nimpl ").unwrap();
+    let codes: Vec<&str> = of_attest
+        .lines()
+        .filter_map(|line| line.split_once("=> \"")?.1.split('"').next())
+        .collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    for code in codes {
+        assert!(document.contains(&format!("`{code}`")), "{code}");
     }
 }
