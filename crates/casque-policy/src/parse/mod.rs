@@ -11,6 +11,7 @@ mod factors;
 mod host;
 mod images;
 mod jwt;
+mod language;
 mod newer;
 mod old;
 mod platforms;
@@ -27,6 +28,9 @@ mod volumes;
 use std::collections::BTreeSet;
 
 use casque_types::{KeyHash, PolicyHash, PolicyName, Secret};
+pub use language::{LANGUAGE_MAPS, LanguageMap};
+
+use casque_types::{KeyHash, PolicyHash, PolicyName};
 
 use crate::codes;
 use crate::fields::{Fields, Keys, misplaced, parse_text, shown};

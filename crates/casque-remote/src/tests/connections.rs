@@ -138,7 +138,8 @@ async fn address_that_the_operator_does_not_list_is_not_asked() {
     let remote = Remote::new(own.certificate, &key, [listed]).unwrap();
     let now = Timestamp::from_unix_s(1_800_000_000);
     let address = server.address.to_string();
-    let asked = remote.exported(&address, &server.key_hash, &request(), now);
+    let wanted = request();
+    let asked = remote.exported(&address, &server.key_hash, &wanted, now);
     let failure = asked.await.unwrap_err();
     assert_eq!(failure.code, "remote-not-permitted");
     assert!(failure.what.contains(&address), "{}", failure.what);
