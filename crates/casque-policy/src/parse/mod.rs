@@ -30,8 +30,6 @@ use std::collections::BTreeSet;
 use casque_types::{KeyHash, PolicyHash, PolicyName, Secret};
 pub use language::{LANGUAGE_MAPS, LanguageMap};
 
-use casque_types::{KeyHash, PolicyHash, PolicyName};
-
 use crate::codes;
 use crate::fields::{Fields, Keys, misplaced, parse_text, shown};
 use crate::findings::{Findings, quoted};
