@@ -1,5 +1,5 @@
 use assert_matches::assert_matches;
-use casque_types::{Digest, RngError};
+use casque_types::{Digest, RngError, VolumeName};
 
 use super::*;
 
