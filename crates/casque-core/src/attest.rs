@@ -6,16 +6,18 @@
 use casque_appraise::{
     Appraisal, Evidence, Identity, MaaTrust, appraise_absent, appraise_maa, appraise_sgx,
 };
-use casque_policy::{Demands, Denial, Grant, Mode, Operation, Principals, Service, decide, screen};
+use casque_policy::{
+    AccessPolicy, Demands, Denial, Grant, Mode, Principals, Service, decide, screen,
+};
 use casque_secrets::{SealedConfiguration, seal_configuration};
 use casque_types::{ConfigId, Configuration, MaaUrl, RuntimeData, Seconds, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
-use crate::factors::Judged;
-use crate::resolve::{Context, Resolved, SecretFault, asked_by, provided_by};
+use crate::factors::{Brought, Judged};
+use crate::resolve::{Context, Resolved, SecretFault, Source, asked_by, provided_by};
 use crate::{
     AttestError, AuditAction, AuditEvent, Casque, Clock as _, EndorsementSource as _,
-    MaaSource as _, Ports, ResolveError, SecondFactors, Store as _,
+    MaaSource as _, Ports, ResolveError, SecondFactors, VolumeError,
 };
 
 /// A request to attest.
@@ -68,23 +70,19 @@ impl<P: Ports> Casque<P> {
         // 7. the decision, with the second factors that it takes
         let identity = software_identity(appraisal.identity());
         let context = Context::of_release(now, &identity);
-        let judged = self
-            .judge_factors(
-                &loaded,
-                &config,
-                &demands,
-                &request.factors,
-                &binding,
-                context,
-            )
-            .await?;
-        let grant = match decide(&demands, appraisal, &judged.factors) {
-            Ok(grant) => grant,
-            Err(denial) => return Err(self.denied(&loaded, &config, denial, now).await),
+        let brought = Brought {
+            factors: &request.factors,
+            binding: &binding,
         };
-        self.spend(&config, judged.step, now).await?;
-        self.release(grant, &loaded, service, &judged, context)
-            .await
+        let judged = self.judge_factors(&loaded, &config, &demands, brought, context);
+        let judged = judged.await?;
+        match decide(&demands, appraisal, &judged.factors) {
+            Ok(grant) => {
+                let released = self.release(grant, &loaded, service, &judged, context);
+                released.await
+            }
+            Err(denial) => Err(self.denied(&loaded, &config, denial, now).await),
+        }
     }
 
     /// What the service demands, its policy's clauses closed over what their secrets say now.
@@ -96,8 +94,10 @@ impl<P: Ports> Casque<P> {
         now: Timestamp,
     ) -> Result<Demands<'p>, AttestError> {
         let asks = loaded.policy.asks_of_demands(service);
-        let fills = self.fills(loaded, asks, Context::at(now)).await;
-        let fills = fills.map_err(|fault| secret_error(config, fault))?;
+        let (fills, faults) = self.fills(loaded, asks, now).await?;
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(secret_error(config, fault));
+        }
         let demands = loaded.policy.demands(service, &fills);
         demands.map_err(|cause| AttestError::Clause {
             config: config.clone(),
@@ -184,13 +184,15 @@ impl<P: Ports> Casque<P> {
         let resolved = resolved.map_err(|fault| secret_error(config, fault))?;
         // 9. render
         let refresh_after = self.refresh_after(&resolved, context.now);
-        let mut configuration = self
-            .configuration(loaded, service, config, &resolved, refresh_after, context)
+        let (mut configuration, volume_sources) = self
+            .configuration(loaded, service, config, &resolved, context)
             .await?;
+        configuration.refresh_after = Some(refresh_after);
         configuration.access_token_proof = judged.proof;
-        // 10. the audit record is durable; then, not before:
-        let event = release_event(&grant, loaded, &resolved, context.now);
-        self.ports.store().append_audit(event).await?;
+        // 10. the audit record is durable, and the one-time password spent; then, not before:
+        let sources = resolved.sources.into_iter().chain(volume_sources);
+        let event = release_event(&grant, loaded, sources, context.now);
+        self.record(config, judged.step, event).await?;
         // 11. seal to the attested key, sign
         let sealed = seal_configuration(&configuration, runtime, &self.identity, self.ports.rng())?;
         Ok(Released {
@@ -205,34 +207,34 @@ impl<P: Ports> Casque<P> {
         service: &Service,
         config: &ConfigId,
         resolved: &Resolved,
-        refresh_after: Seconds,
         context: Context<'_>,
-    ) -> Result<Configuration, AttestError> {
+    ) -> Result<(Configuration, Vec<Source>), AttestError> {
         let image = loaded.policy.image_of(service);
         let provided = provided_by(&loaded.policy, service);
-        let configuration = resolved.configuration(service, image, provided, refresh_after);
+        let configuration = resolved.configuration(service, image, provided);
         let mut configuration = configuration.map_err(|fault| secret_error(config, fault))?;
-        let volumes = self.volumes_of(loaded, service, context).await;
-        configuration.volumes = volumes.map_err(|(volume, cause)| AttestError::Volume {
-            config: config.clone(),
-            volume: volume.to_string(),
-            cause,
-        })?;
-        let file_system = self.file_system_of(loaded, service, context).await;
-        configuration.file_system = file_system.map_err(|cause| AttestError::Volume {
-            config: config.clone(),
-            volume: "fspf".to_owned(),
-            cause,
-        })?;
-        Ok(configuration)
+        let mounted = self.volumes_of(loaded, service, resolved, context).await;
+        let mounted =
+            mounted.map_err(|(volume, cause)| volume_error(config, volume.as_str(), cause))?;
+        configuration.volumes = mounted.volumes;
+        let file_system = resolved.file_system_of(service);
+        configuration.file_system =
+            file_system.map_err(|cause| volume_error(config, "fspf", cause))?;
+        Ok((configuration, mounted.sources))
     }
 
+    /// Shortly before the first value runs out, or when the first is renewed: who asks earlier gets the old one.
     fn refresh_after(&self, resolved: &Resolved, now: Timestamp) -> Seconds {
-        let Some(expires) = resolved.expires else {
-            return self.limits.refresh_after;
-        };
-        let usable = expires.minus(REFRESH_BEFORE_EXPIRY).since(now);
-        usable.max(LEAST_REFRESH).min(self.limits.refresh_after)
+        let usable = (resolved.expires).map(|at| at.minus(REFRESH_BEFORE_EXPIRY).since(now));
+        let renewal = (resolved.renew).map(|at| match at > now {
+            true => at.since(now),
+            // It could not be renewed this time.
+            false => RETRY_RENEWAL,
+        });
+        let earliest = usable.into_iter().chain(renewal).min();
+        earliest.map_or(self.limits.refresh_after, |earliest| {
+            earliest.max(LEAST_REFRESH).min(self.limits.refresh_after)
+        })
     }
 
     /// A denial, with what the policy expects where everyone may read the policy.
@@ -244,10 +246,11 @@ impl<P: Ports> Casque<P> {
         now: Timestamp,
     ) -> AttestError {
         let access = self.access_of(loaded, now).await;
+        let is_public = |access: &AccessPolicy| access.read == Principals::Any;
         AttestError::Denied {
             config: config.clone(),
             denial,
-            expected_is_public: *access.policy.principals(Operation::Read) == Principals::Any,
+            expected_is_public: access.is_ok_and(|access| is_public(&access.policy)),
         }
     }
 
@@ -289,6 +292,19 @@ fn secret_error(config: &ConfigId, (secret, cause): SecretFault) -> AttestError 
     }
 }
 
+fn volume_error(config: &ConfigId, volume: &str, cause: VolumeError) -> AttestError {
+    match cause {
+        VolumeError::Store(error) | VolumeError::Resolve(ResolveError::Store(error)) => {
+            AttestError::Store(error)
+        }
+        cause => AttestError::Volume {
+            config: config.clone(),
+            volume: volume.to_owned(),
+            cause,
+        },
+    }
+}
+
 /// What `$$SCONE::self::software_identity$$` says: the measurement of the enclave, or nothing that could be one.
 fn software_identity(identity: &Identity) -> String {
     match identity {
@@ -297,11 +313,12 @@ fn software_identity(identity: &Identity) -> String {
     }
 }
 
-/// What goes on record of a release: who proved what to whom, and which vault values went along.
+/// What goes on record of a release: who proved what to whom, and what went along from vaults and other
+/// policies.
 fn release_event(
     grant: &Grant,
     loaded: &LoadedPolicy,
-    resolved: &Resolved,
+    sources: impl Iterator<Item = Source>,
     now: Timestamp,
 ) -> AuditEvent {
     let appraisal = grant.appraisal();
@@ -311,12 +328,7 @@ fn release_event(
         ("tcb", appraisal.tcb().status.to_string()),
         ("binding", appraisal.runtime().binding().to_string()),
     ];
-    facts.extend(
-        resolved
-            .vault_ids
-            .iter()
-            .map(|id| ("vault-secret", id.clone())),
-    );
+    facts.extend(sources.map(Source::into_fact));
     AuditEvent {
         at: now,
         action: AuditAction::ConfigurationReleased,
@@ -329,5 +341,7 @@ fn release_event(
 
 /// How long before something in a configuration runs out the agent is to ask again.
 const REFRESH_BEFORE_EXPIRY: Seconds = Seconds(300);
+/// When an agent is to ask again for what could not be renewed.
+const RETRY_RENEWAL: Seconds = Seconds(300);
 /// No agent is told to ask again sooner.
 const LEAST_REFRESH: Seconds = Seconds(30);

@@ -65,11 +65,6 @@ impl LoadedPolicy {
         })
     }
 
-    /// Its hash.
-    pub(crate) fn default_root_hash() -> PolicyHash {
-        Self::default_root().map_or(PolicyHash::from([0; 32]), |root| root.hash)
-    }
-
     /// Whether it is the root namespace that nobody claimed.
     pub(crate) fn is_default_root(&self) -> bool {
         self.policy.name.is_root() && self.creator == KeyHash::from([0; 32])

@@ -1,8 +1,10 @@
 //! Certificates of a policy, issued: when it is put, and again before they end.
 
 use casque_policy::{CertificateSpec, Endpoint, SecretSpec};
-use casque_secrets::{CertificateRequest, EndpointUse, MakeError, SecretValue, issue_certificate};
-use casque_types::{Rng, SecretKind, Timestamp};
+use casque_secrets::{
+    CertificateChain, CertificateRequest, EndpointUse, MakeError, SecretValue, issue_certificate,
+};
+use casque_types::{Rng, Seconds, SecretKind, Timestamp};
 use thiserror::Error;
 
 /// The values that a certificate is made of.
@@ -28,12 +30,19 @@ pub enum IssueError {
         /// Its kind.
         found: SecretKind,
     },
+    /// The issuer's certificate, or one above it, has ended.
+    #[error("the issuer, or an authority above it, ended at {ends}: whatever it issues is void")]
+    IssuerEnded {
+        /// When.
+        ends: Timestamp,
+    },
     /// It could not be made.
     #[error(transparent)]
     Make(#[from] MakeError),
 }
 
-/// Issues what a policy's certificate secret describes.
+/// Issues what a policy's certificate secret describes. It ends with its issuers at the latest: nobody
+/// believes it any longer.
 pub(crate) fn issue(
     secret: &SecretSpec,
     spec: &CertificateSpec,
@@ -63,7 +72,7 @@ pub(crate) fn issue(
         common_name: &spec.common_name,
         endpoint: spec.endpoint.map(endpoint_use),
         dns: &spec.dns,
-        valid_for: spec.valid_for,
+        valid_for: within_issuer(spec.valid_for, issuer, now)?,
         authority,
         now,
     };
@@ -72,6 +81,22 @@ pub(crate) fn issue(
         true => SecretValue::X509Ca(chain),
         false => SecretValue::X509(chain),
     })
+}
+
+/// How long it may be valid; as long as X.509 can say when none.
+fn within_issuer(
+    stated: Option<Seconds>,
+    issuer: Option<&CertificateChain>,
+    now: Timestamp,
+) -> Result<Option<Seconds>, IssueError> {
+    let Some(ends) = issuer.and_then(CertificateChain::ends) else {
+        return Ok(stated);
+    };
+    if ends <= now {
+        return Err(IssueError::IssuerEnded { ends });
+    }
+    let left = ends.since(now);
+    Ok(Some(stated.map_or(left, |stated| stated.min(left))))
 }
 
 const fn endpoint_use(endpoint: Endpoint) -> EndpointUse {

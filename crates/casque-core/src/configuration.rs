@@ -2,8 +2,8 @@
 
 use casque_policy::{Content, Image, InjectionFile, Part, Service, Template, Variable};
 use casque_types::{
-    Argument, ArgumentPart, Configuration, ConfigurationFile, FileContent, Seconds, Secret,
-    SecretName, VariableValue,
+    Argument, ArgumentPart, Configuration, ConfigurationFile, FileContent, Secret, SecretName,
+    VariableValue,
 };
 
 use crate::ResolveError;
@@ -17,7 +17,6 @@ impl Resolved {
         service: &Service,
         image: Option<&Image>,
         provided: impl Iterator<Item = &'p SecretName>,
-        refresh_after: Seconds,
     ) -> Result<Configuration, SecretFault> {
         let arguments = service
             .command
@@ -34,7 +33,6 @@ impl Resolved {
             template_secrets: provided
                 .map(|name| self.provided(name))
                 .collect::<Result<_, _>>()?,
-            refresh_after: Some(refresh_after),
             ..Configuration::default()
         })
     }

@@ -1,8 +1,9 @@
 //! Values that policies here export to policies of another CAS.
 
-use casque_types::{KeyHash, Secret};
+use casque_types::{KeyHash, Secret, Timestamp};
 
-use crate::resolve::{Context, Importer};
+use crate::casque::LoadedPolicy;
+use crate::resolve::{Context, Importer, Source, exports_to};
 use crate::{
     AuditAction, AuditEvent, Casque, Clock as _, ExportRequest, Ports, ReadValueError,
     ResolveError, Store as _,
@@ -30,28 +31,44 @@ impl<P: Ports> Casque<P> {
         let importer = Importer {
             policy: &request.importer,
             hash: &request.importer_hash,
-            cas: Some(caller),
+            cas: caller,
+            here: self.identity.key_hash(),
         };
-        let context = Context::of_export(now);
-        let found = self.exporter(&import, context).await;
-        let (exporter, name) = found.map_err(|cause| fault(request, cause))?;
-        let value = self
-            .exported_value(&exporter, &name, importer, context)
-            .await
-            .map_err(|cause| fault(request, cause))?;
+        let exporter = self.exporter(&import).await;
+        let exporter = exporter.map_err(|cause| fault(request, cause))?;
+        let context = context_for(&exporter, request, importer, now);
+        let value = self.exported_value(&exporter, &request.secret, importer, context);
+        let value = value.await.map_err(|cause| fault(request, cause))?;
         let event = AuditEvent {
             at: now,
             action: AuditAction::ValueExported,
             subject: exporter.policy.name.to_string(),
             policy: exporter.hash,
             caller: Some(*caller),
-            facts: vec![
-                ("secret", name.to_string()),
+            facts: [
+                ("secret", request.secret.to_string()),
                 ("importer", request.importer.to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(value.sources.into_iter().map(Source::into_fact))
+            .collect(),
         };
         self.ports.store().append_audit(event).await?;
         Ok(value.value.to_stored())
+    }
+}
+
+/// Azure is asked for a CAS that the exporter names, and not for one that takes what everybody may have.
+fn context_for(
+    exporter: &LoadedPolicy,
+    request: &ExportRequest,
+    importer: Importer<'_>,
+    now: Timestamp,
+) -> Context<'static> {
+    let secret = exporter.policy.secret(&request.secret);
+    match secret.is_some_and(|secret| exports_to(secret, importer)) {
+        true => Context::of_export(now),
+        false => Context::of_stranger(now),
     }
 }
 

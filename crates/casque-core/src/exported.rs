@@ -69,25 +69,33 @@ impl<P: Ports> Casque<P> {
         for secret in public {
             let index = stored.iter().position(|(name, _)| *name == secret.name);
             let stored = index.map(|index| stored.swap_remove(index).1);
-            values.push(self.public_value(&loaded, secret, stored, now).await?);
+            values.extend(self.public_value(&loaded, secret, stored, now).await?);
         }
-        Ok(values)
+        match values.is_empty() {
+            true => Err(absent_value(query)),
+            false => Ok(values),
+        }
     }
 
+    /// None for a value that others would have to be asked for.
     async fn public_value(
         &self,
         loaded: &LoadedPolicy,
         secret: &SecretSpec,
         stored: Option<Secret>,
         now: Timestamp,
-    ) -> Result<PublicValue, ReadValueError> {
+    ) -> Result<Option<PublicValue>, ReadValueError> {
         let fault = |cause| ReadValueError::Secret {
             secret: secret.name.clone(),
             cause,
         };
-        let context = Context::at(now);
-        let found = self.value_of(loaded, secret, stored, context).await;
-        let found = found.map_err(fault)?;
+        let context = Context::of_stranger(now);
+        let found = match self.value_of(loaded, secret, stored, context).await {
+            Ok(found) => found.shown_as(secret.kind),
+            Err(ResolveError::OutOfReach) => return Ok(None),
+            Err(ResolveError::Store(error)) => return Err(error.into()),
+            Err(cause) => return Err(fault(cause)),
+        };
         let format = match found.value {
             // Of an OpenPGP key the public half.
             SecretValue::PgpKey(_) => Format::PgpPublicArmored,
@@ -95,13 +103,13 @@ impl<P: Ports> Casque<P> {
         };
         let text = render(&found.value, format, Encoding::Verbatim)
             .map_err(|error| fault(ResolveError::Render(error)))?;
-        Ok(PublicValue {
+        Ok(Some(PublicValue {
             name: secret.name.clone(),
             kind: secret.kind.unwrap_or_else(|| found.value.kind()),
             value: text,
             expires: found.expires,
             renew: found.renew,
-        })
+        }))
     }
 
     async fn queried_policy(

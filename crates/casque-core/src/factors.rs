@@ -1,12 +1,14 @@
 //! Second factors of a release (spec/policy-language.md section 9): one-time passwords and the service access
 //! token.
 //!
-//! A one-time password is looked at before the decision and spent after it, so that an attempt that is denied
-//! for another reason burns none. It is spent in the store, once for all replicas. Six digits can be guessed:
-//! after [`MOST_WRONG_CODES`] wrong ones for a service within one time step, this process takes none for it
-//! until the step is over. What it must remember for that is bounded.
+//! A one-time password is looked at before the decision and spent together with the record of the release, so
+//! that an attempt that releases nothing burns none. It is spent in the store, once for all replicas. Six digits
+//! can be guessed: after [`MOST_WRONG_CODES`] wrong ones for a service within one time step, this process takes
+//! none for it until the step is over. Who can guess can so keep others out for that long; with `mode: hardware`
+//! those are the machines that hold genuine evidence of the very program.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode};
@@ -17,7 +19,7 @@ use casque_types::{ConfigId, Digest, Secret, Timestamp};
 
 use crate::casque::LoadedPolicy;
 use crate::resolve::Context;
-use crate::{AttestError, Casque, Once, Ports, ResolveError, Spending, Store as _};
+use crate::{AttestError, AuditEvent, Casque, Once, Ports, ResolveError, Spending, Store as _};
 
 /// The second factors that an attester brings.
 #[derive(Debug, Default)]
@@ -37,31 +39,42 @@ pub(crate) struct Judged {
     pub(crate) proof: Option<[u8; 32]>,
 }
 
-/// The wrong one-time passwords of a while.
+/// The wrong one-time passwords of a while, counted in a bounded number of places. Services that share a
+/// place share its count, so that nobody can make this forget a guesser by guessing elsewhere; which ones do
+/// is random in each process.
 #[derive(Default)]
-pub(crate) struct WrongCodes(Mutex<HashMap<ConfigId, (u64, u32)>>);
+pub(crate) struct WrongCodes {
+    counts: Mutex<HashMap<u16, (u64, u32)>>,
+    places: RandomState,
+}
 
 impl WrongCodes {
     fn is_blocked(&self, config: &ConfigId, step: u64) -> bool {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = counts.get(config);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = counts.get(&self.place(config));
         found.is_some_and(|(at, count)| *at == step && *count >= MOST_WRONG_CODES)
     }
 
     fn count(&self, config: &ConfigId, step: u64) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= MOST_REMEMBERED {
-            counts.retain(|_, (at, _)| *at == step);
-        }
-        if counts.len() >= MOST_REMEMBERED && !counts.contains_key(config) {
-            return;
-        }
-        let entry = counts.entry(config.clone()).or_insert((step, 0));
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = counts.entry(self.place(config)).or_insert((step, 0));
         *entry = match *entry {
             (at, count) if at == step => (step, count.saturating_add(1)),
             _ => (step, 1),
         };
     }
+
+    fn place(&self, config: &ConfigId) -> u16 {
+        let [first, second, ..] = self.places.hash_one(config).to_be_bytes();
+        u16::from_be_bytes([first, second])
+    }
+}
+
+/// What an attester brings beside its evidence, and to which request.
+pub(crate) struct Brought<'b> {
+    pub(crate) factors: &'b SecondFactors,
+    /// The digest of the runtime data.
+    pub(crate) binding: &'b Digest<32>,
 }
 
 impl<P: Ports> Casque<P> {
@@ -71,17 +84,11 @@ impl<P: Ports> Casque<P> {
         loaded: &LoadedPolicy,
         config: &ConfigId,
         demands: &Demands<'_>,
-        brought: &SecondFactors,
-        binding: &Digest<32>,
+        brought: Brought<'_>,
         context: Context<'_>,
     ) -> Result<Judged, AttestError> {
-        let fault = |what: &'static str| {
-            move |cause| AttestError::Factor {
-                config: config.clone(),
-                what,
-                cause,
-            }
-        };
+        let Brought { factors, binding } = brought;
+        let fault = |what| move |cause| factor_error(config, what, cause);
         let mut judged = Judged {
             factors: Factors::default(),
             step: None,
@@ -90,16 +97,14 @@ impl<P: Ports> Casque<P> {
         if let Some(template) = demands.one_time_password() {
             let secret = self.filled(loaded, template, context).await;
             let secret = secret.map_err(fault("one_time_password_shared_secret"))?;
-            let code = brought.one_time_password.as_ref();
-            judged.step = self.judge_code(config, &secret, code, context.now)?;
+            let code = factors.one_time_password.as_ref();
+            judged.step = self.judge_code(config, &secret.text, code, context.now)?;
             judged.factors.one_time_password = outcome(code.is_some(), judged.step.is_some());
         }
         if let Some(template) = demands.service_access_token() {
             let token = self.filled(loaded, template, context).await;
-            let token = token.map_err(fault("service_access_token"))?;
-            let is_right = brought
-                .access_token_proof
-                .as_ref()
+            let token = token.map_err(fault("service_access_token"))?.text;
+            let is_right = (factors.access_token_proof.as_ref())
                 .map(|proof| is_access_token_proof(proof, &token, ProofSide::Attester, binding));
             judged.factors.service_access_token =
                 outcome(is_right.is_some(), is_right == Some(true));
@@ -125,7 +130,7 @@ impl<P: Ports> Casque<P> {
         };
         let present = now.as_unix_s() / STEP_S;
         if self.wrong_codes.is_blocked(config, present) {
-            return Err(self.refused(config, blocked()));
+            return Err(refused(config, blocked()));
         }
         let step = secret.verify(code, now);
         if step.is_none() {
@@ -134,35 +139,50 @@ impl<P: Ports> Casque<P> {
         Ok(step)
     }
 
-    /// Spends the one-time password of a release that was granted.
-    pub(crate) async fn spend(
+    /// Puts a release on record, and with it spends the one-time password that it took: both or neither.
+    pub(crate) async fn record(
         &self,
         config: &ConfigId,
         step: Option<OtpStep>,
-        now: Timestamp,
+        event: AuditEvent,
     ) -> Result<(), AttestError> {
+        let store = self.ports.store();
         let Some(step) = step else {
-            return Ok(());
+            return Ok(store.append_audit(event).await?);
         };
         // Names are long, and what the store remembers is bounded: their digest names them as well.
         let digest = casque_types::sha256(config.to_string().as_bytes());
         let what = format!("otp {digest} {}", step.0);
-        let until = step.forgotten_at();
-        let once = Once::new(what, until).map_err(|_| self.refused(config, used()))?;
-        match self.ports.store().spend(once, now, None).await? {
+        let once = Once::new(what, step.forgotten_at());
+        let once = once.map_err(|_| refused(config, used()))?;
+        let now = event.at;
+        match store.spend(once, now, Some(event)).await? {
             Spending::Fresh => Ok(()),
-            Spending::Spent => Err(self.refused(config, used())),
+            Spending::Spent => Err(refused(config, used())),
         }
     }
+}
 
-    fn refused(&self, config: &ConfigId, reason: Reason) -> AttestError {
-        AttestError::Denied {
+/// These reasons say nothing of the policy.
+fn refused(config: &ConfigId, reason: Reason) -> AttestError {
+    AttestError::Denied {
+        config: config.clone(),
+        denial: Denial {
+            reasons: vec![reason],
+        },
+        expected_is_public: true,
+    }
+}
+
+/// A store that fails is no fault of a second factor.
+fn factor_error(config: &ConfigId, what: &'static str, cause: ResolveError) -> AttestError {
+    match cause {
+        ResolveError::Store(error) => AttestError::Store(error),
+        cause => AttestError::Factor {
             config: config.clone(),
-            denial: Denial {
-                reasons: vec![reason],
-            },
-            expected_is_public: true,
-        }
+            what,
+            cause,
+        },
     }
 }
 
@@ -199,5 +219,3 @@ const OTP_PATH: &str = "security.attestation.one_time_password_shared_secret";
 const STEP_S: u64 = 30;
 /// With three steps that count, a guesser needs ten days on average for one hit.
 const MOST_WRONG_CODES: u32 = 10;
-/// How many services are watched for guessers at once.
-const MOST_REMEMBERED: usize = 4096;

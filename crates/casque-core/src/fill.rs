@@ -1,13 +1,18 @@
 //! Templates filled with values, and the clauses of a policy closed over them.
 
-use casque_policy::{AccessPolicy, ClauseError, Fill, Fills, Part, Placeholder, Template};
-use casque_secrets::{SecretValue, render};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use casque_policy::{
+    AccessPolicy, ClauseError, Fill, Fills, Part, Placeholder, SecretSpec, Template,
+};
+use casque_secrets::{RenderError, SecretValue, render};
 use casque_types::{Secret, SecretName, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::casque::LoadedPolicy;
-use crate::resolve::{Context, Resolved, SecretFault};
-use crate::{Casque, Ports, ResolveError};
+use crate::resolve::{Context, Resolved, SecretFault, Source};
+use crate::{Casque, Ports, ResolveError, StoreError};
 
 /// A part of a filled template.
 pub(crate) enum Rendered<'a> {
@@ -71,6 +76,12 @@ impl Resolved {
     }
 }
 
+/// A template, filled.
+pub(crate) struct Filled {
+    pub(crate) text: Secret,
+    pub(crate) sources: Vec<Source>,
+}
+
 impl<P: Ports> Casque<P> {
     /// A template of which nothing is resolved yet.
     pub(crate) async fn filled(
@@ -78,77 +89,126 @@ impl<P: Ports> Casque<P> {
         loaded: &LoadedPolicy,
         template: &Template,
         context: Context<'_>,
-    ) -> Result<Secret, ResolveError> {
+    ) -> Result<Filled, ResolveError> {
+        let mut sources = Vec::new();
         let mut rendered = Vec::with_capacity(template.parts.len());
         for part in &template.parts {
             rendered.push(match part {
                 Part::Text(text) => Rendered::Text(text),
                 Part::Secret(placeholder) => {
-                    Rendered::Value(self.rendered(loaded, placeholder, context).await?)
+                    let (value, found) = self.rendered(loaded, placeholder, context).await?;
+                    sources.extend(found);
+                    Rendered::Value(value)
                 }
                 Part::Host(_) => Rendered::Text(""),
             });
         }
-        Ok(joined(&rendered))
+        Ok(Filled {
+            text: joined(&rendered),
+            sources,
+        })
     }
 
-    /// What fills the placeholders of clauses; the first that cannot be had is the fault.
+    /// What fills the placeholders of clauses, from the store alone: whoever asks has proved nothing yet. What
+    /// cannot be had is a fault, and left out.
     pub(crate) async fn fills(
         &self,
         loaded: &LoadedPolicy,
         asks: impl Iterator<Item = &Placeholder> + Send,
-        context: Context<'_>,
-    ) -> Result<Fills, SecretFault> {
-        let mut fills = Fills::default();
+        now: Timestamp,
+    ) -> Result<(Fills, Vec<SecretFault>), StoreError> {
+        let (mut fills, mut faults) = (Fills::default(), Vec::new());
         let asks: Vec<&Placeholder> = asks.collect();
-        for placeholder in asks {
-            let fill = self.fill_of(loaded, placeholder, context).await;
-            let fill = fill.map_err(|cause| (placeholder.secret.clone(), cause))?;
-            fills.insert(placeholder, fill);
+        if asks.is_empty() {
+            return Ok((fills, faults));
         }
-        Ok(fills)
+        let values = self.near_values(loaded, &asks, now).await?;
+        let mut filled = HashSet::with_capacity(asks.len());
+        for ask in asks {
+            if !filled.insert((&ask.secret, ask.format, ask.encoding)) {
+                continue;
+            }
+            let fill = match values.get(&ask.secret) {
+                Some(Ok(value)) => fill_of(value, ask).map_err(ResolveError::Render),
+                Some(Err(_)) => continue,
+                None => Err(ResolveError::Missing),
+            };
+            match fill {
+                Ok(fill) => fills.insert(ask, fill),
+                Err(cause) => faults.push((ask.secret.clone(), cause)),
+            }
+        }
+        let failed = values.into_iter().filter_map(|(name, value)| {
+            let cause = value.err()?;
+            Some((name.clone(), cause))
+        });
+        faults.extend(failed);
+        Ok((fills, faults))
     }
 
-    async fn fill_of(
+    async fn near_values<'p>(
         &self,
-        loaded: &LoadedPolicy,
-        placeholder: &Placeholder,
-        context: Context<'_>,
-    ) -> Result<Fill, ResolveError> {
-        let name = &placeholder.secret;
-        let value = self.value_named(loaded, name, context).await?.value;
-        Ok(match value {
-            SecretValue::ConfigFragment(yaml) => Fill::Fragment(yaml),
-            other => Fill::Text(render(&other, placeholder.format, placeholder.encoding)?),
-        })
+        loaded: &'p LoadedPolicy,
+        asks: &[&'p Placeholder],
+        now: Timestamp,
+    ) -> Result<BTreeMap<&'p SecretName, Result<SecretValue, ResolveError>>, StoreError> {
+        let names: BTreeSet<&SecretName> = asks.iter().map(|ask| &ask.secret).collect();
+        let found = names.len();
+        let asked: Vec<&SecretSpec> = (names.into_iter())
+            .filter_map(|name| loaded.policy.secret(name))
+            .collect();
+        if found > MOST_ASKED {
+            let too_many = |secret: &'p SecretSpec| {
+                let refused = ResolveError::TooMany { found };
+                (&secret.name, Err(refused))
+            };
+            return Ok(asked.into_iter().map(too_many).collect());
+        }
+        let mut stored = self.stored_values(loaded, &asked).await?;
+        let context = Context::of_stranger(now);
+        let mut values = BTreeMap::new();
+        for secret in asked {
+            let stored = stored.remove(&secret.name);
+            let value = match self.value_of(loaded, secret, stored, context).await {
+                Err(ResolveError::Store(error)) => return Err(error),
+                value => value.map(|value| value.shown_as(secret.kind).value),
+            };
+            values.insert(&secret.name, value);
+        }
+        Ok(values)
     }
 
     /// Who may do what with a policy. An entry whose secret cannot be had gives nobody anything, and so does a
     /// policy whose secrets do not fit; [`Access::unreadable`] says why somebody may be missing.
-    pub(crate) async fn access_of(&self, loaded: &LoadedPolicy, now: Timestamp) -> Access {
-        if let Some(stated) = loaded.policy.access.stated() {
-            return Access {
-                policy: stated.clone(),
-                unreadable: Vec::new(),
-            };
+    pub(crate) async fn access_of<'p>(
+        &self,
+        loaded: &'p LoadedPolicy,
+        now: Timestamp,
+    ) -> Result<Access<'p>, StoreError> {
+        let asks = loaded.policy.access.asks();
+        let (mut fills, faults) = self.fills(loaded, asks.iter(), now).await?;
+        let mut unreadable: Vec<SecretName> = faults.into_iter().map(|(name, _)| name).collect();
+        let missing = asks.iter().filter(|ask| unreadable.contains(&ask.secret));
+        for ask in missing {
+            fills.insert(ask, Fill::Unreadable);
         }
-        let (mut fills, mut unreadable) = (Fills::default(), Vec::new());
-        for placeholder in loaded.policy.access.asks() {
-            let fill = self.fill_of(loaded, placeholder, Context::at(now)).await;
-            let fill = fill.unwrap_or_else(|_| {
-                unreadable.push(placeholder.secret.clone());
-                Fill::Unreadable
-            });
-            fills.insert(placeholder, fill);
-        }
-        let closed = loaded.policy.access.close(&fills);
-        let closed = closed.map(std::borrow::Cow::into_owned);
-        let policy = closed.unwrap_or_else(|error: ClauseError| {
+        let policy = loaded.policy.access.close(&fills);
+        let policy = policy.unwrap_or_else(|error: ClauseError| {
             unreadable.extend(misfits(loaded, &error));
-            AccessPolicy::nobody()
+            Cow::Owned(AccessPolicy::nobody())
         });
-        Access { policy, unreadable }
+        unreadable.sort();
+        unreadable.dedup();
+        Ok(Access { policy, unreadable })
     }
+}
+
+fn fill_of(value: &SecretValue, ask: &Placeholder) -> Result<Fill, RenderError> {
+    Ok(match value {
+        // Another placeholder may ask for it too.
+        SecretValue::ConfigFragment(yaml) => Fill::Fragment(yaml.duplicate()),
+        other => Fill::Text(render(other, ask.format, ask.encoding)?),
+    })
 }
 
 fn misfits(loaded: &LoadedPolicy, error: &ClauseError) -> Vec<SecretName> {
@@ -160,8 +220,11 @@ fn misfits(loaded: &LoadedPolicy, error: &ClauseError) -> Vec<SecretName> {
 }
 
 /// An access policy, closed.
-pub(crate) struct Access {
-    pub(crate) policy: AccessPolicy,
+pub(crate) struct Access<'p> {
+    pub(crate) policy: Cow<'p, AccessPolicy>,
     /// Secrets that it asks for and that could not be had, or do not fit.
     pub(crate) unreadable: Vec<SecretName>,
 }
+
+/// How many secrets may stand behind the clauses that are closed for one request.
+const MOST_ASKED: usize = 256;

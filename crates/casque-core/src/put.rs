@@ -11,8 +11,8 @@ use casque_types::{KeyHash, PolicyHash, PolicyName, Secret, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::{
-    AuditAction, AuditEvent, Casque, Clock as _, KeepError, KeptKey, NewPolicy, PolicyPage,
-    PolicyRecord, Ports, PutError, PutPolicyError, Store as _,
+    AuditAction, AuditEvent, Casque, Clock as _, KeptKey, NewPolicy, PolicyPage, PolicyRecord,
+    Ports, PutError, PutPolicyError, Store as _,
 };
 
 /// What putting a policy led to.
@@ -58,11 +58,11 @@ impl<P: Ports> Casque<P> {
         let values = self.values_for(&new, current.as_deref(), now).await?;
         let values = self.move_outside(&new, values, now).await;
         let values = values.map_err(|(secret, cause)| PutPolicyError::Secret { secret, cause })?;
-        let record = record_of(&new, text, now);
+        let record = record_of(&new, current.as_deref(), text, now);
         let event = put_event(&record, caller, now);
         let put = self.ports.store().put(NewPolicy { record, values }, event);
         put.await.map_err(|error| conflict(error, &new.policy))?;
-        self.remember_salt(&new).await?;
+        self.remember_salt(&new, current.as_deref()).await;
         Ok(PutOutcome { hash, warnings })
     }
 
@@ -105,6 +105,9 @@ impl<P: Ports> Casque<P> {
         {
             return Err(PutPolicyError::OtherPredecessor { found });
         }
+        if policy.namespace_hash.is_some() {
+            return Err(PutPolicyError::NamespaceHashOnUpdate);
+        }
         let first = PolicyPage {
             under: None,
             after: None,
@@ -137,7 +140,7 @@ impl<P: Ports> Casque<P> {
         if namespace.policy.version < LEAST_NAMESPACE_VERSION {
             return Err(PutPolicyError::OldNamespace { parent });
         }
-        let access = self.access_of(&namespace, now).await;
+        let access = self.access_of(&namespace, now).await?;
         let creator = namespace.creator_key();
         if !access
             .policy
@@ -168,7 +171,7 @@ impl<P: Ports> Casque<P> {
         let exists = || PutPolicyError::Exists {
             name: policy.name.clone(),
         };
-        let access = self.access_of(current, now).await;
+        let access = self.access_of(current, now).await?;
         let creator = current.creator_key();
         if !access.policy.permits(Operation::Update, caller, creator) {
             return Err(match policy.predecessor {
@@ -206,17 +209,17 @@ impl<P: Ports> Casque<P> {
 
     /// From the first version with a salt on, a policy's hash is public (section 1.4).
     ///
-    /// A crash between the version and this mark leaves the hash hidden until the next version is put.
-    async fn remember_salt(&self, new: &LoadedPolicy) -> Result<(), PutPolicyError> {
-        if new.policy.salt.is_none() {
-            return Ok(());
+    /// While the version with the salt is the current one, the salt itself says so; the mark counts from the
+    /// next version on, which sets it if this time it fails.
+    async fn remember_salt(&self, new: &LoadedPolicy, current: Option<&LoadedPolicy>) {
+        let mut versions = current.into_iter().chain([new]);
+        if versions.all(|version| version.policy.salt.is_none()) {
+            return;
         }
         let (store, name) = (self.ports.store(), &new.policy.name);
         let mark = Secret::new(new.hash.as_bytes().to_vec());
-        match store.keep(name, &salted_key(), mark, None, None).await {
-            Ok(_) | Err(KeepError::Conflict { .. } | KeepError::TooLong { .. }) => Ok(()),
-            Err(KeepError::Store(error)) => Err(error.into()),
-        }
+        // The version is durable: that the mark is not, or is there already, is no failure to put it.
+        drop(store.keep(name, &salted_key(), mark, None, None).await);
     }
 }
 
@@ -239,12 +242,15 @@ fn new_creator(policy: &Policy, caller: &Credentials) -> Result<KeyHash, PutPoli
     }
 }
 
-fn record_of(new: &LoadedPolicy, text: &str, now: Timestamp) -> PolicyRecord {
+fn record_of(
+    new: &LoadedPolicy,
+    current: Option<&LoadedPolicy>,
+    text: &str,
+    now: Timestamp,
+) -> PolicyRecord {
     // The store has no version of the root namespace before it is claimed.
-    let predecessor = match new.policy.predecessor {
-        Some(found) if found == LoadedPolicy::default_root_hash() => None,
-        other => other,
-    };
+    let is_claim = current.is_some_and(LoadedPolicy::is_default_root);
+    let predecessor = new.policy.predecessor.filter(|_| !is_claim);
     PolicyRecord {
         name: new.policy.name.clone(),
         hash: new.hash,

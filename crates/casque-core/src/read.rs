@@ -82,10 +82,11 @@ impl<P: Ports> Casque<P> {
             Ok(current) => Ok(current.hash),
             Err(refused @ ReadPolicyError::NotPermitted { .. }) => {
                 let current = self.loaded(name).await?;
-                let salted = self.ports.store().kept(name, &salted_key()).await?;
-                match salted {
-                    Some(_) => Ok(current.hash),
-                    None => Err(refused),
+                let is_salted = current.policy.salt.is_some()
+                    || (self.ports.store().kept(name, &salted_key()).await?).is_some();
+                match is_salted {
+                    true => Ok(current.hash),
+                    false => Err(refused),
                 }
             }
             Err(other) => Err(other),
@@ -127,7 +128,7 @@ impl<P: Ports> Casque<P> {
         let page = PolicyPage {
             under: (!namespace.is_root()).then_some(namespace),
             after,
-            // one more than is shown, to know whether there are more, and the root, which is in no namespace
+            // One more shows that there are more; the root itself may be among them.
             at_most: at_most.saturating_add(2),
         };
         let mut names = self.ports.store().list(page).await?;
@@ -147,7 +148,7 @@ impl<P: Ports> Casque<P> {
         caller: &Credentials,
     ) -> Result<Arc<LoadedPolicy>, ReadPolicyError> {
         let current = self.loaded(name).await?;
-        let access = self.access_of(&current, self.now()).await;
+        let access = self.access_of(&current, self.now()).await?;
         if access
             .policy
             .permits(operation, caller, current.creator_key())

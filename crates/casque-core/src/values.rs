@@ -75,17 +75,17 @@ impl<P: Ports> Casque<P> {
                 secret: name.clone(),
                 cause,
             };
-            let stored = match (Outside::parse(&stored), current.policy.secret(&name)) {
+            let value = match (Outside::parse(&stored), current.policy.secret(&name)) {
                 (Some(outside), Some(secret)) => self
                     .fetch_outside(current, secret, &outside, Context::at(now))
                     .await
                     .map_err(fault)?,
-                _ => stored,
+                _ => {
+                    SecretValue::from_stored(&stored).map_err(|_| PutPolicyError::StoredPolicy {
+                        policy: new.policy.name.clone(),
+                    })?
+                }
             };
-            let value = SecretValue::from_stored(&stored);
-            let value = value.map_err(|_| PutPolicyError::StoredPolicy {
-                policy: new.policy.name.clone(),
-            })?;
             values.insert(name, value);
         }
         Ok(values)

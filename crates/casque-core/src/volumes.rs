@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use casque_policy::{Mount, OwnVolume, Service, Volume, VolumeExport, VolumeImport, VolumeOrigin};
+use casque_policy::{
+    Mount, OwnVolume, Service, Template, VolumeExport, VolumeImport, VolumeOrigin,
+};
 use casque_types::{
     ConfigurationVolume, Digest, FileSystemProtection, Rng as _, Secret, UpdatePolicy, VolumeFiles,
     VolumeName,
@@ -15,13 +17,21 @@ use casque_types::{
 use zeroize::Zeroizing;
 
 use crate::casque::{LoadError, LoadedPolicy};
-use crate::resolve::Context;
+use crate::fill::Nul;
+use crate::resolve::{Context, Resolved, Source};
 use crate::{
     AuditAction, AuditEvent, Casque, KeepError, KeptKey, Ports, ResolveError, Store as _,
     VolumeError,
 };
 
-/// A volume's own policy, its description there, and what an importer may do to it.
+/// The volumes of a service, and where the imported ones came from.
+#[derive(Default)]
+pub(crate) struct Mounted {
+    pub(crate) volumes: Vec<ConfigurationVolume>,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// What its policy says of a volume, and what may be done to it.
 struct Owned {
     key: Secret,
     tag: Option<Digest<16>>,
@@ -35,62 +45,48 @@ impl<P: Ports> Casque<P> {
         &self,
         loaded: &LoadedPolicy,
         service: &Service,
+        resolved: &Resolved,
         context: Context<'_>,
-    ) -> Result<Vec<ConfigurationVolume>, (VolumeName, VolumeError)> {
+    ) -> Result<Mounted, (VolumeName, VolumeError)> {
         let image = loaded.policy.image_of(service);
-        let mounts = image.map_or(&[][..], |image| &image.mounts);
-        let mut volumes = Vec::with_capacity(mounts.len());
-        for mount in mounts {
-            let volume = self.mounted(loaded, mount, context).await;
-            volumes.push(volume.map_err(|cause| (mount.volume.clone(), cause))?);
+        let mut mounted = Mounted::default();
+        for mount in image.map_or(&[][..], |image| &image.mounts) {
+            let owned = self.mounted(loaded, mount, resolved, &mut mounted.sources, context);
+            let owned = owned.await.map_err(|cause| (mount.volume.clone(), cause))?;
+            let wanted = mount.update_policy.unwrap_or_default();
+            mounted.volumes.push(ConfigurationVolume {
+                name: mount.volume.clone(),
+                path: mount.path.clone(),
+                key: owned.key,
+                tag: owned.tag,
+                update_policy: wanted.min(owned.at_most),
+                files: owned.files,
+            });
         }
-        Ok(volumes)
+        Ok(mounted)
     }
 
     async fn mounted(
         &self,
         loaded: &LoadedPolicy,
         mount: &Mount,
-        context: Context<'_>,
-    ) -> Result<ConfigurationVolume, VolumeError> {
-        let volume = loaded.policy.volume(&mount.volume);
-        let volume = volume.ok_or(VolumeError::Unknown)?;
-        let owned = match &volume.origin {
-            VolumeOrigin::Own(own) => {
-                let at_most = UpdatePolicy::NoRollbackProtection;
-                self.owned(loaded, volume, own, at_most, context).await?
-            }
-            VolumeOrigin::Import(import) => self.imported(loaded, import, context).await?,
-        };
-        let wanted = mount.update_policy.unwrap_or_default();
-        Ok(ConfigurationVolume {
-            name: mount.volume.clone(),
-            path: mount.path.clone(),
-            key: owned.key,
-            tag: owned.tag,
-            update_policy: wanted.min(owned.at_most),
-            files: owned.files,
-        })
-    }
-
-    async fn owned(
-        &self,
-        loaded: &LoadedPolicy,
-        volume: &Volume,
-        own: &OwnVolume,
-        at_most: UpdatePolicy,
+        resolved: &Resolved,
+        sources: &mut Vec<Source>,
         context: Context<'_>,
     ) -> Result<Owned, VolumeError> {
+        let volume = loaded.policy.volume(&mount.volume);
+        let volume = volume.ok_or(VolumeError::Unknown)?;
+        let own = match &volume.origin {
+            VolumeOrigin::Import(import) => {
+                return self.imported(loaded, import, sources, context).await;
+            }
+            VolumeOrigin::Own(own) => own,
+        };
         let key = match &own.key {
-            Some(template) => volume_key(&self.filled(loaded, template, context).await?)?,
+            Some(template) => volume_key(&resolved.filled_key(template)?)?,
             None => self.kept_volume_key(loaded, &volume.name, context).await?,
         };
-        Ok(Owned {
-            key,
-            tag: own.tag,
-            files: own.files,
-            at_most,
-        })
+        Ok(Owned::new(own, key, UpdatePolicy::NoRollbackProtection))
     }
 
     /// The key that was made for a volume, or is made now.
@@ -134,6 +130,7 @@ impl<P: Ports> Casque<P> {
         &self,
         loaded: &LoadedPolicy,
         import: &VolumeImport,
+        sources: &mut Vec<Source>,
         context: Context<'_>,
     ) -> Result<Owned, VolumeError> {
         let exporter = self.volume_exporter(import).await?;
@@ -149,8 +146,20 @@ impl<P: Ports> Casque<P> {
         });
         let (volume, own, export) = volume.ok_or_else(|| not_exported(import))?;
         let context = context.deeper()?;
-        self.owned(&exporter, volume, own, export.update_policy, context)
-            .await
+        let key = match &own.key {
+            Some(template) => {
+                let filled = self.filled(&exporter, template, context).await?;
+                sources.extend(filled.sources);
+                volume_key(&filled.text)?
+            }
+            None => {
+                self.kept_volume_key(&exporter, &volume.name, context)
+                    .await?
+            }
+        };
+        let (session, name) = (&import.session, &volume.name);
+        sources.push(Source::Volume(format!("{session}/{name}")));
+        Ok(Owned::new(own, key, export.update_policy))
     }
 
     async fn volume_exporter(
@@ -174,26 +183,42 @@ impl<P: Ports> Casque<P> {
             _ => Ok(exporter),
         }
     }
+}
 
+impl Resolved {
     /// What the service's own file system is protected by, if anything.
-    pub(crate) async fn file_system_of(
+    pub(crate) fn file_system_of(
         &self,
-        loaded: &LoadedPolicy,
         service: &Service,
-        context: Context<'_>,
     ) -> Result<Option<FileSystemProtection>, VolumeError> {
         let Some(protection) = &service.file_protection else {
             return Ok(None);
         };
         let key = match &protection.key {
             None => None,
-            Some(template) => Some(volume_key(&self.filled(loaded, template, context).await?)?),
+            Some(template) => Some(volume_key(&self.filled_key(template)?)?),
         };
         Ok(Some(FileSystemProtection {
             path: protection.path.clone(),
             key,
             tag: protection.tag,
         }))
+    }
+
+    fn filled_key(&self, template: &Template) -> Result<Secret, ResolveError> {
+        self.fill(template, Nul::Allowed)
+            .map_err(|(_, cause)| cause)
+    }
+}
+
+impl Owned {
+    const fn new(own: &OwnVolume, key: Secret, at_most: UpdatePolicy) -> Self {
+        Self {
+            key,
+            tag: own.tag,
+            files: own.files,
+            at_most,
+        }
     }
 }
 

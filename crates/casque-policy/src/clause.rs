@@ -152,7 +152,13 @@ impl<T> OpenClause<T> {
         if !findings.is_empty() {
             return Err(refused(findings));
         }
-        match (self.read)(&filled, &mut findings) {
+        let read = (self.read)(&filled, &mut findings);
+        if read.is_none() && !findings.holds_error() {
+            let message = "what secrets say here cannot be read";
+            let place = self.tree.position;
+            findings.push(Diagnostic::error(codes::FRAGMENT_MISFIT, place, message));
+        }
+        match read {
             Some(read) if !findings.holds_error() => Ok(read),
             _ => Err(ClauseError {
                 found: (refused(findings).found.iter())

@@ -211,6 +211,12 @@ fn access_bent_is_found() {
         ),
         bend(
             "ANY",
+            "$$SCONE::imported:chain$$",
+            "$$SCONE::imported:chain$$",
+            "format-not-of-kind",
+        ),
+        bend(
+            "ANY",
             "$$SCONE::seed$$",
             "$$SCONE::seed$$",
             "fragment-misfit",
@@ -247,6 +253,21 @@ fn access_bent_is_found() {
             "bad-count",
         ),
     ]);
+}
+
+#[test]
+fn access_by_keys_of_the_policy_takes_their_public_side_alone() {
+    let found = |asked: &str| {
+        let keys =
+            "  - {name: key, kind: private-key}\n  - {name: cert, kind: x509, private_key: key}\n";
+        let text = format!("{BASE}{keys}").replacen("ANY", asked, 1);
+        let found = found_in(&text);
+        found.iter().map(|f| f.code).collect::<Vec<_>>()
+    };
+    assert!(found("$$SCONE::cert$$").is_empty());
+    assert!(found("$$SCONE::cert:crt$$").is_empty());
+    assert_eq!(found("$$SCONE::cert:privatekey$$"), ["fragment-misfit"]);
+    assert_eq!(found("$$SCONE::key$$"), ["fragment-misfit"]);
 }
 
 #[test]

@@ -243,6 +243,19 @@ proptest! {
         prop_assert_eq!(of_fragment(&a.flow()) == of_fragment(&b.flow()), a == b);
     }
 
+    /// parse(render(parse(x))) = parse(x), whatever a policy says and however it was laid out.
+    #[test]
+    fn policy_normalised_has_the_same_hash_and_is_its_own_normal_form(a in tree()) {
+        prop_assume!(a != Tree::Null);
+        let head = "name: x\nversion: 0.3\nsecrets:\n- name: f\n  kind: config-fragment\n  value:";
+        let flow = format!("{head} {}\n", a.flow());
+        let normal = Policy::normalised(&flow).unwrap();
+        let normal = normal.expose_text().unwrap();
+        prop_assert_eq!(hash(&flow, Some(&creator())), hash(normal, Some(&creator())));
+        let again = Policy::normalised(normal).unwrap();
+        prop_assert_eq!(again.expose_text(), Some(normal));
+    }
+
     /// A salt is part of what is hashed.
     #[test]
     fn policy_hash_tells_salts_apart(a in any::<[u8; 16]>(), b in any::<[u8; 16]>()) {

@@ -44,6 +44,17 @@ impl CertificateChain {
         self.validity().map(|validity| seconds(validity.not_after))
     }
 
+    /// Until when, inclusive, all of its certificates are valid; `None` when one cannot be read.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        let ends = self.certificates.iter().map(|der| {
+            let certificate = Certificate::from_der(der).ok()?;
+            Some(seconds(certificate.tbs_certificate().validity().not_after))
+        });
+        let ends: Option<Vec<Timestamp>> = ends.collect();
+        ends?.into_iter().min()
+    }
+
     /// When it should be issued again: two thirds into the life of whichever of its certificates has the
     /// shortest; `None` when none of them ever ends (RFC 5280 section 4.1.2.5), or one cannot be read.
     #[must_use]

@@ -155,7 +155,10 @@ fn ports(
     })?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);
-    let remote = Remote::new(certificate.map_err(TlsError::from)?, identity.pkcs8())?;
+    let certificate = certificate.map_err(TlsError::from)?;
+    let permitted = config.remote.addresses.iter();
+    let permitted = permitted.map(|listed| listed.0.clone());
+    let remote = Remote::new(certificate, identity.pkcs8(), permitted)?;
     Ok(ServerPorts {
         store,
         azure,

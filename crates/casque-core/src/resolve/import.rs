@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use casque_policy::{CasKey, ExportTarget, Generation, Import, Origin, RemoteCas, SecretSpec};
 use casque_secrets::SecretValue;
-use casque_types::{KeyHash, PolicyHash, PolicyName, SecretKind, SecretName};
+use casque_types::{KeyHash, PolicyHash, PolicyName, Seconds, SecretKind, SecretName};
 
-use super::{Context, Others, Value};
+use super::{Context, Reach, Source, Value};
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::{Casque, ExportRequest, Ports, RemoteSource as _, ResolveError};
 
@@ -24,8 +24,10 @@ use crate::{Casque, ExportRequest, Ports, RemoteSource as _, ResolveError};
 pub(crate) struct Importer<'i> {
     pub(crate) policy: &'i PolicyName,
     pub(crate) hash: &'i PolicyHash,
-    /// The key of the other CAS that has the importer; none when it is this one.
-    pub(crate) cas: Option<&'i KeyHash>,
+    /// The key of the CAS that has the importer.
+    pub(crate) cas: &'i KeyHash,
+    /// The key of this CAS.
+    pub(crate) here: &'i KeyHash,
 }
 
 impl<P: Ports> Casque<P> {
@@ -37,23 +39,34 @@ impl<P: Ports> Casque<P> {
         import: &Import,
         context: Context<'_>,
     ) -> Result<Value, ResolveError> {
-        let value = match &import.cas {
+        let from = format!("{}/{}", import.session, import.secret);
+        let (mut value, from) = match &import.cas {
             Some(cas) if !self.is_this(cas) => {
-                self.remote_value(loaded, import, cas, context).await?
+                let server = expect_identity(cas)?;
+                let value = self.remote_value(loaded, import, cas, server, context);
+                (value.await?, format!("{from} at {server}"))
             }
             _ => {
-                let (exporter, name) = self.exporter(import, context).await?;
-                let importer = Importer {
-                    policy: &loaded.policy.name,
-                    hash: &loaded.hash,
-                    cas: None,
-                };
+                let exporter = self.exporter(import).await?;
+                let importer = self.importer(loaded);
                 let context = context.deeper()?;
-                self.exported_value(&exporter, &name, importer, context)
-                    .await?
+                let value = self.exported_value(&exporter, &import.secret, importer, context);
+                (value.await?, from)
             }
         };
+        value.sources.push(Source::Import(from));
         expect_kind(secret.kind, value)
+    }
+
+    /// A policy of this CAS as one that imports.
+    pub(crate) fn importer<'i>(&'i self, loaded: &'i LoadedPolicy) -> Importer<'i> {
+        let here = self.identity.key_hash();
+        Importer {
+            policy: &loaded.policy.name,
+            hash: &loaded.hash,
+            cas: here,
+            here,
+        }
     }
 
     /// The value of a secret that `exporter` exports to `importer`.
@@ -65,7 +78,8 @@ impl<P: Ports> Casque<P> {
         context: Context<'_>,
     ) -> Result<Value, ResolveError> {
         let secret = exported_to(exporter, name, importer)?;
-        let mut value = self.value_of(exporter, secret, None, context).await?;
+        let value = self.value_of(exporter, secret, None, context).await?;
+        let mut value = value.shown_as(secret.kind);
         if let SecretValue::X509(chain) | SecretValue::X509Ca(chain) = &mut value.value
             && !exports_key(exporter, secret, importer)
         {
@@ -74,14 +88,11 @@ impl<P: Ports> Casque<P> {
         Ok(value)
     }
 
-    /// The policy that an import names, at the version that it pins, and the secret's name there.
+    /// The policy that an import names, at the version that it pins.
     pub(crate) async fn exporter(
         &self,
         import: &Import,
-        context: Context<'_>,
-    ) -> Result<(Arc<LoadedPolicy>, SecretName), ResolveError> {
-        let _checked = context.deeper()?;
-        let not_exported = || not_exported(&import.session, &import.secret);
+    ) -> Result<Arc<LoadedPolicy>, ResolveError> {
         let exporter = self.current_policy(&import.session).await;
         let exporter = exporter.map_err(|error| match error {
             LoadError::Store(error) => ResolveError::Store(error),
@@ -89,13 +100,13 @@ impl<P: Ports> Casque<P> {
                 policy: import.session.clone(),
             },
         })?;
-        let exporter = exporter.ok_or_else(not_exported)?;
+        let exporter = exporter.ok_or_else(|| not_exported(&import.session, &import.secret))?;
         match import.hash {
             Some(pinned) if pinned != exporter.hash => Err(ResolveError::OtherVersion {
                 policy: import.session.clone(),
                 pinned,
             }),
-            _ => Ok((exporter, import.secret.clone())),
+            _ => Ok(exporter),
         }
     }
 
@@ -104,14 +115,10 @@ impl<P: Ports> Casque<P> {
         loaded: &LoadedPolicy,
         import: &Import,
         cas: &RemoteCas,
+        server: &KeyHash,
         context: Context<'_>,
     ) -> Result<Value, ResolveError> {
-        if context.others == Others::NotAsked {
-            return Err(ResolveError::RemoteChain);
-        }
-        let CasKey::Identity(server) = &cas.key else {
-            return Err(ResolveError::SoftwareKey);
-        };
+        context.expect(Reach::Others)?;
         let address = cas.address.as_deref().ok_or(ResolveError::NoAddress)?;
         let request = ExportRequest {
             session: import.session.clone(),
@@ -125,11 +132,23 @@ impl<P: Ports> Casque<P> {
             .exported(address, server, &request, context.now)
             .await?;
         let value = SecretValue::from_stored(&stored).map_err(|_| ResolveError::RemoteValue)?;
-        Ok(value.into())
+        let mut value = Value::dated(value);
+        if let SecretValue::AadToken(_) | SecretValue::Jwt(_) = value.value {
+            value.renew = Some(context.now.plus(RENEW_REMOTE_TOKEN));
+        }
+        Ok(value)
     }
 
     pub(super) fn is_this(&self, cas: &RemoteCas) -> bool {
         cas.key == CasKey::Identity(*self.identity.key_hash())
+    }
+}
+
+/// The key by which another CAS is asked.
+const fn expect_identity(cas: &RemoteCas) -> Result<&KeyHash, ResolveError> {
+    match &cas.key {
+        CasKey::Identity(server) => Ok(server),
+        CasKey::Software(_) => Err(ResolveError::SoftwareKey),
     }
 }
 
@@ -140,11 +159,16 @@ pub(crate) fn exported_to<'e>(
     importer: Importer<'_>,
 ) -> Result<&'e SecretSpec, ResolveError> {
     let secret = exporter.policy.secret(name);
-    let exported = secret.filter(|secret| secret.public || exports(secret, importer));
+    let exported = secret.filter(|secret| exports(secret, importer));
     exported.ok_or_else(|| not_exported(&exporter.policy.name, name))
 }
 
 fn exports(secret: &SecretSpec, importer: Importer<'_>) -> bool {
+    secret.public || exports_to(secret, importer)
+}
+
+/// Whether the secret's `export` names the importer.
+pub(crate) fn exports_to(secret: &SecretSpec, importer: Importer<'_>) -> bool {
     secret.exports.iter().any(|target| match target {
         ExportTarget::Session { session, hash, cas } => {
             session == importer.policy
@@ -160,10 +184,9 @@ fn exports(secret: &SecretSpec, importer: Importer<'_>) -> bool {
 /// An importer is at the CAS that the exporter names by its identity key, or here when it names none. A
 /// software key names no CAS that could be known by its handshake.
 fn is_at(cas: Option<&RemoteCas>, importer: Importer<'_>) -> bool {
-    match (cas, importer.cas) {
-        (None, None) => true,
-        (Some(expected), Some(found)) => expected.key == CasKey::Identity(*found),
-        _ => false,
+    match cas {
+        None => importer.cas == importer.here,
+        Some(expected) => expected.key == CasKey::Identity(*importer.cas),
     }
 }
 
@@ -180,22 +203,22 @@ fn exports_key(exporter: &LoadedPolicy, certificate: &SecretSpec, importer: Impo
     // Of a certificate that comes from a vault together with its key there is one secret alone.
     match (key, &certificate.origin) {
         (Some(key), _) => exports(key, importer),
-        (None, Origin::KeyVault(_) | Origin::Given { .. }) => exports(certificate, importer),
+        (None, Origin::KeyVault(_) | Origin::Given { .. }) => exports_to(certificate, importer),
         (None, _) => false,
     }
 }
 
-/// A value is of the kind that the importer states, if it states one. An authority is a certificate too.
+/// A value is of the kind that the importer states, if it states one. An authority is a certificate too, and
+/// what a session-ca shows.
 fn expect_kind(stated: Option<SecretKind>, mut value: Value) -> Result<Value, ResolveError> {
-    let found = value.value.kind();
     value.value = match (stated, value.value) {
         (Some(SecretKind::X509), SecretValue::X509Ca(chain)) => SecretValue::X509(chain),
         (_, other) => other,
     };
+    let found = value.value.kind();
     match stated {
-        Some(expected) if value.value.kind() != expected => {
-            Err(ResolveError::Kind { expected, found })
-        }
+        Some(SecretKind::SessionCa) if found == SecretKind::X509Ca => Ok(value),
+        Some(expected) if found != expected => Err(ResolveError::Kind { expected, found }),
         _ => Ok(value),
     }
 }
@@ -206,3 +229,7 @@ fn not_exported(policy: &PolicyName, secret: &SecretName) -> ResolveError {
         secret: secret.clone(),
     }
 }
+
+/// Another CAS does not say how long its tokens live: the agent is to ask again soon, and long before Entra
+/// ID's run out.
+const RENEW_REMOTE_TOKEN: Seconds = Seconds(600);

@@ -4,16 +4,16 @@
 //! CAS, or another value of the same policy. Nothing is remembered between releases but what the sources
 //! behind the ports cache themselves.
 
+mod context;
 mod import;
 mod stored;
+mod token;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casque_policy::{
-    ClaimValue, JwtSpec, Origin, Placeholder, Policy, SecretSpec, Service, Template,
-};
-use casque_secrets::{JwtRequest, SecretValue, public_key_of, render, sign_jwt};
+use casque_policy::{Origin, Placeholder, Policy, SecretSpec, Service, Template};
+use casque_secrets::{CertificateChain, SecretValue, public_key_of, render};
 use casque_types::{EntraCredential, Secret, SecretKind, SecretName, Timestamp};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -21,75 +21,41 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::casque::LoadedPolicy;
 use crate::{Casque, Ports, ResolveError, Store as _, StoreError, TokenPurpose, TokenSource as _};
 
-pub(crate) use import::Importer;
-
-/// For whom, when and how deep values are resolved.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Context<'c> {
-    pub(crate) now: Timestamp,
-    /// The measurement that was attested, once it was: what `self::software_identity` says.
-    pub(crate) software_identity: Option<&'c str>,
-    /// How many policies were followed.
-    pub(crate) depth: usize,
-    /// Whether other CASes may be asked: not for one that asks us, or two could wait for each other.
-    pub(crate) others: Others,
-}
-
-/// Whether other CASes may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Others {
-    Asked,
-    NotAsked,
-}
-
-impl<'c> Context<'c> {
-    /// Outside of a release.
-    pub(crate) const fn at(now: Timestamp) -> Self {
-        Self {
-            now,
-            software_identity: None,
-            depth: 0,
-            others: Others::Asked,
-        }
-    }
-
-    /// For another CAS.
-    pub(crate) const fn of_export(now: Timestamp) -> Self {
-        Self {
-            others: Others::NotAsked,
-            ..Self::at(now)
-        }
-    }
-
-    /// Within a release.
-    pub(crate) const fn of_release(now: Timestamp, software_identity: &'c str) -> Self {
-        Self {
-            now,
-            software_identity: Some(software_identity),
-            ..Self::at(now)
-        }
-    }
-
-    /// One policy, or one value, further on.
-    pub(crate) fn deeper(self) -> Result<Self, ResolveError> {
-        if self.depth >= MOST_DEPTH {
-            return Err(ResolveError::TooDeep);
-        }
-        Ok(Self {
-            depth: self.depth.saturating_add(1),
-            ..self
-        })
-    }
-}
+pub(crate) use context::{Context, Place, Reach};
+pub(crate) use import::{Importer, exports_to};
 
 /// The values that a service asks for.
 #[derive(Default)]
 pub(crate) struct Resolved {
     pub(crate) values: BTreeMap<SecretName, SecretValue>,
-    /// When the first of them runs out or is renewed, if one does.
+    /// When the first of them runs out, if one does.
     pub(crate) expires: Option<Timestamp>,
-    /// The ids, with versions, of those that came from Key Vault.
-    pub(crate) vault_ids: Vec<String>,
+    /// When the first of them is renewed, if one is.
+    pub(crate) renew: Option<Timestamp>,
+    /// Where those came from that this policy neither has nor makes.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// Where a value came from, as a fact of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// A vault: the id with version.
+    Vault(String),
+    /// Another policy: `<policy>/<secret>`, and ` at <key of the CAS>` for one of another CAS.
+    Import(String),
+    /// A volume of another policy: `<policy>/<volume>`.
+    Volume(String),
+}
+
+impl Source {
+    /// The fact.
+    pub(crate) fn into_fact(self) -> (&'static str, String) {
+        match self {
+            Self::Vault(id) => ("vault-secret", id),
+            Self::Import(from) => ("import", from),
+            Self::Volume(from) => ("import-volume", from),
+        }
+    }
 }
 
 /// One resolved value.
@@ -100,7 +66,8 @@ pub(crate) struct Value {
     pub(crate) expires: Option<Timestamp>,
     /// When another one takes its place.
     pub(crate) renew: Option<Timestamp>,
-    pub(crate) vault_id: Option<String>,
+    /// Where it came from; nothing for what this policy has or makes itself.
+    pub(crate) sources: Vec<Source>,
 }
 
 impl From<SecretValue> for Value {
@@ -109,8 +76,39 @@ impl From<SecretValue> for Value {
             value,
             expires: None,
             renew: None,
-            vault_id: None,
+            sources: Vec::new(),
         }
+    }
+}
+
+impl Value {
+    /// With the dates that a certificate itself says.
+    pub(crate) fn dated(value: SecretValue) -> Self {
+        let chain = chain_of(&value);
+        Self {
+            expires: chain.and_then(CertificateChain::ends),
+            renew: chain.and_then(CertificateChain::renewal),
+            ..Self::from(value)
+        }
+    }
+
+    /// As a placeholder, a reader or another policy may have it: a session-ca shows its certificate, and
+    /// never its key.
+    pub(crate) fn shown_as(mut self, kind: Option<SecretKind>) -> Self {
+        if kind == Some(SecretKind::SessionCa)
+            && let SecretValue::X509(chain) | SecretValue::X509Ca(chain) = &mut self.value
+        {
+            chain.private_key = None;
+        }
+        self
+    }
+}
+
+/// The certificate that a value is, if it is one.
+pub(crate) const fn chain_of(value: &SecretValue) -> Option<&CertificateChain> {
+    match value {
+        SecretValue::X509(chain) | SecretValue::X509Ca(chain) => Some(chain),
+        _ => None,
     }
 }
 
@@ -140,7 +138,7 @@ impl<P: Ports> Casque<P> {
             let name = secret.name.clone();
             fetches.push(Box::pin(async move {
                 match self.value_of(loaded, secret, stored, context).await {
-                    Ok(value) => Ok((name, value)),
+                    Ok(value) => Ok((name, value.shown_as(secret.kind))),
                     Err(cause) => Err((name, cause)),
                 }
             }));
@@ -150,7 +148,8 @@ impl<P: Ports> Casque<P> {
         Ok(Resolved::gather(all))
     }
 
-    async fn stored_values(
+    /// What the store has of these secrets, in one read.
+    pub(crate) async fn stored_values(
         &self,
         loaded: &LoadedPolicy,
         asked: &[&SecretSpec],
@@ -182,14 +181,17 @@ impl<P: Ports> Casque<P> {
                 Origin::Generated(_) | Origin::Given { .. } => {
                     self.stored_value(loaded, secret, stored, context).await
                 }
-                Origin::AadToken(credential) => self.workload_token(credential, context.now).await,
+                Origin::AadToken(credential) => self.workload_token(credential, context).await,
                 Origin::KeyVault(import) => self.vault_value(loaded, secret, import, context).await,
                 Origin::Import(import) => {
                     self.imported_value(loaded, secret, import, context).await
                 }
                 Origin::PublicKey { private_key } => {
                     let key = self.value_named(loaded, private_key, context).await?;
-                    public_value(&key.value)
+                    Ok(Value {
+                        sources: key.sources,
+                        ..public_value(&key.value)?
+                    })
                 }
                 Origin::Jwt(spec) => self.signed_token(loaded, spec, context).await,
             }
@@ -213,78 +215,30 @@ impl<P: Ports> Casque<P> {
         loaded: &LoadedPolicy,
         placeholder: &Placeholder,
         context: Context<'_>,
-    ) -> Result<Secret, ResolveError> {
+    ) -> Result<(Secret, Vec<Source>), ResolveError> {
         let name = &placeholder.secret;
+        let secret = loaded.policy.secret(name).ok_or(ResolveError::Missing)?;
         let value = self.value_named(loaded, name, context).await?;
-        Ok(render(
-            &value.value,
-            placeholder.format,
-            placeholder.encoding,
-        )?)
+        let value = value.shown_as(secret.kind);
+        let text = render(&value.value, placeholder.format, placeholder.encoding)?;
+        Ok((text, value.sources))
     }
 
     async fn workload_token(
         &self,
         credential: &EntraCredential,
-        now: Timestamp,
+        context: Context<'_>,
     ) -> Result<Value, ResolveError> {
+        context.expect(Reach::Azure)?;
         let tokens = self.ports.tokens();
         let token = tokens
-            .token(credential, TokenPurpose::Workload, now)
+            .token(credential, TokenPurpose::Workload, context.now)
             .await?;
         Ok(Value {
-            // the cached token stays with the source; the workload gets its own copy
-            value: SecretValue::AadToken(token.token.duplicate()),
             expires: Some(token.expires),
-            renew: None,
-            vault_id: None,
+            // the cached token stays with the source; the workload gets its own copy
+            ..Value::from(SecretValue::AadToken(token.token.duplicate()))
         })
-    }
-
-    /// A token of kind `jwt`, signed for this release.
-    async fn signed_token(
-        &self,
-        loaded: &LoadedPolicy,
-        spec: &JwtSpec,
-        context: Context<'_>,
-    ) -> Result<Value, ResolveError> {
-        let signer = self.value_named(loaded, &spec.signer, context).await?;
-        let SecretValue::PrivateKey(private_key) = &signer.value else {
-            let (expected, found) = (SecretKind::PrivateKey, signer.value.kind());
-            return Err(ResolveError::Kind { expected, found });
-        };
-        let mut claims = Vec::with_capacity(spec.payload.len());
-        for (claim, value) in &spec.payload {
-            let text = self.claim(loaded, value, context).await?;
-            claims.push((claim.clone(), text));
-        }
-        let token = sign_jwt(&JwtRequest {
-            private_key,
-            claims: &claims,
-            valid_for: spec.valid_for,
-            now: context.now,
-        })?;
-        Ok(Value {
-            value: SecretValue::Jwt(token),
-            expires: Some(context.now.plus(spec.valid_for)),
-            renew: None,
-            vault_id: None,
-        })
-    }
-
-    async fn claim(
-        &self,
-        loaded: &LoadedPolicy,
-        value: &ClaimValue,
-        context: Context<'_>,
-    ) -> Result<Secret, ResolveError> {
-        match value {
-            ClaimValue::SoftwareIdentity => {
-                let identity = context.software_identity.ok_or(ResolveError::NoIdentity)?;
-                Ok(Secret::copied_from(identity.as_bytes()))
-            }
-            ClaimValue::Text(template) => self.filled(loaded, template, context).await,
-        }
     }
 }
 
@@ -298,24 +252,21 @@ fn public_value(key: &SecretValue) -> Result<Value, ResolveError> {
 
 impl Resolved {
     fn gather(all: Vec<NamedValue>) -> Self {
-        let expires = (all.iter())
-            .flat_map(|(_, value)| [value.expires, value.renew])
-            .flatten()
-            .min();
-        let mut vault_ids: Vec<String> = (all.iter())
-            .filter_map(|(_, value)| value.vault_id.clone())
-            .collect();
-        vault_ids.sort();
-        let values = all
-            .into_iter()
-            .map(|(name, value)| (name, value.value))
-            .collect();
-        Self {
-            values,
-            expires,
-            vault_ids,
+        let mut resolved = Self::default();
+        for (name, value) in all {
+            resolved.expires = earlier(resolved.expires, value.expires);
+            resolved.renew = earlier(resolved.renew, value.renew);
+            resolved.sources.extend(value.sources);
+            resolved.values.insert(name, value.value);
         }
+        resolved.sources.sort();
+        resolved.sources.dedup();
+        resolved
     }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// The secrets that a service's configuration asks for, each once. Tokens that only authorise imports are
@@ -350,5 +301,3 @@ fn unnamed() -> SecretName {
 
 /// How many secrets of one release are fetched at once.
 const MOST_CONCURRENT_FETCHES: usize = 16;
-/// How many policies and values are followed from one to the next; a circle ends here.
-const MOST_DEPTH: usize = 16;

@@ -8,15 +8,13 @@
 
 use casque_policy::{CertificateSpec, Generation, Origin, SecretSpec};
 use casque_secrets::{CertificateChain, SecretValue};
-use casque_types::{Secret, Timestamp};
+use casque_types::{Secret, SecretKind, Timestamp};
 
-use super::{Context, Value};
+use super::{Context, Reach, Value, chain_of};
 use crate::casque::LoadedPolicy;
 use crate::certificate::{CertificateParts, issue};
 use crate::outside::Outside;
-use crate::{
-    AuditAction, AuditEvent, Casque, KeepError, Kept, KeptKey, Ports, ResolveError, Store as _,
-};
+use crate::{AuditAction, AuditEvent, Casque, KeepError, KeptKey, Ports, ResolveError, Store as _};
 
 impl<P: Ports> Casque<P> {
     /// A value that the store has, or knows where to find.
@@ -31,14 +29,18 @@ impl<P: Ports> Casque<P> {
             Some(stored) => stored,
             None => self.read_stored(loaded, secret).await?,
         };
-        let stored = match Outside::parse(&stored) {
-            None => stored,
-            Some(outside) => {
+        let value = match (Outside::parse(&stored), &secret.origin) {
+            (None, _) => SecretValue::from_stored(&stored).map_err(|_| ResolveError::Missing)?,
+            // The policy's text has it as well, and the text is here.
+            (Some(_), Origin::Given { value, .. }) if context.reach < Reach::Azure => {
+                let kind = secret.kind.unwrap_or(SecretKind::Ascii);
+                SecretValue::from_given(kind, value)?
+            }
+            (Some(outside), _) => {
                 self.fetch_outside(loaded, secret, &outside, context)
                     .await?
             }
         };
-        let value = SecretValue::from_stored(&stored).map_err(|_| ResolveError::Missing)?;
         match &secret.origin {
             Origin::Generated(Generation::Certificate(spec)) => {
                 self.renewed(loaded, secret, spec, value, context).await
@@ -69,87 +71,86 @@ impl<P: Ports> Casque<P> {
         value: SecretValue,
         context: Context<'_>,
     ) -> Result<Value, ResolveError> {
-        let Some(renewal) = renewal_of(&value) else {
-            return Ok(value.into());
-        };
-        if context.now < renewal {
-            return Ok(dated(value));
+        if is_fresh(&value, context.now) {
+            return Ok(Value::dated(value));
         }
-        let ends = chain_of(&value).and_then(CertificateChain::not_after);
-        match self.renew(loaded, secret, spec, context).await {
-            Ok(renewed) => Ok(dated(renewed)),
-            Err(_) if ends.is_some_and(|ends| context.now < ends) => Ok(dated(value)),
+        let mut latest = value;
+        match self.renew(loaded, secret, spec, &mut latest, context).await {
+            Ok(renewed) => Ok(Value::dated(renewed)),
+            Err(_) if is_good(&latest, context.now) => Ok(Value::dated(latest)),
             Err(cause) => Err(cause),
         }
     }
 
+    /// Issues it again, unless somebody did; `latest` is the last one that is known.
     async fn renew(
+        &self,
+        loaded: &LoadedPolicy,
+        secret: &SecretSpec,
+        spec: &CertificateSpec,
+        latest: &mut SecretValue,
+        context: Context<'_>,
+    ) -> Result<SecretValue, ResolveError> {
+        let key = kept_key(loaded, secret)?;
+        let (store, name) = (self.ports.store(), &loaded.policy.name);
+        for _ in 0..MOST_ATTEMPTS {
+            let kept = store.kept(name, &key).await?;
+            let revision = kept.as_ref().map(|kept| kept.revision);
+            if let Some(found) = kept.and_then(|kept| SecretValue::from_stored(&kept.value).ok()) {
+                if is_fresh(&found, context.now) {
+                    return Ok(found);
+                }
+                *latest = found;
+            }
+            // A stranger who reads a public one writes nothing here as long as there is a good one.
+            if context.reach == Reach::Store && is_good(latest, context.now) {
+                return Err(ResolveError::OutOfReach);
+            }
+            let renewed = self.issued_again(loaded, secret, spec, context).await?;
+            let event = renewal_event(loaded, secret, context.now);
+            let stored = renewed.to_stored();
+            match store.keep(name, &key, stored, revision, Some(event)).await {
+                Ok(_) => return Ok(renewed),
+                Err(KeepError::Conflict { .. }) => {}
+                Err(KeepError::Store(error)) => return Err(error.into()),
+                Err(KeepError::TooLong { .. }) => return Err(ResolveError::Missing),
+            }
+        }
+        Err(ResolveError::Busy)
+    }
+
+    /// Its issuer is renewed before it.
+    async fn issued_again(
         &self,
         loaded: &LoadedPolicy,
         secret: &SecretSpec,
         spec: &CertificateSpec,
         context: Context<'_>,
     ) -> Result<SecretValue, ResolveError> {
-        let key = kept_key(loaded, secret)?;
-        let store = self.ports.store();
-        let mut found = store.kept(&loaded.policy.name, &key).await?;
-        for _ in 0..MOST_ATTEMPTS {
-            if let Some(good) = still_good(found.as_ref(), context.now) {
-                return Ok(good);
-            }
-            let private_key = self
-                .value_named(loaded, &spec.private_key, context)
-                .await?
-                .value;
-            let issuer = match &spec.issuer {
-                None => None,
-                Some(issuer) => Some(self.value_named(loaded, issuer, context).await?.value),
-            };
-            let parts = CertificateParts {
-                private_key: &private_key,
-                issuer: issuer.as_ref(),
-            };
-            let renewed = issue(secret, spec, &parts, context.now, self.ports.rng())?;
-            let expected = found.as_ref().map(|kept| kept.revision);
-            let event = renewal_event(loaded, secret, context.now);
-            let stored = renewed.to_stored();
-            let name = &loaded.policy.name;
-            match store.keep(name, &key, stored, expected, Some(event)).await {
-                Ok(_) => return Ok(renewed),
-                Err(KeepError::Conflict { .. }) => found = store.kept(name, &key).await?,
-                Err(KeepError::Store(error)) => return Err(error.into()),
-                Err(_) => return Err(ResolveError::Missing),
-            }
-        }
-        Err(ResolveError::Busy)
+        let private_key = self.value_named(loaded, &spec.private_key, context).await?;
+        let issuer = match &spec.issuer {
+            None => None,
+            Some(issuer) => Some(self.value_named(loaded, issuer, context).await?),
+        };
+        let parts = CertificateParts {
+            private_key: &private_key.value,
+            issuer: issuer.as_ref().map(|issuer| &issuer.value),
+        };
+        let rng = self.ports.rng();
+        Ok(issue(secret, spec, &parts, context.now, rng)?)
     }
 }
 
-/// When a certificate is to be issued again, if it is one and ever ends.
-pub(crate) fn renewal_of(value: &SecretValue) -> Option<Timestamp> {
-    chain_of(value)?.renewal()
+/// Whether it need not be issued again yet.
+fn is_fresh(value: &SecretValue, now: Timestamp) -> bool {
+    let renewal = chain_of(value).and_then(CertificateChain::renewal);
+    renewal.is_none_or(|renewal| now < renewal)
 }
 
-const fn chain_of(value: &SecretValue) -> Option<&CertificateChain> {
-    match value {
-        SecretValue::X509(chain) | SecretValue::X509Ca(chain) => Some(chain),
-        _ => None,
-    }
-}
-
-fn dated(value: SecretValue) -> Value {
-    Value {
-        expires: chain_of(&value).and_then(CertificateChain::not_after),
-        renew: renewal_of(&value),
-        ..Value::from(value)
-    }
-}
-
-fn still_good(found: Option<&Kept>, now: Timestamp) -> Option<SecretValue> {
-    let value = SecretValue::from_stored(&found?.value).ok()?;
-    renewal_of(&value)
-        .is_none_or(|renewal| now < renewal)
-        .then_some(value)
+/// Whether it, and each of its issuers, is still valid.
+fn is_good(value: &SecretValue, now: Timestamp) -> bool {
+    let ends = chain_of(value).and_then(CertificateChain::ends);
+    ends.is_some_and(|ends| now <= ends)
 }
 
 fn kept_key(loaded: &LoadedPolicy, secret: &SecretSpec) -> Result<KeptKey, ResolveError> {

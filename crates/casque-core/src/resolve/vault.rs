@@ -6,8 +6,8 @@ use casque_policy::{Origin, SecretSpec, ValueEncoding, VaultImport, VaultSecretV
 use casque_secrets::{SecretValue, VaultText, open_envelope};
 use casque_types::{SecretKind, SecretName, VaultAddress};
 
-use super::import::{Importer, exported_to};
-use super::{Context, Value};
+use super::import::exported_to;
+use super::{Context, Reach, Source, Value};
 use crate::casque::LoadedPolicy;
 use crate::{
     AccessToken, Casque, Ports, ResolveError, TokenPurpose, TokenSource as _, VaultSecret,
@@ -25,6 +25,7 @@ impl<P: Ports> Casque<P> {
         let token = self
             .vault_token(loaded, &import.token, &import.vault, context)
             .await?;
+        let mut sources = Vec::new();
         let (vault, name) = (&import.vault, &import.secret_name);
         let version = import.version.as_ref().map(VaultSecretVersion::as_str);
         let vaults = self.ports.vaults();
@@ -32,13 +33,15 @@ impl<P: Ports> Casque<P> {
         let value = match &import.decryption_key {
             None => plain(secret.kind, import.encoding, &found)?,
             Some(placeholder) => {
-                let key = self.rendered(loaded, placeholder, context).await?;
+                let (key, of_key) = self.rendered(loaded, placeholder, context).await?;
+                sources = of_key;
                 let content_type = found.content_type.as_deref();
                 open_envelope(&found.value, &key, secret.kind, content_type)?
             }
         };
+        sources.push(Source::Vault(found.id));
         Ok(Value {
-            vault_id: Some(found.id),
+            sources,
             ..Value::from(value)
         })
     }
@@ -51,12 +54,12 @@ impl<P: Ports> Casque<P> {
         vault: &VaultAddress,
         context: Context<'_>,
     ) -> Result<Arc<AccessToken>, ResolveError> {
+        context.expect(Reach::Azure)?;
         let followed;
         let mut at = loaded;
         let mut name = token.clone();
-        let mut context = context;
         if let Some(Origin::Import(_)) = at.policy.secret(&name).map(|secret| &secret.origin) {
-            (followed, name) = self.followed(loaded, name, &mut context).await?;
+            (followed, name) = self.followed(loaded, name, context).await?;
             at = &followed;
         }
         let secret = at.policy.secret(&name).ok_or(ResolveError::Missing)?;
@@ -79,7 +82,7 @@ impl<P: Ports> Casque<P> {
         &self,
         loaded: &LoadedPolicy,
         name: SecretName,
-        context: &mut Context<'_>,
+        mut context: Context<'_>,
     ) -> Result<(Arc<LoadedPolicy>, SecretName), ResolveError> {
         let mut here: Option<Arc<LoadedPolicy>> = None;
         let mut name = name;
@@ -93,14 +96,10 @@ impl<P: Ports> Casque<P> {
             if import.cas.as_ref().is_some_and(|cas| !self.is_this(cas)) {
                 return Err(ResolveError::NoCredential);
             }
-            let (exporter, there) = self.exporter(import, *context).await?;
-            let importer = Importer {
-                policy: &at.policy.name,
-                hash: &at.hash,
-                cas: None,
-            };
-            let _exported = exported_to(&exporter, &there, importer)?;
-            *context = context.deeper()?;
+            let exporter = self.exporter(import).await?;
+            let _exported = exported_to(&exporter, &import.secret, self.importer(at))?;
+            context = context.deeper()?;
+            let there = import.secret.clone();
             (here, name) = (Some(exporter), there);
         }
     }

@@ -12,8 +12,12 @@
     reason = "a test: what cannot be set up fails it"
 )]
 
+mod clauses;
+mod factors;
 mod hardware;
 mod maa;
 mod policies;
 mod secrets;
+mod sharing;
 mod simulation;
+mod support;

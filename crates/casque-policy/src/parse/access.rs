@@ -277,7 +277,7 @@ const RULES: Rules<AccessPolicy> = Rules {
     templates: &[],
 };
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "`access_policy`",
     read: &["read", "update", "create_sessions", "list_sessions"],
     not_yet: &[],

@@ -254,6 +254,25 @@ fn expect_fitting(placeholder: &Placeholder, kind: Option<SecretKind>) -> Result
             let message = format!("a secret of kind `{kind}` says nothing that can stand here");
             Err(misfit(message))
         }
+        (_, format) if !is_of_public_text(format) => {
+            let message = format!("`{name}` in this format says nothing that can stand here");
+            Err(misfit(message).hint(format!("write `$$SCONE::{name}$$`")))
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a format is a text that others may know: a word, digits, a certificate, a public key.
+const fn is_of_public_text(format: Format) -> bool {
+    matches!(
+        format,
+        Format::Plain
+            | Format::Hex
+            | Format::Base64
+            | Format::Base64Url
+            | Format::Base32
+            | Format::Base32NoPad
+            | Format::CertificatePem
+            | Format::SpkiPem
+    )
 }

@@ -214,7 +214,7 @@ fn read_permission(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<F
     mode
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "an image",
     read: &[
         "name",
@@ -227,14 +227,14 @@ const KEYS: Keys = Keys {
     legacy: &["mrenclaves", "tags"],
 };
 
-const MOUNT_KEYS: Keys = Keys {
+pub(super) const MOUNT_KEYS: Keys = Keys {
     place: "a volume of an image",
     read: &["name", "path", "update_policy"],
     not_yet: &[],
     legacy: &[],
 };
 
-const FILE_KEYS: Keys = Keys {
+pub(super) const FILE_KEYS: Keys = Keys {
     place: "an injection file",
     read: &["path", "content", "permission"],
     not_yet: &[],

@@ -130,7 +130,7 @@ fn parse_claim(text: &Text<'_>, declarations: &Declarations<'_>) -> Result<Claim
 const RESERVED: [&str; 3] = ["iat", "nbf", "exp"];
 const SOFTWARE_IDENTITY: &str = "software_identity";
 
-const VALIDITY_KEYS: Keys = Keys {
+pub(super) const VALIDITY_KEYS: Keys = Keys {
     place: "`validity`",
     read: &["for"],
     not_yet: &[],

@@ -1,6 +1,6 @@
 //! `secrets`, section 3: who is declared, and where each value comes from.
 
-mod keys;
+pub(super) mod keys;
 mod plain;
 
 use casque_types::{PolicyName, Secret, SecretKind, SecretName};

@@ -229,7 +229,7 @@ pub(super) fn refuse_import(fields: &Fields<'_, '_>, place: &str, findings: &mut
     }
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "a service",
     read: &[
         "name",

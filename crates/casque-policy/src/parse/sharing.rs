@@ -150,7 +150,7 @@ fn missing(key: &str, entry: &Entry<'_>) -> Diagnostic {
         .hint("write `import: {session: NAME, secret: NAME}`")
 }
 
-const TARGET_KEYS: Keys = Keys {
+pub(super) const TARGET_KEYS: Keys = Keys {
     place: "`export`",
     read: &[
         "session",
@@ -164,7 +164,7 @@ const TARGET_KEYS: Keys = Keys {
     legacy: &[],
 };
 
-const IMPORT_KEYS: Keys = Keys {
+pub(super) const IMPORT_KEYS: Keys = Keys {
     place: "`import`",
     read: &[
         "session",

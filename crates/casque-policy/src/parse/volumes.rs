@@ -198,7 +198,7 @@ pub(super) fn read_update_policy(
     fields.word("update_policy", &words, findings)
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "a volume",
     read: &["name", "fspf_key", "fspf_tag", "files", "export", "import"],
     not_yet: &[],
@@ -206,7 +206,7 @@ const KEYS: Keys = Keys {
 };
 
 /// The other-CAS keys are read to be refused by name.
-const TARGET_KEYS: Keys = Keys {
+pub(super) const TARGET_KEYS: Keys = Keys {
     place: "`export` of a volume",
     read: &[
         "session",
@@ -222,14 +222,14 @@ const TARGET_KEYS: Keys = Keys {
 
 const LONG_KEYS: &[&str] = &["to", "update_policy", "volume_alias"];
 
-const EXPORT_KEYS: Keys = Keys {
+pub(super) const EXPORT_KEYS: Keys = Keys {
     place: "`export` of a volume",
     read: LONG_KEYS,
     not_yet: &[],
     legacy: &[],
 };
 
-const IMPORT_KEYS: Keys = Keys {
+pub(super) const IMPORT_KEYS: Keys = Keys {
     place: "`import` of a volume",
     read: &[
         "session",
