@@ -1,5 +1,7 @@
 //! The OpenAPI document, against the server that serves it.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::{World, refusal, refused};
@@ -16,6 +18,11 @@ fn document(world: &World) -> Value {
 fn document_is_the_one_that_is_printed() {
     let printed: Value = serde_json::from_str(&casque_server::openapi_json().unwrap()).unwrap();
     assert_eq!(document(&World::new()), printed);
+    let program = Command::new(env!("CARGO_BIN_EXE_casqued"))
+        .arg("openapi")
+        .output();
+    let said: Value = serde_json::from_slice(&program.unwrap().stdout).unwrap();
+    assert_eq!(said, printed);
     assert_eq!(printed["openapi"], "3.1.0");
 }
 

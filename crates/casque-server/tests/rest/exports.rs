@@ -1,6 +1,7 @@
 //! Values that one CAS exports to another.
 
 use casque_secrets::IdentityKey;
+use casque_server::Config;
 use serde_json::{Value, json};
 
 use crate::attest::Attester;
@@ -91,14 +92,16 @@ fn export_request_bent_is_refused() {
 
 #[test]
 fn value_of_another_cas_is_released_here() {
-    let (here, there) = (World::new(), World::new());
+    let there = World::new();
+    let address = format!("localhost:{}", there.server.address.port());
+    let listed = format!("[remote]\naddresses = [\"{address}\"]\n");
+    let here = World::with(|config| config.remote = Config::parse(&listed).unwrap().remote);
     there.put(&policy(
         "db",
         &exporting("app", &here.server.key_hash.to_string()),
     ));
     let lines = format!(
-        "services:\n  - name: web\n    command: run $$SCONE::token$$\nsecurity:\n  attestation: {{mode: none}}\nsecrets:\n  - name: token\n    import: {{session: db, secret: token, cas_url: localhost:{}, cas_key: {}}}\n",
-        there.server.address.port(),
+        "services:\n  - name: web\n    command: run $$SCONE::token$$\nsecurity:\n  attestation: {{mode: none}}\nsecrets:\n  - name: token\n    import: {{session: db, secret: token, cas_url: {address}, cas_key: {}}}\n",
         there.server.key_hash
     );
     here.put(&policy("app", &lines));
@@ -107,4 +110,9 @@ fn value_of_another_cas_is_released_here() {
     let configuration = attester.open(&here, &answer);
     let argument = configuration.arguments[1].value().unwrap();
     assert_eq!(argument.expose_text(), Some("over-there"));
+    // the operator of this one lists no other CAS
+    let here = World::new();
+    here.put(&policy("app", &lines));
+    let answer = Attester::new(&here, "app/web").attest(&here, |_| {});
+    assert_eq!(refusal(&answer), refused(503, "secret-unavailable"));
 }

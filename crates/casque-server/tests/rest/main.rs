@@ -18,6 +18,7 @@ mod uploads;
 mod values;
 
 use casque_secrets::IdentityKey;
+use casque_server::Config;
 use peer::{Answer, Running};
 use tempfile::TempDir;
 
@@ -30,9 +31,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(bend: impl FnOnce(&mut Config)) -> Self {
         let state = tempfile::tempdir().unwrap();
         Self {
-            server: Running::start(state.path(), |_| {}),
+            server: Running::start(state.path(), bend),
             author: IdentityKey::generate().unwrap(),
             _state: state,
         }

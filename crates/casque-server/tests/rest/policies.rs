@@ -235,7 +235,7 @@ fn put_bent_is_refused_with_scones_words() {
             "importing",
             "secrets:\n  - {name: k, kind: private-key, import: {session: app, secret: k}}\n  - {name: c, kind: x509, private_key: k}\n"
                 .to_owned(),
-            refused(503, "secret-unavailable"),
+            refused(400, "secret-unavailable"),
         ),
     ] {
         let answer = world.try_put(&policy(name, &lines));

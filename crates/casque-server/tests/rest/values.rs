@@ -9,6 +9,7 @@ secrets:
   - {name: key, kind: private-key, key_type: P-384, export_public: true}
   - {name: half, kind: public-key, private_key: key, export_public: true}
   - {name: hidden, kind: ascii, value: secret}
+  - {name: part, kind: config-fragment, value: {a: [1, b]}, export_public: true}
   - {name: pgp, kind: pgp-key, export_public: true}
   - {name: ca, kind: x509-ca, private_key: key, export_public: true}
   - {name: cert, kind: x509, private_key: key, issuer: ca, dns: localhost, valid_for: 90 days, export_public: true}
@@ -24,6 +25,7 @@ fn value_of_each_kind_is_read_by_everyone() {
         ("bytes", "binary", "00ff7f"),
         ("key", "private-key", "-----BEGIN PRIVATE KEY-----"),
         ("half", "public-key", "-----BEGIN PUBLIC KEY-----"),
+        ("part", "config-fragment", "{"),
         ("pgp", "pgp-key", "-----BEGIN PGP PUBLIC KEY BLOCK-----"),
         ("ca", "x509-ca", "-----BEGIN CERTIFICATE-----"),
         ("cert", "x509", "-----BEGIN CERTIFICATE-----"),
@@ -59,6 +61,20 @@ fn value_of_each_kind_is_read_by_everyone() {
 }
 
 #[test]
+fn authority_of_an_old_policy_is_read_without_its_key() {
+    let world = World::new();
+    let secrets = "secrets:\n  - {name: ca, kind: session-ca, export_public: true}\n";
+    let answer = world.try_put(&format!("name: old\nversion: \"0.2\"\n{secrets}"));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let answer = world.get_as_stranger("/v1/values/session=old,secret=ca");
+    let value = answer.json();
+    assert_eq!(value["kind"], "session-ca", "{value}");
+    let text = value["value"].as_str().unwrap();
+    assert!(text.starts_with("-----BEGIN CERTIFICATE-----"), "{text}");
+    assert!(!text.contains("PRIVATE"), "{text}");
+}
+
+#[test]
 fn values_are_read_by_every_spelling_of_the_path() {
     let world = World::new();
     world.put(&policy("ns", ""));
@@ -73,7 +89,7 @@ fn values_are_read_by_every_spelling_of_the_path() {
         let answer = world.get_as_stranger(&path);
         assert_eq!(answer.status, 200, "{path} {}", answer.body);
         let values = answer.json()["values"].clone();
-        assert_eq!(values.as_object().unwrap().len(), 7, "{values}");
+        assert_eq!(values.as_object().unwrap().len(), 8, "{values}");
         assert!(values["hidden"].is_null());
     }
     let path = format!("/v1/values/session=ns%2Fapp%2Csecret=text,session_hash={hash}");
