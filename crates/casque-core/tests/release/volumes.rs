@@ -226,7 +226,7 @@ fn volume_pinned_by_either_side_ends_with_the_next_version() {
 }
 
 #[test]
-fn volume_key_that_another_replica_made_meanwhile_counts() {
+fn volume_key_that_was_kept_but_not_acknowledged_is_the_one_that_counts() {
     let world = TestWorld::new();
     let _ = world.put(&mounting("a", "", "", ""));
     (world.ports.store).fail_once(StoreOperation::Keep, StoreFault::After);
