@@ -223,6 +223,21 @@ fn verify_depends_on_who_the_creator_will_be() {
 }
 
 #[test]
+fn check_normalised_prints_one_layout_of_the_same_hash() {
+    let place = place_with(
+        "policy.yaml",
+        "name: demo # mine\nversion: '0.3'\nsecrets: [{name: a, kind: ascii, value: \"x: y\"}]\n",
+    );
+    let ran = place.run(&["session", "check", "policy.yaml", "--normalised"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let expected = "---\nname: demo\nversion: 0.3\nsecrets:\n  - name: a\n    kind: ascii\n    value: \"x: y\"\n";
+    assert_eq!(ran.stdout, expected);
+    let hash = |file: &str| place.run(&["session", "verify", file]).stdout;
+    place.write("normal.yaml", &ran.stdout);
+    assert_eq!(hash("policy.yaml"), hash("normal.yaml"));
+}
+
+#[test]
 fn check_bad_policy_shows_each_error_at_its_place() {
     let place = place_with("bad.yaml", BAD);
     assert_snapshot("check_bad", &place.run(&["session", "check", "bad.yaml"]));

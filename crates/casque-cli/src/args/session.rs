@@ -118,6 +118,9 @@ pub(crate) struct CheckArgs {
     /// Warn of what leaves SCONE's language.
     #[arg(long)]
     pub(crate) portable: bool,
+    /// Print the policy in one layout, without comments; its meaning and hash stay.
+    #[arg(long)]
+    pub(crate) normalised: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use casque_policy::policy_hash;
+use casque_policy::{Policy, policy_hash};
 use casque_types::PolicyHash;
 use casque_wire::Diagnostic;
 use serde::Serialize;
@@ -53,7 +53,17 @@ impl Session<'_, '_> {
         if self.console.style == Style::Json {
             return self.checked(Some(hash), &file.warnings, code);
         }
-        self.console.data(file.text().as_bytes())?;
+        match args.normalised {
+            true => {
+                let normal = Policy::normalised(file.text()).map_err(|found| {
+                    let source = file.warnings.source.clone_without_excerpts();
+                    CliError::Policy(Findings::new(source, found).into())
+                })?;
+                // exposed: the author's own text is shown to the author
+                self.console.data(normal.expose())?;
+            }
+            false => self.console.data(file.text().as_bytes())?,
+        }
         let name = &file.policy.name;
         if !failed {
             self.console
