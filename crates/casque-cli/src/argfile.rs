@@ -27,7 +27,7 @@ pub(crate) fn expanded(arguments: &[OsString]) -> Result<Vec<OsString>, CliError
 
 fn read_into(all: &mut Vec<OsString>, path: &Path) -> Result<(), FileError> {
     let content = read_bounded(path)?;
-    // exposed: arguments are no secrets, or their author would not write them down
+    // exposed: arguments are read from plain memory, whatever they hold
     let text = content.expose_text().ok_or_else(|| FileError::NotText {
         path: path.to_owned(),
     })?;

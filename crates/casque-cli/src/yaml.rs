@@ -119,6 +119,7 @@ impl Node {
 /// Builds the tree of a text.
 pub(crate) fn load(text: &str) -> Result<Node, NotATree> {
     let mut builder = Builder {
+        text,
         offsets: offsets(text),
         open: Vec::new(),
         root: None,
@@ -136,7 +137,8 @@ fn offsets(text: &str) -> Vec<usize> {
     starts.chain([text.len()]).collect()
 }
 
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
     offsets: Vec<usize>,
     open: Vec<Open>,
     root: Option<Node>,
@@ -164,7 +166,7 @@ struct Key {
     end: usize,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn step(&mut self, event: Event<'_>, span: Span) -> Result<(), NotATree> {
         match event {
             Event::Scalar(_, _, anchor, _)
@@ -236,8 +238,10 @@ impl Builder {
             return Err(NotATree);
         };
         // A block ends where something else begins; a flow collection has a bracket of its own.
-        let bracket = match span.end.index() > span.start.index() {
-            true => self.byte(span.end.index()),
+        let at = self.byte(span.start.index());
+        let rest = self.text.get(at..).unwrap_or_default();
+        let bracket = match rest.starts_with([']', '}']) {
+            true => at.saturating_add(1),
             false => 0,
         };
         let (line, column) = place_of(open.span);
@@ -282,3 +286,46 @@ fn place_of(span: Span) -> (usize, usize) {
 }
 
 const MAX_DEPTH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_know_their_place_in_bytes() {
+        let text = "\u{e4}: [b, {c: 'd'}]  # e\nf:\n  - g\n  - |\n    h\n\ni: ~\n";
+        let root = load(text).unwrap();
+        let slice = |node: &Node| text.get(node.start..node.end).unwrap();
+        assert_eq!(slice(root.get("\u{e4}").unwrap()), "[b, {c: 'd'}]");
+        let list = root.entry("f").unwrap();
+        assert_eq!((list.line, list.column), (2, 1));
+        assert_eq!(slice(&list.value).trim_end(), "- g\n  - |\n    h");
+        assert_eq!(list.value.one_or_more()[1].text(), Some("h\n"));
+        assert!(root.get("i").unwrap().is_null());
+        assert_eq!(root.get("i").unwrap().text(), None);
+    }
+
+    #[test]
+    fn nodes_say_the_same_whatever_their_layout() {
+        let (one, other) = ("a: [b, {c: d}]\n", "a:\n- 'b'\n- c:  d\n");
+        let (one, other) = (load(one).unwrap(), load(other).unwrap());
+        assert!(one.says_the_same(&other));
+        assert!(!one.says_the_same(&load("a: [b, {c: e}]\n").unwrap()));
+        assert!(!one.says_the_same(&load("a: [b]\n").unwrap()));
+    }
+
+    #[test]
+    fn text_that_is_too_deep_or_no_tree_is_refused() {
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        for text in [
+            "",
+            "a: &b c",
+            "? [a]\n: b",
+            "a: b\n---\nc: d",
+            "a: [",
+            &deep,
+        ] {
+            assert_eq!(load(text).err(), Some(NotATree), "{text}");
+        }
+    }
+}

@@ -850,6 +850,8 @@ fn every_code_is_found_by_some_test() {
         "cas-key-missing",
         "export-unused",
         "export-to-all",
+        "export-private-key",
+        "software-key-unchecked",
         "vault-version",
         "decryption-key",
     ]);

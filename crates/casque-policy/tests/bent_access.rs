@@ -169,6 +169,12 @@ fn access_bent_is_found() {
         ),
         bend(
             "ANY",
+            "[{require-all: [{require-at-least-0: [CREATOR, $$SCONE::token$$]}]}]",
+            "require-at-least-0",
+            "bad-count",
+        ),
+        bend(
+            "ANY",
             "[{require-at-least-01: [CREATOR]}]",
             "require-at-least-01",
             "bad-count",

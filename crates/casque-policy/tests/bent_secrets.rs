@@ -63,7 +63,12 @@ fn indented(pem: &str) -> String {
 fn everything_is_accepted_with_what_only_the_runtime_can_do_named() {
     let warnings = Policy::parse(BASE).unwrap().warnings;
     let codes: Vec<&str> = warnings.iter().map(|found| found.code).collect();
-    assert_eq!(codes, ["scone-runtime-only", "scone-runtime-only"]);
+    let expected = [
+        "scone-runtime-only",
+        "scone-runtime-only",
+        "software-key-unchecked",
+    ];
+    assert_eq!(codes, expected);
 }
 
 #[test]
@@ -340,7 +345,7 @@ fn given_key_of_the_right_curve_signs_tokens() {
         let key = format!("value: |\n{}", indented(pem));
         BASE.replace("key_type: P-384\n    migrate: true\n", &key)
     };
-    assert_eq!(Policy::parse(&with(P384)).unwrap().warnings.len(), 2);
+    assert_eq!(Policy::parse(&with(P384)).unwrap().warnings.len(), 3);
     let found = found_in(&with(P256));
     assert!(found.iter().any(|f| f.code == "jwt-signer"), "{found:?}");
 }
@@ -714,6 +719,12 @@ fn sharing() -> Vec<Bend> {
             "- namespace: /",
             "namespace",
             "export-to-all",
+        ),
+        warned(
+            "kind: private-key\n",
+            "kind: private-key\n    export_public: true\n",
+            "export_public",
+            "export-private-key",
         ),
         bend("namespace: ..", "namespace: [x]", "[x]", "wrong-type"),
         bend(

@@ -19,11 +19,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::process::Command;
 
 use casque_policy::{
     DIAGNOSTIC_CODES, Diagnostic, LANGUAGE_MAPS, Policy, ReasonCode, Severity, substitute,
 };
-use casque_types::{Format, SecretKind};
+use casque_types::{Format, KeyHash, SecretKind};
 use saphyr_parser::{Event, Parser};
 
 type Words = BTreeSet<String>;
@@ -490,6 +491,39 @@ fn links_lead_somewhere() {
     }
 }
 
+// ---- commands ----
+
+/// `docs/coming-from-scone.md` says how to compute a key hash; its command prints the SHA-256 of what is hashed here.
+#[test]
+fn key_hash_is_that_of_the_documented_command() {
+    let command =
+        "openssl x509 -in me.pem -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum";
+    let (_, document) = documents()
+        .into_iter()
+        .find(|(name, _)| name == "coming-from-scone.md")
+        .unwrap();
+    assert!(document.contains(command));
+    let certificate = include_str!("keys/certificate.pem");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("key-hash");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("me.pem"), certificate).unwrap();
+    let has_openssl = Command::new("openssl").arg("version").output();
+    if !has_openssl.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no openssl (Debian package openssl)");
+        return;
+    }
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let hash: KeyHash = printed.split(' ').next().unwrap().parse().unwrap();
+    let certificate = certificate.replace('\n', "\n  ");
+    let text = format!("name: a\nversion: \"0.3\"\ncreator: |\n  {certificate}\n");
+    assert_eq!(Policy::parse(&text).unwrap().policy.creator, Some(hash));
+}
+
 // ---- reasons ----
 
 /// The codes of errors before and behind the decision stand in ring 2, which this crate cannot import: its source
@@ -500,7 +534,7 @@ fn reason_codes_document_has_every_code_of_a_release() {
     let source = std::fs::read_to_string(root.join("crates/casque-core/src/error.rs")).unwrap();
     let document = std::fs::read_to_string(root.join("docs/reason-codes.md")).unwrap();
     let (_, of_attest) = source.split_once("impl AttestError {").unwrap();
-    let (of_attest, _) = of_attest.split_once("\nimpl ").unwrap();
+    let (of_attest, _) = of_attest.split_once("\nimpl ").unwrap_or((of_attest, ""));
     let codes: Vec<&str> = of_attest
         .lines()
         .filter_map(|line| line.split_once("=> \"")?.1.split('"').next())

@@ -149,22 +149,54 @@ fn schema_accepts_every_published_policy_that_the_parser_accepts() {
     assert_eq!(refused, Vec::<String>::new());
 }
 
-#[test]
-fn schema_accepts_the_examples_of_the_language_reference() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
-    let validator = validator();
-    for name in ["policy-language.md", "quickstart.md", "tutorial.md"] {
-        let Ok(page) = std::fs::read_to_string(format!("{folder}/{name}")) else {
-            continue;
-        };
-        for block in page.split("```yaml\n").skip(1) {
-            let block = block.split("```").next().unwrap();
-            if Policy::parse(block).is_ok() {
-                let errors = errors_of(&validator, block);
-                assert_eq!(errors, Vec::<String>::new(), "{name}: {block}");
+/// The YAML of this repository: files, and blocks of the documentation.
+fn own_texts() -> Vec<(String, String)> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut texts = Vec::new();
+    for folder in [
+        "docs",
+        "examples/aks",
+        "examples/demo",
+        "vectors/policy-hash",
+        "fuzz/seeds/policy",
+        "crates/casque-policy/tests",
+    ] {
+        let entries = std::fs::read_dir(format!("{root}/{folder}"));
+        for entry in entries.into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.display().to_string();
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            if name.ends_with(".md") {
+                let blocks = text.split("```yaml\n").skip(1);
+                let inside = blocks.map(|block| block.split("```").next().unwrap().to_owned());
+                texts.extend(inside.map(|block| (name.clone(), block)));
+            } else {
+                texts.push((name, text));
             }
         }
     }
+    texts
+}
+
+#[test]
+fn schema_accepts_every_policy_of_this_repository() {
+    let validator = validator();
+    let (mut accepted, mut refused) = (0, Vec::new());
+    for (name, text) in own_texts() {
+        let filled = substitute(&text, &|name| Some(value_of(name)));
+        for version in [text, filled.unwrap_or_default()] {
+            if Policy::parse(&version).is_ok() {
+                accepted += 1;
+                let errors = errors_of(&validator, &version).into_iter();
+                refused.extend(errors.map(|error| format!("{name}: {error}")));
+            }
+        }
+    }
+    println!("{accepted} policies");
+    assert_eq!(refused, Vec::<String>::new());
+    assert!(accepted > 5, "{accepted}");
 }
 
 /// A policy with everything in it.

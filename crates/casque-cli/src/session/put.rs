@@ -152,7 +152,7 @@ fn warn_if_open(file: &mut SignedFile, args: &PutArgs) {
     let is_open = file.file.policy.access.stated().is_none();
     if is_open && !args.dangerous_lock_out {
         let warning = open_warning(&file.file.policy);
-        file.file.warnings.found.push(warning);
+        file.file.warnings.add_sorted(vec![warning]);
     }
 }
 

@@ -15,9 +15,15 @@
 mod clauses;
 mod factors;
 mod hardware;
+mod kept_outside;
+mod kinds;
 mod maa;
+mod namespaces;
 mod policies;
+mod renewal;
 mod secrets;
 mod sharing;
 mod simulation;
 mod support;
+mod vault;
+mod volumes;

@@ -124,6 +124,9 @@ fn read_secret(
         .and_then(|text| findings.ok(parse_text::<SecretName>(text, codes::BAD_NAME, "name")));
     let kind = read_kind(&fields, findings)?;
     let public = fields.flag("export_public", findings);
+    if public && kind == Some(SecretKind::PrivateKey) {
+        warn_public_key(&fields, findings);
+    }
     let exports = read_exports(&fields, &surroundings.here, findings);
     if let (Some(_), Some(second)) = (fields.entry("import"), fields.entry("import_akv")) {
         findings.push(exclusive("import", "import_akv", second.position));
@@ -155,6 +158,15 @@ fn read_secret(
         issuer: located.issuer,
         signer: located.signer,
     })
+}
+
+fn warn_public_key(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let place = fields
+        .entry("export_public")
+        .map_or(fields.position, |entry| entry.position);
+    let message = "`export_public` lets everyone read this private key";
+    let found = Diagnostic::warning(codes::EXPORT_PRIVATE_KEY, place, message);
+    findings.push(found.hint("export the certificate, or a secret of kind `public-key`"));
 }
 
 /// The kind; `None` outside when it is unknown.

@@ -48,6 +48,13 @@ impl Id {
             findings.push(exclusive("cas_key", "cas_software_key", second.position));
             return None;
         }
+        if let Some(key) = &self.software {
+            let message =
+                "`cas_software_key` is not checked yet: every release that needs it fails";
+            let code = codes::SOFTWARE_KEY_UNCHECKED;
+            let found = Diagnostic::warning(code, key.position, message);
+            findings.push(found.hint("pin the CAS by `cas_key`, its identity"));
+        }
         let identity = (self.identity.as_ref()).map(|key| CasKey::Identity(key.value));
         let software = (self.software.as_ref()).map(|key| CasKey::Software(key.value));
         let address = self.address.as_ref();
