@@ -66,7 +66,7 @@ codes! {
     StoreUnavailable = "store-unavailable",
     StoredPolicyUnreadable = "stored-policy-unreadable",
     NoRandomness = "no-randomness",
-    MetricsUnwritable = "metrics-unwritable",
+    AnswerUnwritable = "answer-unwritable",
 }
 
 #[cfg(test)]

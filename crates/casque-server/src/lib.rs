@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod caller;
 mod code;
+mod confidential;
 mod config;
 mod evidence;
 mod identity;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post, put};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 use casque_core::{Blame, Casque};
 use casque_secrets::SessionEncryptionKey;
 use casque_types::{PolicyHash, PolicyName};
@@ -24,6 +24,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::answer::{Dialect, Refusal, status_of};
 use crate::code::Code;
+use crate::confidential;
 use crate::limits::{RequestLimits, bound};
 use crate::metrics::Metrics;
 use crate::openapi::Operation;
@@ -153,10 +154,12 @@ async fn no_method(State(routes): Shared) -> Response {
 impl Routes {
     /// Writes an answer down, logs and counts it.
     fn answer<T: Serialize>(&self, operation: &Operation, answer: Result<T, Refusal>) -> Response {
-        match answer {
+        let written =
+            answer.and_then(|answer| confidential::json(&answer).map_err(|_| unwritable()));
+        match written {
             Ok(body) => {
                 self.count(operation);
-                (operation.status, Json(body)).into_response()
+                (operation.status, JSON, body).into_response()
             }
             Err(refusal) => self.refuse(operation.route, operation.dialect, refusal),
         }
@@ -176,6 +179,12 @@ impl Routes {
         tracing::info!(route, status, code = refusal.code, reasons = ?refusal.reasons, "refused");
         refusal.response(dialect)
     }
+}
+
+fn unwritable() -> Refusal {
+    let message = "the answer could not be written";
+    let hint = Some("this is a defect of Casque: please report it");
+    Refusal::new(Blame::Bug, Code::AnswerUnwritable, message, hint)
 }
 
 fn text_of(path: MaybePath) -> Result<String, Refusal> {
@@ -202,6 +211,7 @@ fn malformed_json(what: &str, error: &serde_json::Error) -> Refusal {
     malformed(&format!("expected {what} in JSON: {error}"))
 }
 
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 const ROUTES_HINT: &str = "the routes are listed in docs/http.md and at `/v1/openapi.json`";
 /// The label of what reached no route.
 const NO_ROUTE: &str = "none";

@@ -14,6 +14,7 @@ use super::{MaybePath, MaybeQuery, Routes, Shared, malformed, policy_hash, polic
 use crate::answer::{Refusal, diagnostic};
 use crate::body::bounded;
 use crate::caller::Caller;
+use crate::confidential::Wiped;
 use crate::upload::{MOST_UPLOAD_BYTES, Upload, encrypted_upload, upload};
 
 pub(super) async fn create(
@@ -123,7 +124,7 @@ impl Routes {
         caller: Caller,
         name: MaybePath,
         query: MaybeQuery<ReadQuery>,
-    ) -> Result<wire::PolicyRead, Refusal> {
+    ) -> Result<Wiped<wire::PolicyRead>, Refusal> {
         let query = query.map_err(|rejection| malformed(&rejection.body_text()))?;
         let name = policy_name("policy name", &text_of(name)?)?;
         let hash = query
@@ -138,10 +139,10 @@ impl Routes {
             .await?;
         // the reader is permitted to see the whole text
         let session = found.text.expose_text().unwrap_or_default().to_owned();
-        Ok(wire::PolicyRead {
+        Ok(Wiped(wire::PolicyRead {
             session,
             hash: found.hash.to_string(),
-        })
+        }))
     }
 
     async fn list(

@@ -5,8 +5,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use casque_core::Blame;
 
-use super::Shared;
 use super::description::{METRICS, OPENAPI, READY};
+use super::{Shared, unwritable};
 use crate::answer::Refusal;
 use crate::code::Code;
 
@@ -37,11 +37,6 @@ pub(super) async fn metrics(State(routes): Shared) -> Response {
 
 pub(super) async fn openapi(State(routes): Shared) -> Response {
     routes.answer(&OPENAPI, Ok(&routes.document))
-}
-
-fn unwritable() -> Refusal {
-    let message = "the metrics could not be written";
-    Refusal::new(Blame::Bug, Code::MetricsUnwritable, message, None)
 }
 
 /// The media type of OpenMetrics.

@@ -10,7 +10,6 @@ use casque_core::{Blame, ExportRequest, PublicValue, ReadValueError, ValueQuery}
 use casque_types::SecretKind;
 use casque_wire as wire;
 use serde::Serialize;
-use zeroize::Zeroize as _;
 
 use super::description::{EXPORT, VALUE};
 use super::{
@@ -20,6 +19,7 @@ use crate::answer::Refusal;
 use crate::body::bounded;
 use crate::caller::Caller;
 use crate::code::Code;
+use crate::confidential::Wiped;
 
 pub(super) async fn values(State(routes): Shared, query: MaybePath) -> Response {
     let answer = routes.values(query).await;
@@ -52,7 +52,11 @@ impl Routes {
         }
     }
 
-    async fn export(&self, Caller(caller): Caller, body: Body) -> Result<Exported, Refusal> {
+    async fn export(
+        &self,
+        Caller(caller): Caller,
+        body: Body,
+    ) -> Result<Wiped<wire::ExportAnswer>, Refusal> {
         let body = bounded(body, MOST_EXPORT_BYTES).await?;
         let caller = caller.ok_or_else(no_certificate)?;
         let raw = serde_json::from_slice(&body);
@@ -62,7 +66,7 @@ impl Routes {
         let value = value.map_err(|error| not_exported(error, &request))?;
         // exposed to be written to the CAS that it is exported to; this copy is wiped with the answer
         let value = wire::B64(value.expose().to_vec());
-        Ok(Exported(wire::ExportAnswer { value }))
+        Ok(Wiped(wire::ExportAnswer { value }))
     }
 }
 
@@ -72,17 +76,6 @@ impl Routes {
 enum ValuesAnswer {
     One(wire::Value),
     All(wire::Values),
-}
-
-/// A value that was exported; wiped when it was written down.
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Exported(wire::ExportAnswer);
-
-impl Drop for Exported {
-    fn drop(&mut self) {
-        self.0.value.0.zeroize();
-    }
 }
 
 /// `session=S[,secret=N][,session_hash=H]`, with an optional slash before `S`.
