@@ -112,15 +112,25 @@ fn attestation_that_does_not_fit_denies_without_showing_it() {
 }
 
 #[test]
-fn attestation_with_a_placeholder_in_what_fills_it_is_refused() {
+fn attestation_by_a_chain_that_ends_in_a_vault_or_a_placeholder_is_refused() {
     let world = TestWorld::new();
-    let nested = "[{mrenclave: \"$$SCONE::f$$\"}]";
-    let refused = world.try_put(&fragment(nested));
-    if refused.is_ok() {
-        let _ = world.put(&open(ATTESTATION, IMPORTED));
-        assert_matches!(world.attest("b/s"), Err(AttestError::Clause { .. }));
-    }
-    assert_nothing_released(&world);
+    let nested = "secrets:\n  - {name: f, kind: ascii, import: {session: x, secret: f}, export: {session: b}}";
+    let _ = world.put(&shelf("a", nested));
+    let hidden =
+        "secrets:\n  - {name: f, export: {session: a}, kind: ascii, import_akv: {vault: v}}\n";
+    let _ = world.put(&shelf("x", &format!("{hidden}{AAD}")));
+    let service = "    attestation: {mrenclave: [$$SCONE::f$$]}\n";
+    let imported = IMPORTED.replace("config-fragment", "ascii");
+    let _ = world.put(&open(service, &imported));
+    let (secret, cause) = fault(world.attest("b/s"));
+    assert_eq!(secret, "f");
+    assert_matches!(cause, ResolveError::OutOfReach);
+    assert_eq!(world.ports.tokens.calls.count(), 0);
+    let given = fragment("[{mrenclave: \"$$SCONE::f$$\"}]");
+    assert_matches!(
+        TestWorld::new().try_put(&given),
+        Err(PutPolicyError::Policy(_))
+    );
 }
 
 #[test]

@@ -11,11 +11,11 @@ use crate::policies::{assert_nothing_released, reasons};
 use crate::support::{AAD, policy};
 
 /// 20 bytes, those of RFC 6238 appendix B.
-const SHARED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+pub(crate) const SHARED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const OTHER_SHARED: &str = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U";
 
 /// The code of a shared secret so many steps after the present one, by the RFC's own recipe.
-fn code(world: &TestWorld, shared: &str, steps: i64) -> String {
+pub(crate) fn code(world: &TestWorld, shared: &str, steps: i64) -> String {
     let now = casque_core::Clock::now(&world.ports.clock).as_unix_s();
     let step = (now / 30).checked_add_signed(steps).unwrap();
     let key = data_encoding::BASE32_NOPAD
@@ -46,7 +46,11 @@ fn with_code(code: &str) -> SecondFactors {
     }
 }
 
-fn send(world: &TestWorld, config: &str, code: &str) -> Result<Configuration, AttestError> {
+pub(crate) fn send(
+    world: &TestWorld,
+    config: &str,
+    code: &str,
+) -> Result<Configuration, AttestError> {
     let attempt = world.attempt(config);
     let evidence = world.quote(&attempt);
     let released = world.send_with(&attempt, evidence, with_code(code))?;
