@@ -201,6 +201,29 @@ fn otp_secret_that_is_none_releases_nothing() {
 }
 
 #[test]
+fn otp_secret_in_a_vault_is_fetched_for_a_code_alone_and_for_no_guesser_for_long() {
+    let world = TestWorld::new();
+    let rest = format!(
+        "security:\n  attestation:\n    mode: none\n    one_time_password_shared_secret: \"$$SCONE::v$$\"\nsecrets:\n{AAD}  - {{name: v, kind: ascii, import_akv: {{vault: my-vault}}}}\n"
+    );
+    let _ = world.put(&policy("a", &[], &rest));
+    let vault = "my-vault".parse().unwrap();
+    (world.ports.vaults).put(&vault, &"v".parse().unwrap(), SHARED, None);
+    for _ in 0..20 {
+        assert_eq!(reasons(world.attest("a/s")), ["otp-missing"]);
+    }
+    assert_eq!(world.ports.vaults.calls.count(), 0);
+    let wrong = wrong_code(&world);
+    for _ in 0..20 {
+        assert!(send(&world, "a/s", &wrong).is_err());
+    }
+    assert_eq!(world.ports.vaults.calls.count(), 10);
+    world.ports.clock.advance(Seconds(30));
+    let right = code(&world, SHARED, 0);
+    assert!(send(&world, "a/s", &right).is_ok());
+}
+
+#[test]
 fn otp_is_not_looked_at_before_the_evidence_is_appraised() {
     let world = guarded_world();
     let mut attempt = world.attempt("a/s");

@@ -439,3 +439,31 @@ fn pkcs12_of_a_token_is_refused_with_the_kind() {
         })
     );
 }
+
+#[test]
+fn put_of_a_policy_that_has_too_much_made_is_refused_before_anything_is_made() {
+    let world = TestWorld::new();
+    let many = |count: usize, secret: &str| -> String {
+        (0..count)
+            .map(|number| format!("  - {{name: x{number}, {secret}}}\n"))
+            .collect()
+    };
+    let most = 4 * 1024 * 1024;
+    for (secrets, expected) in [
+        (many(65, "kind: ascii, size: 65536"), most),
+        (many(65, "kind: binary, size: 65536"), most),
+        (many(65, "kind: private-key, key_type: RSA-3072"), 1024),
+        (many(1025, "kind: pgp-key"), 1024),
+    ] {
+        let answer = world.try_put(&shelf("a", &format!("secrets:\n{secrets}")));
+        let error = answer.unwrap_err();
+        assert_eq!(error.blame(), casque_core::Blame::TooLarge);
+        assert_matches!(error, casque_core::PutPolicyError::TooMuch { most, .. } if most == expected);
+    }
+    let first = world.put(&shelf(
+        "a",
+        "secrets:\n  - {name: x, kind: ascii, size: 65536}",
+    ));
+    let secrets = many(64, "kind: ascii, size: 65536").replace("x0,", "x,");
+    let _ = world.put(&after(first, &shelf("a", &format!("secrets:\n{secrets}"))));
+}
