@@ -49,19 +49,29 @@ pub(crate) struct WrongCodes {
 }
 
 impl WrongCodes {
-    fn is_blocked(&self, config: &ConfigId, step: u64) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = counts.get(&self.place(config));
-        found.is_some_and(|(at, count)| *at == step && *count >= MOST_WRONG_CODES)
-    }
-
-    fn count(&self, config: &ConfigId, step: u64) {
+    /// Takes one of the guesses of this step, before it is known whether it is right, so that many at once
+    /// are no more than one after the other. False when there are none left.
+    fn take_guess(&self, config: &ConfigId, step: u64) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = counts.entry(self.place(config)).or_insert((step, 0));
-        *entry = match *entry {
-            (at, count) if at == step => (step, count.saturating_add(1)),
-            _ => (step, 1),
-        };
+        if entry.0 != step {
+            *entry = (step, 0);
+        }
+        if entry.1 >= MOST_WRONG_CODES {
+            return false;
+        }
+        entry.1 = entry.1.saturating_add(1);
+        true
+    }
+
+    /// Gives a guess back that was right, or none.
+    fn give_back(&self, config: &ConfigId, step: u64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, count)) = counts.get_mut(&self.place(config))
+            && *at == step
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 
     fn place(&self, config: &ConfigId) -> u16 {
@@ -123,18 +133,18 @@ impl<P: Ports> Casque<P> {
         context: Context<'_>,
     ) -> Result<Option<OtpStep>, AttestError> {
         let present = context.now.as_unix_s() / STEP_S;
-        if self.wrong_codes.is_blocked(config, present) {
+        if !self.wrong_codes.take_guess(config, present) {
             return Err(refused(config, blocked()));
         }
         let shared = self.filled(loaded, shared, context).await;
-        let shared = shared
+        let step = shared
             .and_then(|shared| OtpSecret::parse(&shared.text).map_err(ResolveError::Otp))
-            .map_err(|cause| factor_error(config, SHARED_SECRET, cause))?;
-        let step = shared.verify(code, context.now);
-        if step.is_none() {
-            self.wrong_codes.count(config, present);
+            .map(|shared| shared.verify(code, context.now))
+            .map_err(|cause| factor_error(config, SHARED_SECRET, cause));
+        if !matches!(step, Ok(None)) {
+            self.wrong_codes.give_back(config, present);
         }
-        Ok(step)
+        step
     }
 
     /// Puts a release on record, and with it spends the one-time password that it took: both or neither.
@@ -151,7 +161,9 @@ impl<P: Ports> Casque<P> {
         // Names are long, and what the store remembers is bounded: their digest names them as well.
         let digest = casque_types::sha256(config.to_string().as_bytes());
         let what = format!("otp {digest} {}", step.0);
-        let once = Once::new(what, step.forgotten_at());
+        // The clocks of replicas differ: none may forget it while another would still take it.
+        let until = step.forgotten_at().plus(self.limits.clock_skew);
+        let once = Once::new(what, until);
         let once = once.map_err(|_| refused(config, used()))?;
         let now = event.at;
         match store.spend(once, now, Some(event)).await? {
@@ -231,25 +243,29 @@ mod tests {
     fn wrong_codes_of_one_service_are_not_forgotten_over_those_of_others() {
         let codes = WrongCodes::default();
         for _ in 0..MOST_WRONG_CODES {
-            assert!(!codes.is_blocked(&config(0), 7));
-            codes.count(&config(0), 7);
+            assert!(codes.take_guess(&config(0), 7));
         }
         for other in 1..100_000 {
-            codes.count(&config(other), 7);
+            let _may = codes.take_guess(&config(other), 7);
         }
-        assert!(codes.is_blocked(&config(0), 7));
-        assert!(!codes.is_blocked(&config(0), 8));
+        assert!(!codes.take_guess(&config(0), 7));
+        assert!(codes.take_guess(&config(0), 8));
         assert!(codes.counts.lock().unwrap().len() <= 65_536);
     }
 
     #[test]
-    fn wrong_codes_begin_anew_with_each_step() {
+    fn wrong_codes_begin_anew_with_each_step_and_right_ones_do_not_count() {
         let codes = WrongCodes::default();
-        for _ in 1..MOST_WRONG_CODES {
-            codes.count(&config(0), 7);
+        for _ in 0..100 {
+            assert!(codes.take_guess(&config(0), 7));
+            codes.give_back(&config(0), 7);
         }
-        codes.count(&config(0), 8);
-        assert!(!codes.is_blocked(&config(0), 7));
-        assert!(!codes.is_blocked(&config(0), 8));
+        for _ in 0..MOST_WRONG_CODES {
+            assert!(codes.take_guess(&config(0), 7));
+        }
+        // A late one of another step gives nothing back.
+        codes.give_back(&config(0), 6);
+        assert!(!codes.take_guess(&config(0), 7));
+        assert!(codes.take_guess(&config(0), 8));
     }
 }
