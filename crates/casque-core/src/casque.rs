@@ -31,7 +31,7 @@ pub struct Limits {
     pub cached_policies: usize,
     /// When an agent is told to ask again, if nothing in the configuration runs out before. Default 12 h.
     pub refresh_after: Seconds,
-    /// How far the clocks of MAA and this server may differ. Default 120 s.
+    /// How far the clocks of MAA, of replicas and of this server may differ. Default 120 s.
     pub clock_skew: Seconds,
 }
 

@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode};
+use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode, Template};
 use casque_secrets::{
     OtpCode, OtpSecret, OtpStep, ProofSide, access_token_proof, is_access_token_proof,
 };
-use casque_types::{ConfigId, Digest, Secret, Timestamp};
+use casque_types::{ConfigId, Digest};
 
 use crate::casque::LoadedPolicy;
 use crate::resolve::Context;
@@ -49,19 +49,29 @@ pub(crate) struct WrongCodes {
 }
 
 impl WrongCodes {
-    fn is_blocked(&self, config: &ConfigId, step: u64) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = counts.get(&self.place(config));
-        found.is_some_and(|(at, count)| *at == step && *count >= MOST_WRONG_CODES)
-    }
-
-    fn count(&self, config: &ConfigId, step: u64) {
+    /// Takes one of the guesses of this step, before it is known whether it is right, so that many at once
+    /// are no more than one after the other. False when there are none left.
+    fn take_guess(&self, config: &ConfigId, step: u64) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = counts.entry(self.place(config)).or_insert((step, 0));
-        *entry = match *entry {
-            (at, count) if at == step => (step, count.saturating_add(1)),
-            _ => (step, 1),
-        };
+        if entry.0 != step {
+            *entry = (step, 0);
+        }
+        if entry.1 >= MOST_WRONG_CODES {
+            return false;
+        }
+        entry.1 = entry.1.saturating_add(1);
+        true
+    }
+
+    /// Gives a guess back that was right, or none.
+    fn give_back(&self, config: &ConfigId, step: u64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, count)) = counts.get_mut(&self.place(config))
+            && *at == step
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 
     fn place(&self, config: &ConfigId) -> u16 {
@@ -78,7 +88,8 @@ pub(crate) struct Brought<'b> {
 }
 
 impl<P: Ports> Casque<P> {
-    /// Looks at the second factors that a service demands.
+    /// Looks at the second factors that a service demands. For those that were not brought nothing is
+    /// resolved: they are denied whatever they should have been.
     pub(crate) async fn judge_factors(
         &self,
         loaded: &LoadedPolicy,
@@ -88,55 +99,52 @@ impl<P: Ports> Casque<P> {
         context: Context<'_>,
     ) -> Result<Judged, AttestError> {
         let Brought { factors, binding } = brought;
-        let fault = |what| move |cause| factor_error(config, what, cause);
         let mut judged = Judged {
             factors: Factors::default(),
             step: None,
             proof: None,
         };
-        if let Some(template) = demands.one_time_password() {
-            let secret = self.filled(loaded, template, context).await;
-            let secret = secret.map_err(fault("one_time_password_shared_secret"))?;
-            let code = factors.one_time_password.as_ref();
-            judged.step = self.judge_code(config, &secret.text, code, context.now)?;
-            judged.factors.one_time_password = outcome(code.is_some(), judged.step.is_some());
+        if let (Some(template), Some(code)) =
+            (demands.one_time_password(), &factors.one_time_password)
+        {
+            judged.step = self
+                .judge_code(loaded, config, template, code, context)
+                .await?;
+            judged.factors.one_time_password = outcome(judged.step.is_some());
         }
-        if let Some(template) = demands.service_access_token() {
+        if let (Some(template), Some(proof)) =
+            (demands.service_access_token(), &factors.access_token_proof)
+        {
             let token = self.filled(loaded, template, context).await;
-            let token = token.map_err(fault("service_access_token"))?.text;
-            let is_right = (factors.access_token_proof.as_ref())
-                .map(|proof| is_access_token_proof(proof, &token, ProofSide::Attester, binding));
-            judged.factors.service_access_token =
-                outcome(is_right.is_some(), is_right == Some(true));
-            judged.proof = Some(access_token_proof(&token, ProofSide::Server, binding));
+            let token = token.map_err(|cause| factor_error(config, ACCESS_TOKEN, cause))?;
+            let is_right = is_access_token_proof(proof, &token.text, ProofSide::Attester, binding);
+            judged.factors.service_access_token = outcome(is_right);
+            judged.proof = Some(access_token_proof(&token.text, ProofSide::Server, binding));
         }
         Ok(judged)
     }
 
-    fn judge_code(
+    async fn judge_code(
         &self,
+        loaded: &LoadedPolicy,
         config: &ConfigId,
-        secret: &Secret,
-        code: Option<&OtpCode>,
-        now: Timestamp,
+        shared: &Template,
+        code: &OtpCode,
+        context: Context<'_>,
     ) -> Result<Option<OtpStep>, AttestError> {
-        let secret = OtpSecret::parse(secret).map_err(|cause| AttestError::Factor {
-            config: config.clone(),
-            what: "one_time_password_shared_secret",
-            cause: ResolveError::Otp(cause),
-        })?;
-        let Some(code) = code else {
-            return Ok(None);
-        };
-        let present = now.as_unix_s() / STEP_S;
-        if self.wrong_codes.is_blocked(config, present) {
+        let present = context.now.as_unix_s() / STEP_S;
+        if !self.wrong_codes.take_guess(config, present) {
             return Err(refused(config, blocked()));
         }
-        let step = secret.verify(code, now);
-        if step.is_none() {
-            self.wrong_codes.count(config, present);
+        let shared = self.filled(loaded, shared, context).await;
+        let step = shared
+            .and_then(|shared| OtpSecret::parse(&shared.text).map_err(ResolveError::Otp))
+            .map(|shared| shared.verify(code, context.now))
+            .map_err(|cause| factor_error(config, SHARED_SECRET, cause));
+        if !matches!(step, Ok(None)) {
+            self.wrong_codes.give_back(config, present);
         }
-        Ok(step)
+        step
     }
 
     /// Puts a release on record, and with it spends the one-time password that it took: both or neither.
@@ -153,7 +161,9 @@ impl<P: Ports> Casque<P> {
         // Names are long, and what the store remembers is bounded: their digest names them as well.
         let digest = casque_types::sha256(config.to_string().as_bytes());
         let what = format!("otp {digest} {}", step.0);
-        let once = Once::new(what, step.forgotten_at());
+        // The clocks of replicas differ: none may forget it while another would still take it.
+        let until = step.forgotten_at().plus(self.limits.clock_skew);
+        let once = Once::new(what, until);
         let once = once.map_err(|_| refused(config, used()))?;
         let now = event.at;
         match store.spend(once, now, Some(event)).await? {
@@ -186,11 +196,10 @@ fn factor_error(config: &ConfigId, what: &'static str, cause: ResolveError) -> A
     }
 }
 
-const fn outcome(is_there: bool, is_right: bool) -> FactorOutcome {
-    match (is_there, is_right) {
-        (false, _) => FactorOutcome::Absent,
-        (true, false) => FactorOutcome::Wrong,
-        (true, true) => FactorOutcome::Right,
+const fn outcome(is_right: bool) -> FactorOutcome {
+    match is_right {
+        false => FactorOutcome::Wrong,
+        true => FactorOutcome::Right,
     }
 }
 
@@ -214,8 +223,49 @@ fn blocked() -> Reason {
     }
 }
 
+const SHARED_SECRET: &str = "one_time_password_shared_secret";
+const ACCESS_TOKEN: &str = "service_access_token";
 const OTP_PATH: &str = "security.attestation.one_time_password_shared_secret";
 /// RFC 6238 section 4.1.
 const STEP_S: u64 = 30;
 /// With three steps that count, a guesser needs ten days on average for one hit.
 const MOST_WRONG_CODES: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(number: u32) -> ConfigId {
+        format!("policy/s{number}").parse().unwrap()
+    }
+
+    #[test]
+    fn wrong_codes_of_one_service_are_not_forgotten_over_those_of_others() {
+        let codes = WrongCodes::default();
+        for _ in 0..MOST_WRONG_CODES {
+            assert!(codes.take_guess(&config(0), 7));
+        }
+        for other in 1..100_000 {
+            let _may = codes.take_guess(&config(other), 7);
+        }
+        assert!(!codes.take_guess(&config(0), 7));
+        assert!(codes.take_guess(&config(0), 8));
+        assert!(codes.counts.lock().unwrap().len() <= 65_536);
+    }
+
+    #[test]
+    fn wrong_codes_begin_anew_with_each_step_and_right_ones_do_not_count() {
+        let codes = WrongCodes::default();
+        for _ in 0..100 {
+            assert!(codes.take_guess(&config(0), 7));
+            codes.give_back(&config(0), 7);
+        }
+        for _ in 0..MOST_WRONG_CODES {
+            assert!(codes.take_guess(&config(0), 7));
+        }
+        // A late one of another step gives nothing back.
+        codes.give_back(&config(0), 6);
+        assert!(!codes.take_guess(&config(0), 7));
+        assert!(codes.take_guess(&config(0), 8));
+    }
+}

@@ -187,7 +187,8 @@ impl<P: Ports> Casque<P> {
     ) -> Result<Access<'p>, StoreError> {
         let asks = loaded.policy.access.asks();
         let (mut fills, faults) = self.fills(loaded, asks.iter(), now).await?;
-        let mut unreadable: Vec<SecretName> = faults.into_iter().map(|(name, _)| name).collect();
+        let mut unreadable: BTreeSet<SecretName> =
+            faults.into_iter().map(|(name, _)| name).collect();
         let missing = asks.iter().filter(|ask| unreadable.contains(&ask.secret));
         for ask in missing {
             fills.insert(ask, Fill::Unreadable);
@@ -197,9 +198,10 @@ impl<P: Ports> Casque<P> {
             unreadable.extend(misfits(loaded, &error));
             Cow::Owned(AccessPolicy::nobody())
         });
-        unreadable.sort();
-        unreadable.dedup();
-        Ok(Access { policy, unreadable })
+        Ok(Access {
+            policy,
+            unreadable: unreadable.into_iter().collect(),
+        })
     }
 }
 

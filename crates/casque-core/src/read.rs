@@ -149,10 +149,10 @@ impl<P: Ports> Casque<P> {
     ) -> Result<Arc<LoadedPolicy>, ReadPolicyError> {
         let current = self.loaded(name).await?;
         let access = self.access_of(&current, self.now()).await?;
-        if access
-            .policy
-            .permits(operation, caller, current.creator_key())
-        {
+        let creator = current.creator_key();
+        // Everyone may create in the unclaimed root, and so could list it: that is for its owner to say.
+        let is_withheld = operation == Operation::ListSessions && current.is_default_root();
+        if access.policy.permits(operation, caller, creator) && !is_withheld {
             return Ok(current);
         }
         Err(ReadPolicyError::NotPermitted {

@@ -30,6 +30,7 @@ impl<P: Ports> Casque<P> {
         now: Timestamp,
     ) -> Result<Vec<(SecretName, Secret)>, PutPolicyError> {
         let mut values = self.kept_values(new, current, now).await?;
+        expect_modest(new, &values)?;
         for secret in &new.policy.secrets {
             if values.contains_key(&secret.name) {
                 continue;
@@ -200,6 +201,43 @@ impl<P: Ports> Casque<P> {
     }
 }
 
+/// Who may put a policy may be a stranger, and keys take time: what is generated at once is bounded.
+fn expect_modest(new: &LoadedPolicy, kept: &Values) -> Result<(), PutPolicyError> {
+    let (mut bytes, mut keys) = (0_usize, 0_usize);
+    for secret in &new.policy.secrets {
+        let Origin::Generated(generation) = &secret.origin else {
+            continue;
+        };
+        if kept.contains_key(&secret.name) {
+            continue;
+        }
+        match generation {
+            Generation::Ascii { characters: size } | Generation::Binary { bytes: size } => {
+                bytes = bytes.saturating_add(*size);
+            }
+            Generation::PrivateKey { key_type, .. } => {
+                keys = keys.saturating_add(weight_of(*key_type));
+            }
+            Generation::Certificate(_) | Generation::PgpKey => keys = keys.saturating_add(1),
+        }
+    }
+    let generated = [
+        ("bytes of text and randomness", bytes, MOST_BYTES),
+        ("keys (an RSA key counts for 16)", keys, MOST_KEYS),
+    ];
+    let too_much = (generated.into_iter()).find(|(_, found, most)| found > most);
+    too_much.map_or(Ok(()), |(what, found, most)| {
+        Err(PutPolicyError::TooMuch { what, most, found })
+    })
+}
+
+const fn weight_of(key_type: KeyType) -> usize {
+    match key_type {
+        KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => 1,
+        KeyType::Rsa2048 | KeyType::Rsa3072 => 16,
+    }
+}
+
 /// The secrets whose values a certificate is made of.
 fn needed_by(secret: &SecretSpec) -> Vec<&SecretName> {
     match &secret.origin {
@@ -288,3 +326,6 @@ const fn algorithm(key_type: KeyType) -> KeyAlgorithm {
         KeyType::Rsa3072 => KeyAlgorithm::Rsa3072,
     }
 }
+
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MOST_KEYS: usize = 1024;

@@ -90,6 +90,16 @@ pub enum PutPolicyError {
         #[source]
         cause: IssueError,
     },
+    /// It would have too much made for it.
+    #[error("expected at most {most} {what} to be generated for a version, found {found}")]
+    TooMuch {
+        /// What is generated: `bytes of text and randomness`, or `keys` with RSA keys for 16 each.
+        what: &'static str,
+        /// How much is taken.
+        most: usize,
+        /// How much it would be.
+        found: usize,
+    },
     /// A value that the version needs, or must be moved, could not be had.
     #[error("secret `{secret}`: {cause}")]
     Secret {
@@ -206,6 +216,7 @@ impl PutPolicyError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::NoCaller => Blame::Unauthenticated,
+            Self::TooMuch { .. } => Blame::TooLarge,
             Self::Policy(_)
             | Self::Given { .. }
             | Self::NotHere { .. }

@@ -73,7 +73,7 @@ pub enum ResolveError {
     RemoteChain,
     /// It is somewhere else, and who asks has proved nothing yet.
     #[error(
-        "it would have to be fetched from Key Vault, Entra ID or another CAS before anybody has proved anything, which this server does not do: keep it in a policy of this server"
+        "it would have to be signed, or fetched from Key Vault, Entra ID or another CAS, before anybody has proved anything, which this server does not do: keep it in a policy of this server"
     )]
     OutOfReach,
     /// Access policy, security and attestation ask for too many secrets.

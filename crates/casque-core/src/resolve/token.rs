@@ -4,7 +4,7 @@ use casque_policy::{ClaimValue, JwtSpec};
 use casque_secrets::{JwtRequest, SecretValue, sign_jwt};
 use casque_types::{Secret, SecretKind};
 
-use super::{Context, Place, Source, Value};
+use super::{Context, Place, Reach, Source, Value};
 use crate::casque::LoadedPolicy;
 use crate::{Casque, Ports, ResolveError};
 
@@ -19,6 +19,8 @@ impl<P: Ports> Casque<P> {
         if context.place == Place::Claim {
             return Err(ResolveError::NestedToken);
         }
+        // Nor does this server sign anything for a stranger.
+        context.expect(Reach::Azure)?;
         let signer = self.value_named(loaded, &spec.signer, context).await?;
         let SecretValue::PrivateKey(private_key) = &signer.value else {
             let (expected, found) = (SecretKind::PrivateKey, signer.value.kind());

@@ -90,6 +90,52 @@ fn attestation_by_a_generated_value_is_what_was_generated() {
 }
 
 #[test]
+fn attestation_by_a_fragment_of_the_policy_itself_grants_what_it_lists() {
+    let world = TestWorld::new();
+    let rest = format!(
+        "secrets:\n  - {{name: f, kind: config-fragment, value: {{mrenclave: \"{}\"}}}}\n",
+        measurement()
+    );
+    let _ = world.put(&open(ATTESTATION, &rest));
+    assert_eq!(value(&world, "b"), "hello");
+}
+
+#[test]
+fn access_by_a_generated_text_is_for_nobody() {
+    let world = TestWorld::new();
+    let rest = "secrets:\n  - {name: k, kind: ascii}";
+    let _ = world.put(&accessed("{read: [$$SCONE::k$$, CREATOR]}", rest));
+    assert_matches!(
+        read(&world, "b", world.author),
+        Err(ReadPolicyError::NotPermitted { unreadable, .. })
+            if unreadable.iter().map(|name| name.as_str()).eq(["k"])
+    );
+}
+
+#[test]
+fn access_by_a_generated_certificate_lets_who_holds_its_key() {
+    let world = TestWorld::new();
+    let rest = "secrets:\n  - {name: key, kind: private-key, export_public: true}\n  - {name: k, kind: x509, private_key: key}\n  - {name: p, kind: public-key, private_key: key, export_public: true}";
+    let _ = world.put(&accessed("{read: [$$SCONE::k$$]}", rest));
+    let query = casque_core::ValueQuery {
+        policy: "b".parse().unwrap(),
+        secret: Some("p".parse().unwrap()),
+        hash: None,
+    };
+    let [public] = block_on(world.casque.read_values(&query))
+        .unwrap()
+        .try_into()
+        .unwrap();
+    let kind = casque_types::SecretKind::PublicKey;
+    let public = casque_secrets::SecretValue::from_given(kind, &public.value).unwrap();
+    let casque_secrets::SecretValue::PublicKey(spki) = public else {
+        panic!("expected a public key");
+    };
+    assert!(read(&world, "b", KeyHash::of_spki(&spki)).is_ok());
+    assert!(read(&world, "b", world.author).is_err());
+}
+
+#[test]
 fn attestation_follows_the_exporter_at_once() {
     let world = TestWorld::new();
     let first = world.put(&fragment(&format!("{{mrenclave: \"{}\"}}", measurement())));
@@ -112,15 +158,25 @@ fn attestation_that_does_not_fit_denies_without_showing_it() {
 }
 
 #[test]
-fn attestation_with_a_placeholder_in_what_fills_it_is_refused() {
+fn attestation_by_a_chain_that_ends_in_a_vault_or_a_placeholder_is_refused() {
     let world = TestWorld::new();
-    let nested = "[{mrenclave: \"$$SCONE::f$$\"}]";
-    let refused = world.try_put(&fragment(nested));
-    if refused.is_ok() {
-        let _ = world.put(&open(ATTESTATION, IMPORTED));
-        assert_matches!(world.attest("b/s"), Err(AttestError::Clause { .. }));
-    }
-    assert_nothing_released(&world);
+    let nested = "secrets:\n  - {name: f, kind: ascii, import: {session: x, secret: f}, export: {session: b}}";
+    let _ = world.put(&shelf("a", nested));
+    let hidden =
+        "secrets:\n  - {name: f, export: {session: a}, kind: ascii, import_akv: {vault: v}}\n";
+    let _ = world.put(&shelf("x", &format!("{hidden}{AAD}")));
+    let service = "    attestation: {mrenclave: [$$SCONE::f$$]}\n";
+    let imported = IMPORTED.replace("config-fragment", "ascii");
+    let _ = world.put(&open(service, &imported));
+    let (secret, cause) = fault(world.attest("b/s"));
+    assert_eq!(secret, "f");
+    assert_matches!(cause, ResolveError::OutOfReach);
+    assert_eq!(world.ports.tokens.calls.count(), 0);
+    let given = fragment("[{mrenclave: \"$$SCONE::f$$\"}]");
+    assert_matches!(
+        TestWorld::new().try_put(&given),
+        Err(PutPolicyError::Policy(_))
+    );
 }
 
 #[test]

@@ -11,11 +11,11 @@ use crate::policies::{assert_nothing_released, reasons};
 use crate::support::{AAD, policy};
 
 /// 20 bytes, those of RFC 6238 appendix B.
-const SHARED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+pub(crate) const SHARED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const OTHER_SHARED: &str = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U";
 
 /// The code of a shared secret so many steps after the present one, by the RFC's own recipe.
-fn code(world: &TestWorld, shared: &str, steps: i64) -> String {
+pub(crate) fn code(world: &TestWorld, shared: &str, steps: i64) -> String {
     let now = casque_core::Clock::now(&world.ports.clock).as_unix_s();
     let step = (now / 30).checked_add_signed(steps).unwrap();
     let key = data_encoding::BASE32_NOPAD
@@ -46,7 +46,11 @@ fn with_code(code: &str) -> SecondFactors {
     }
 }
 
-fn send(world: &TestWorld, config: &str, code: &str) -> Result<Configuration, AttestError> {
+pub(crate) fn send(
+    world: &TestWorld,
+    config: &str,
+    code: &str,
+) -> Result<Configuration, AttestError> {
     let attempt = world.attempt(config);
     let evidence = world.quote(&attempt);
     let released = world.send_with(&attempt, evidence, with_code(code))?;
@@ -194,6 +198,29 @@ fn otp_secret_that_is_none_releases_nothing() {
         if *what == "one_time_password_shared_secret");
     assert!(!format!("{error:?}").contains("base32!"));
     assert_nothing_released(&world);
+}
+
+#[test]
+fn otp_secret_in_a_vault_is_fetched_for_a_code_alone_and_for_no_guesser_for_long() {
+    let world = TestWorld::new();
+    let rest = format!(
+        "security:\n  attestation:\n    mode: none\n    one_time_password_shared_secret: \"$$SCONE::v$$\"\nsecrets:\n{AAD}  - {{name: v, kind: ascii, import_akv: {{vault: my-vault}}}}\n"
+    );
+    let _ = world.put(&policy("a", &[], &rest));
+    let vault = "my-vault".parse().unwrap();
+    (world.ports.vaults).put(&vault, &"v".parse().unwrap(), SHARED, None);
+    for _ in 0..20 {
+        assert_eq!(reasons(world.attest("a/s")), ["otp-missing"]);
+    }
+    assert_eq!(world.ports.vaults.calls.count(), 0);
+    let wrong = wrong_code(&world);
+    for _ in 0..20 {
+        assert!(send(&world, "a/s", &wrong).is_err());
+    }
+    assert_eq!(world.ports.vaults.calls.count(), 10);
+    world.ports.clock.advance(Seconds(30));
+    let right = code(&world, SHARED, 0);
+    assert!(send(&world, "a/s", &right).is_ok());
 }
 
 #[test]

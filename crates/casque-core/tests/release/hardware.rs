@@ -5,7 +5,7 @@ use casque_appraise::{
     Evidence, RevokedThing, SgxAppraiseError, SgxEndorsement, SgxQuote, TcbStatus,
 };
 use casque_core::{AttestError, RedeemError, SourceKind};
-use casque_testkit::fakes::failure;
+use casque_testkit::fakes::{StoreOperation, failure};
 use casque_testkit::sgx::{EndorsementSpec, QuoteFlaw, SoftwareTee, Standing};
 use casque_testkit::{Attempt, TestWorld};
 use casque_types::{Nonce, RuntimeData, Seconds};
@@ -82,6 +82,31 @@ fn attest_release_is_on_record_with_who_proved_what() {
     );
     let told = format!("{:?}", event.facts);
     assert!(!told.contains("correct horse") && !told.contains("s3cret"));
+}
+
+/// What a plain release costs the store does not grow with what the language can do.
+#[test]
+fn attest_without_clauses_or_factors_reads_head_and_values_and_writes_its_record_once() {
+    let world = world(HARDWARE);
+    drop(world.attest("app/web").unwrap());
+    let all = [
+        StoreOperation::Head,
+        StoreOperation::Load,
+        StoreOperation::Values,
+        StoreOperation::AppendAudit,
+        StoreOperation::Kept,
+        StoreOperation::Keep,
+        StoreOperation::Spend,
+    ];
+    let before = all.map(|operation| world.ports.store.calls(operation));
+    drop(world.attest("app/web").unwrap());
+    let after = all.map(|operation| world.ports.store.calls(operation));
+    let made: Vec<usize> = after
+        .iter()
+        .zip(before)
+        .map(|(after, before)| after - before)
+        .collect();
+    assert_eq!(made, [1, 0, 1, 1, 0, 0, 0]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Every kind of secret in every format, what readers and templates get of it, and what an update keeps.
 
 use assert_matches::assert_matches;
-use casque_core::{AttestError, PublicValue, ReadValueError, ResolveError, ValueQuery};
+use casque_core::{
+    AttestError, ExportRequest, PublicValue, ReadValueError, ResolveError, ValueQuery,
+};
 use casque_secrets::{RenderError, SecretValue};
 use casque_testkit::TestWorld;
 use casque_types::{Configuration, Format, KeyHash, SecretKind};
@@ -248,7 +250,7 @@ fn jwt_imported_says_who_was_attested_at_the_importer() {
 }
 
 #[test]
-fn config_fragment_in_a_text_by_import_is_refused_or_written() {
+fn config_fragment_that_is_public_reads_as_its_yaml() {
     let world = TestWorld::new();
     let exporter =
         "secrets:\n  - {name: f, kind: config-fragment, value: [a, b], export_public: true}";
@@ -257,6 +259,32 @@ fn config_fragment_in_a_text_by_import_is_refused_or_written() {
     assert_eq!(value.kind, SecretKind::ConfigFragment);
     let text = value.value.expose_text().unwrap();
     assert!(text.contains('a') && text.contains('b'), "{text}");
+}
+
+#[test]
+fn session_ca_has_no_key_for_another_cas_either() {
+    let world = TestWorld::new();
+    let caller = KeyHash::of_spki(b"caller");
+    let exported = format!("export: {{session: b, cas_key: {caller}}}}}");
+    let secrets = SESSION_CA.replace("export: {session: b}}", &exported);
+    let _ = world.put(&old("$$SCONE::ca$$", &secrets));
+    for secret in ["ca", "cert"] {
+        let request = ExportRequest {
+            session: "a".parse().unwrap(),
+            session_hash: None,
+            secret: secret.parse().unwrap(),
+            importer: "b".parse().unwrap(),
+            importer_hash: [7; 32].into(),
+        };
+        match block_on(world.casque.export_value(&request, &caller)) {
+            Ok(stored) => assert_matches!(
+                SecretValue::from_stored(&stored),
+                Ok(SecretValue::X509Ca(chain)) if chain.private_key.is_none() && secret == "ca"
+            ),
+            Err(ReadValueError::Absent { .. }) => assert_eq!(secret, "cert"),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -438,4 +466,32 @@ fn pkcs12_of_a_token_is_refused_with_the_kind() {
             ..
         })
     );
+}
+
+#[test]
+fn put_of_a_policy_that_has_too_much_made_is_refused_before_anything_is_made() {
+    let world = TestWorld::new();
+    let many = |count: usize, secret: &str| -> String {
+        (0..count)
+            .map(|number| format!("  - {{name: x{number}, {secret}}}\n"))
+            .collect()
+    };
+    let most = 4 * 1024 * 1024;
+    for (secrets, expected) in [
+        (many(65, "kind: ascii, size: 65536"), most),
+        (many(65, "kind: binary, size: 65536"), most),
+        (many(65, "kind: private-key, key_type: RSA-3072"), 1024),
+        (many(1025, "kind: pgp-key"), 1024),
+    ] {
+        let answer = world.try_put(&shelf("a", &format!("secrets:\n{secrets}")));
+        let error = answer.unwrap_err();
+        assert_eq!(error.blame(), casque_core::Blame::TooLarge);
+        assert_matches!(error, casque_core::PutPolicyError::TooMuch { most, .. } if most == expected);
+    }
+    let first = world.put(&shelf(
+        "a",
+        "secrets:\n  - {name: x, kind: ascii, size: 65536}",
+    ));
+    let secrets = many(64, "kind: ascii, size: 65536").replace("x0,", "x,");
+    let _ = world.put(&after(first, &shelf("a", &format!("secrets:\n{secrets}"))));
 }

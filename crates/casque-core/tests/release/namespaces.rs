@@ -195,7 +195,13 @@ fn root_unclaimed_can_be_read_and_listed() {
     let read = block_on(world.casque.read_policy(&name("/"), None, &caller)).unwrap();
     assert!(read.text.expose_text().unwrap().contains("name: /"));
     let list = list(&world, "/", None, 10);
-    assert!(list.is_ok(), "who may create may list: {list:?}");
+    assert_matches!(
+        list,
+        Err(ReadPolicyError::NotPermitted {
+            what: "list it",
+            ..
+        })
+    );
 }
 
 #[test]

@@ -270,3 +270,19 @@ fn renewal_in_a_damaged_store_is_never_a_release_of_nothing() {
     (world.ports.store).fail_once(StoreOperation::Kept, StoreFault::Damaged);
     assert_matches!(world.attest("a/s"), Err(AttestError::Store(_)));
 }
+
+#[test]
+fn renewal_that_another_replica_made_first_counts_for_both() {
+    let world = world_with(CHAIN, "$$SCONE::c$$");
+    let first = value(&world, "a");
+    pass(&world, 21);
+    // Any certificate that is fresh will do.
+    let another = world_with(CHAIN, "$$SCONE::c$$");
+    pass(&another, 21);
+    let theirs = value(&another, "a");
+    let stored = SecretValue::X509(chain(&theirs)).to_stored();
+    world.ports.store.overtake_keep(stored);
+    assert_eq!(chain(&value(&world, "a")).leaf(), chain(&theirs).leaf());
+    assert_ne!(value(&world, "a"), first);
+    assert_eq!(renewals(&world), 0);
+}

@@ -160,6 +160,27 @@ fn import_of_an_import_asks_each_exporter() {
 }
 
 #[test]
+fn import_through_sixteen_policies_is_followed_and_no_further() {
+    for (policies, is_let) in [(16, true), (17, false)] {
+        let world = TestWorld::new();
+        let _ = world.put(&exporter("p1", ", export_public: true"));
+        for number in 2..=policies {
+            let secrets = format!(
+                "secrets:\n  - {{name: x, import: {{session: p{}, secret: x}}, export_public: true}}",
+                number - 1
+            );
+            let _ = world.put(&shelf(&format!("p{number}"), &secrets));
+        }
+        let import = format!("session: p{policies}, secret: x");
+        let _ = world.put(&importer("b", &import));
+        match is_let {
+            true => assert_eq!(value(&world, "b"), "hello"),
+            false => assert_matches!(refusal(&world, "b"), ResolveError::TooDeep),
+        }
+    }
+}
+
+#[test]
 fn import_in_a_circle_is_refused() {
     let world = TestWorld::new();
     for (here, there) in [("a", "m"), ("m", "a")] {

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use casque_core::{AttestError, SourceKind};
+use casque_core::{AttestError, Clock, SourceKind};
+use casque_policy::Credentials;
 use casque_testkit::TestWorld;
 use casque_testkit::fakes::{StoreFault, StoreOperation, failure};
 use casque_types::Seconds;
+use pollster::block_on;
 use proptest::prelude::*;
 
+use crate::factors::{SHARED, code, send};
 use crate::policies::{HARDWARE, world};
+use crate::support::{after, policy, shelf, text};
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,14 @@ enum Operation {
     EntraFails,
     /// The next request for endorsements fails.
     EndorserFails,
+    /// Half a minute passes.
+    NextStep,
+    /// A valid workload asks with the one-time password of this step, perhaps for the second time.
+    AttestWithCode,
+    /// The author changes a value that another policy imports.
+    Update,
+    /// A valid workload asks for the policy that imports it.
+    AttestImporter,
     /// The process dies, and another one begins on the same store.
     Restart,
 }
@@ -39,6 +51,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         Just(StoreOperation::Load),
         Just(StoreOperation::Values),
         Just(StoreOperation::AppendAudit),
+        Just(StoreOperation::Put),
+        Just(StoreOperation::Spend),
     ];
     let fault = prop_oneof![
         Just(StoreFault::Before),
@@ -54,6 +68,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::VaultFails),
         1 => Just(Operation::EntraFails),
         1 => Just(Operation::EndorserFails),
+        1 => Just(Operation::NextStep),
+        3 => Just(Operation::AttestWithCode),
+        2 => Just(Operation::Update),
+        2 => Just(Operation::AttestImporter),
         1 => Just(Operation::Restart),
     ]
 }
@@ -62,9 +80,65 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Simulation {
     world: TestWorld,
     released: Vec<String>,
+    /// The one-time passwords that something was released for.
+    codes: BTreeSet<String>,
 }
 
 impl Simulation {
+    fn begin() -> Self {
+        let world = world(HARDWARE);
+        let guard =
+            format!("security:\n  attestation:\n    one_time_password_shared_secret: {SHARED}\n");
+        let _ = world.put(&policy("guarded", &[], &guard));
+        let _ = world.put(&exporter(0));
+        let import = "secrets:\n  - {name: y, import: {session: exporter, secret: x}}\n";
+        let _ = world.put(&policy("importer", &[("Y", "$$SCONE::y$$")], import));
+        Self {
+            world,
+            released: Vec::new(),
+            codes: BTreeSet::new(),
+        }
+    }
+
+    /// The law: no one-time password releases anything twice.
+    fn attest_with_code(&mut self) {
+        let code = code(&self.world, SHARED, 0);
+        if send(&self.world, "guarded/s", &code).is_ok() {
+            let step = Clock::now(&self.world.ports.clock).as_unix_s() / 30;
+            assert!(self.codes.insert(format!("{step}")), "a code counted twice");
+        }
+    }
+
+    /// How many versions the exporter has; its value says the number of its version.
+    fn versions(&self) -> usize {
+        self.world
+            .ports
+            .store
+            .versions(&"exporter".parse().unwrap())
+    }
+
+    /// The law: an update is whole or not at all, and the answer is never a false yes.
+    fn update(&self) {
+        let before = self.versions();
+        let caller = Credentials::of_tls(self.world.author);
+        let name = "exporter".parse().unwrap();
+        let Ok(hash) = block_on(self.world.casque.hash_of_policy(&name, &caller)) else {
+            return;
+        };
+        let text = after(hash, &exporter(before));
+        let is_put = self.world.try_put(&text).is_ok();
+        let added = self.versions() - before;
+        assert!(added <= 1 && usize::from(is_put) <= added);
+    }
+
+    /// The law: an import is the value of the version that is current.
+    fn attest_importer(&self) {
+        if let Ok(configuration) = self.world.attest("importer/s") {
+            let expected = format!("value {}", self.versions() - 1);
+            assert_eq!(text(&configuration, 0), expected);
+        }
+    }
+
     fn apply(&mut self, operation: Operation) {
         let ports = &self.world.ports;
         match operation {
@@ -97,6 +171,10 @@ impl Simulation {
                 let failure = failure(SourceKind::Endorser, "endorser-timeout");
                 ports.endorsements.calls.fail_once(failure);
             }
+            Operation::NextStep => ports.clock.advance(Seconds(30)),
+            Operation::AttestWithCode => self.attest_with_code(),
+            Operation::Update => self.update(),
+            Operation::AttestImporter => self.attest_importer(),
             Operation::Restart => self.world.restart(),
         }
         self.check();
@@ -142,6 +220,14 @@ impl Simulation {
     }
 }
 
+/// A version of the policy that exports to the importer.
+fn exporter(number: usize) -> String {
+    let secrets = format!(
+        "secrets:\n  - {{name: x, kind: ascii, value: value {number}, export: {{session: importer}}}}"
+    );
+    shelf("exporter", &secrets)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 24,
@@ -151,9 +237,9 @@ proptest! {
 
     #[test]
     fn release_under_any_faults_is_never_without_its_record(
-        operations in prop::collection::vec(operation(), 1..10)
+        operations in prop::collection::vec(operation(), 1..16)
     ) {
-        let mut simulation = Simulation { world: world(HARDWARE), released: Vec::new() };
+        let mut simulation = Simulation::begin();
         for operation in operations {
             simulation.apply(operation);
         }
@@ -172,10 +258,7 @@ fn release_store_fault_at_each_call_is_never_without_its_record() {
     let mut met = BTreeSet::new();
     for at in operations {
         for fault in [StoreFault::Before, StoreFault::After, StoreFault::Damaged] {
-            let mut simulation = Simulation {
-                world: world(HARDWARE),
-                released: Vec::new(),
-            };
+            let mut simulation = Simulation::begin();
             simulation.world.restart();
             simulation.apply(Operation::StoreFails(at, fault));
             simulation.apply(Operation::Attest);

@@ -4,7 +4,7 @@ use assert_matches::assert_matches;
 use casque_core::{AttestError, AuditAction, Blame, ResolveError, VolumeError};
 use casque_testkit::TestWorld;
 use casque_testkit::fakes::{StoreFault, StoreOperation};
-use casque_types::{ConfigurationVolume, UpdatePolicy, VolumeFiles};
+use casque_types::{ConfigurationVolume, Secret, UpdatePolicy, VolumeFiles};
 
 use crate::policies::assert_nothing_released;
 use crate::support::{after, fault, policy, shelf};
@@ -235,6 +235,16 @@ fn volume_key_that_was_kept_but_not_acknowledged_is_the_one_that_counts() {
     assert_eq!(error.blame(), Blame::Unavailable);
     let kept = key(&world, "a");
     assert_eq!(key(&world, "a"), kept);
+}
+
+#[test]
+fn volume_key_that_another_replica_made_first_counts_for_both() {
+    let world = TestWorld::new();
+    let _ = world.put(&mounting("a", "", "", ""));
+    let theirs = Secret::copied_from(&[0x7e; 32]);
+    world.ports.store.overtake_keep(theirs);
+    assert_eq!(key(&world, "a"), [0x7e; 32]);
+    assert_eq!(key(&world, "a"), [0x7e; 32]);
 }
 
 #[test]

@@ -72,6 +72,31 @@ fn issue_with_validity_ends_then() {
 }
 
 #[test]
+fn chain_ends_with_whichever_of_its_certificates_ends_first() {
+    let (authority_key, key) = (
+        make_private_key(KeyAlgorithm::P256).unwrap(),
+        make_private_key(KeyAlgorithm::P256).unwrap(),
+    );
+    for (authority_s, leaf_s) in [(86_400, 3_600), (3_600, 86_400)] {
+        let mut asked = request(&authority_key, "authority");
+        asked.authority = true;
+        asked.valid_for = Some(Seconds(authority_s));
+        let authority = issue_certificate(&asked, &CountingRng::default()).unwrap();
+        let mut asked = request(&key, "leaf");
+        asked.issuer = Some(&authority);
+        asked.valid_for = Some(Seconds(leaf_s));
+        let chain = issue_certificate(&asked, &CountingRng::default()).unwrap();
+        assert_eq!(chain.ends(), Some(NOW.plus(Seconds(3_600))));
+        assert_eq!(chain.not_after(), Some(NOW.plus(Seconds(leaf_s))));
+    }
+    let unreadable = CertificateChain {
+        certificates: vec![vec![0]],
+        private_key: None,
+    };
+    assert_eq!(unreadable.ends(), None);
+}
+
+#[test]
 fn issue_rsa_leaf_may_transport_keys() {
     let key = make_private_key(KeyAlgorithm::Rsa2048).unwrap();
     let chain = issue_certificate(&request(&key, "web"), &CountingRng::default()).unwrap();

@@ -24,6 +24,7 @@ struct State {
     audit: Vec<AuditEvent>,
     calls: Vec<StoreOperation>,
     due: VecDeque<(StoreOperation, StoreFault)>,
+    overtaking: Option<Secret>,
     down: bool,
 }
 
@@ -75,6 +76,11 @@ impl MemStore {
     /// Lets the next such operation fail; several are used up in order.
     pub fn fail_once(&self, operation: StoreOperation, fault: StoreFault) {
         lock(&self.0).due.push_back((operation, fault));
+    }
+
+    /// Lets another replica keep this value just before the next one is to be kept in the same place.
+    pub fn overtake_keep(&self, value: Secret) {
+        lock(&self.0).overtaking = Some(value);
     }
 
     /// Takes the store down, or brings it back: while it is down nothing is read or written.
@@ -275,6 +281,10 @@ impl Store for MemStore {
             return Err(KeepError::TooLong { found_bytes });
         }
         let id = (policy.clone(), key.clone());
+        if let Some(value) = state.overtaking.take() {
+            let revision = KeptRevision::after(state.kept.get(&id).map(|kept| kept.revision));
+            state.kept.insert(id.clone(), Kept { value, revision });
+        }
         let current = state.kept.get(&id).map(|kept| kept.revision);
         if current != expected {
             return Err(KeepError::Conflict { current });
