@@ -76,8 +76,8 @@ impl LoadedPolicy {
     }
 }
 
-/// The text of the root namespace before anybody claims it: everyone may create policies in it, and so list
-/// it. Names are not confidential in this language; who minds claims the root first.
+/// The text of the root namespace before anybody claims it: everyone may create policies in it, and nobody
+/// list it: whom all names are for is its owner's to say.
 pub(crate) const DEFAULT_ROOT: &str = "\
 name: /
 version: \"0.3.12\"
@@ -85,7 +85,7 @@ access_policy:
   read: [ANY]
   update: [ANY]
   create_sessions: [ANY]
-  list_sessions: [ANY]
+  list_sessions: [NONE]
 ";
 
 /// Why a stored version could not be had.

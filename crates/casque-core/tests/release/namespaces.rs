@@ -189,7 +189,7 @@ fn root_claimed_with_its_own_text_can_be_updated() {
 }
 
 #[test]
-fn root_unclaimed_can_be_read_and_listed() {
+fn root_unclaimed_can_be_read_and_not_listed() {
     let world = TestWorld::new();
     let caller = tls(other());
     let read = block_on(world.casque.read_policy(&name("/"), None, &caller)).unwrap();
