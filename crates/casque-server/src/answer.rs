@@ -276,6 +276,7 @@ const fn put_code(error: &PutPolicyError) -> Code {
         PutPolicyError::AmbiguousCreator => Code::CreatorAmbiguous,
         PutPolicyError::Secret { .. } => Code::SecretUnavailable,
         PutPolicyError::Make { .. } => Code::SecretNotMade,
+        PutPolicyError::TooMuch { .. } => Code::PolicyMakesTooMuch,
         PutPolicyError::NotHere { .. } => Code::SecretNotHere,
         PutPolicyError::Given { .. } => Code::SecretValueMalformed,
         PutPolicyError::Store(_) => Code::StoreUnavailable,
@@ -321,6 +322,9 @@ const fn put_hint(error: &PutPolicyError) -> &'static str {
             "name one of the signers in `creator`, or upload with a client certificate"
         }
         PutPolicyError::Make { .. } | PutPolicyError::StoredPolicy { .. } => STORED_POLICY_HINT,
+        PutPolicyError::TooMuch { .. } => {
+            "split the policy, and share its secrets by export and import"
+        }
         PutPolicyError::Secret { .. } => "mend what is said of it in the policy; nothing was put",
         PutPolicyError::NotHere { .. } => "nothing was put; the message says what to change",
         PutPolicyError::Given { .. } => {

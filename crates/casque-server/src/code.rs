@@ -59,6 +59,7 @@ codes! {
     // values
     SecretUnavailable = "secret-unavailable",
     SecretNotMade = "secret-not-made",
+    PolicyMakesTooMuch = "policy-makes-too-much",
     SecretNotHere = "secret-not-here",
     SecretValueMalformed = "secret-value-malformed",
     ValueAbsent = "value-absent",
