@@ -14,6 +14,7 @@ pub mod bench;
 pub mod demo;
 pub mod fuzz;
 pub mod measure;
+pub mod packages;
 pub mod peers;
 pub mod report;
 pub mod run;

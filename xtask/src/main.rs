@@ -54,7 +54,7 @@ cargo xtask COMMAND
 
   test                   everything that must hold: format, lints, tests, documentation, the demo, foreign clients
   demo                   build Casque and tell its story on this terminal: a granted start and a denied one
-  peers                  run the official Azure clients against the local Azure
+  peers                  run foreign clients: Azure's own against the local Azure, schemathesis against casqued
   bench                  measure the release build against the budgets of the design
   fuzz [--seconds N]     run each fuzz target for N seconds (60)
   measure                length of functions and files, for people to look at

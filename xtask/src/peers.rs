@@ -1,7 +1,8 @@
-//! `cargo xtask peers`: the official Azure clients, run against the local Azure of `casque-dev up`.
+//! `cargo xtask peers`: the official Azure clients, run against the local Azure of `casque-dev up`, and
+//! schemathesis, run against its casqued.
 //!
-//! They are installed from their registries into `target/peers`, at the versions that `peers/python/requirements.txt`
-//! and `peers/node/package.json` name. Without Python, Node or the registries their scripts count as skipped.
+//! They are installed from their registries into `target/peers`, at the versions that `peers/python/requirements.txt`,
+//! `peers/node/package.json` and `peers/openapi/requirements.txt` name. Without Python, Node or the registries their scripts count as skipped.
 
 mod clients;
 mod local_azure;
@@ -35,7 +36,7 @@ pub fn command() -> Result<ExitCode, Failure> {
 pub fn run() -> Result<Tally, Failure> {
     let mut total = Tally::default();
     let mut ready = Vec::new();
-    for language in [Language::Python, Language::Node] {
+    for language in [Language::Python, Language::Node, Language::OpenApi] {
         let scripts = scripts(language)?;
         match clients::install(language)? {
             Clients::Ready(interpreter) => ready.push((interpreter, scripts)),

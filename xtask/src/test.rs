@@ -10,7 +10,7 @@ use crate::report::stage;
 use crate::run::{
     Profile, build_programs, built, cargo, check, is_there, not_started, program, succeed,
 };
-use crate::{Failure, Tally, peers};
+use crate::{Failure, Tally, packages, peers};
 
 /// Runs all stages, also when an early one fails.
 ///
@@ -18,6 +18,7 @@ use crate::{Failure, Tally, peers};
 /// What the stages need cannot be installed.
 pub fn command() -> Result<ExitCode, Failure> {
     install_components()?;
+    packages::install();
     let mut total = Tally::default();
     total += stage("format", || check(&mut cargo(&["fmt", "--all", "--check"])));
     total += stage("lints", || check(&mut cargo(CLIPPY)));

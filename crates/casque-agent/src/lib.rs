@@ -55,6 +55,6 @@ pub use host::HostEnvironment;
 pub use place::{PlaceError, Placed, place_files};
 pub use program::{ProgramError, find_program};
 pub use run::{Releases, run, run_with};
-pub use settings::{AgentSettings, SettingsError};
+pub use settings::{AgentSettings, SettingsError, split_otp};
 pub use supervise::SuperviseError;
 pub use volumes::VolumeError;

@@ -187,13 +187,13 @@ fn read_config(text: &str) -> Result<ConfigId, SettingsError> {
 }
 
 impl HostEnvironment {
-    /// The second factors that the host's environment alone gives: `CASQUE_OTP`, and
+    /// The second factors: the one-time password given here or else in `CASQUE_OTP`, and of the host's environment
     /// `CASQUE_SERVICE_ACCESS_TOKEN` or else `SCONE_SERVICE_ACCESS_TOKEN`.
     ///
     /// # Errors
     /// [`SettingsError::Otp`].
-    pub fn second_factors(&self) -> Result<SecondFactors, SettingsError> {
-        second_factors(None, None, self)
+    pub fn second_factors(&self, otp: Option<&str>) -> Result<SecondFactors, SettingsError> {
+        second_factors(otp, None, self)
     }
 }
 
@@ -210,8 +210,9 @@ fn second_factors(
     })
 }
 
-/// SCONE's form `policy/service@123456`: no name holds an `@`.
-fn split_otp(config: &str) -> (&str, Option<&str>) {
+/// The two parts of SCONE's form `policy/service@123456`: no name holds an `@`.
+#[must_use]
+pub fn split_otp(config: &str) -> (&str, Option<&str>) {
     match config.trim().split_once('@') {
         Some((config, otp)) => (config, Some(otp)),
         None => (config, None),

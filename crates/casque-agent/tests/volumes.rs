@@ -85,13 +85,18 @@ impl World {
 
     /// With a shell script in the place of gocryptfs, of which `-init` succeeds.
     fn with_script(script: &str) -> Option<Self> {
+        Self::with_script_and_init(script, "0")
+    }
+
+    fn with_script_and_init(script: &str, init: &str) -> Option<Self> {
         if !Path::new("/dev/fuse").exists() {
             println!("skipped: there is no /dev/fuse");
             return None;
         }
         let mut world = Self::new();
         let program = world.at("gocryptfs");
-        let text = format!("#!/bin/sh\nread key\n[ \"$2\" = -init ] && exit 0\n{script}\n");
+        let text =
+            format!("#!/bin/sh\nread key\nif [ \"$2\" = -init ]; then exit {init}; fi\n{script}\n");
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         world.search_path = format!("{}:{SEARCH_PATH}", world.root.path().display());
@@ -368,6 +373,20 @@ fn volume_that_fuse_refuses_is_told_from_other_failures() {
         assert!(notes.contains(expected), "{notes}");
         assert!(!world.at("started").exists());
     }
+}
+
+#[test]
+fn volume_that_cannot_be_initialised_is_refused() {
+    let Some(world) = World::with_script_and_init("exit 0", "6") else {
+        return;
+    };
+    let (exit, notes) = world.run("touch started", vec![world.volume(|_| {})]);
+    assert_eq!(exit, AgentExit::Volumes);
+    assert!(
+        notes.contains("(exit status: 6); it says: nothing"),
+        "{notes}"
+    );
+    assert!(!world.at("started").exists());
 }
 
 #[test]

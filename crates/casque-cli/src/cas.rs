@@ -5,29 +5,39 @@ use std::path::Path;
 use casque_client::{Client, ServerTrust, ServerVersion, Timeouts};
 use serde::Serialize;
 
-use crate::args::{AttestArgs, CasCommand};
+use crate::args::{AttestArgs, CasArgs, CasCommand, IdentificationArgs};
 use crate::config::{Config, ConfigError, PinnedCas};
-use crate::console::Console;
+use crate::console::{Console, printable};
 use crate::error::CliError;
 use crate::exit;
-use crate::servers;
+use crate::invocation::Invocation;
+use crate::pem;
+use crate::servers::{self, Server};
 
 pub(crate) fn run(
     command: &CasCommand,
+    invocation: &Invocation,
     config: Option<&Path>,
     console: &mut Console<'_>,
 ) -> Result<u8, CliError> {
     let path = config.ok_or(ConfigError::NoPath)?;
-    let cas = Cas { path, console };
+    let cas = Cas {
+        invocation,
+        path,
+        console,
+    };
     match command {
         CasCommand::Attest(args) => cas.attest(args),
         CasCommand::List => cas.list(),
         CasCommand::SetDefault { name } => cas.set_default(name),
-        CasCommand::ShowIdentification { name } => cas.show_identification(name.as_deref()),
+        CasCommand::ShowIdentification(args) => cas.show_identification(args),
+        CasCommand::ShowCertificate(args) => cas.show_certificate(args),
+        CasCommand::Version(args) => cas.version(args),
     }
 }
 
 struct Cas<'a, 'c> {
+    invocation: &'a Invocation,
     path: &'a Path,
     console: &'a mut Console<'c>,
 }
@@ -42,6 +52,9 @@ struct Listed {
     /// Only what was just asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// Only what was just asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_encryption_key: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +71,7 @@ impl Listed {
             key_hash: cas.key_hash.to_string(),
             default: config.default_cas.as_deref() == Some(name),
             version: None,
+            session_encryption_key: None,
         }
     }
 }
@@ -116,13 +130,43 @@ impl Cas<'_, '_> {
         Ok(exit::OK)
     }
 
-    fn show_identification(self, name: Option<&str>) -> Result<u8, CliError> {
+    fn show_identification(self, args: &IdentificationArgs) -> Result<u8, CliError> {
         let config = Config::load(self.path)?;
-        let (name, cas) = servers::pinned(&config, name)?;
-        let listed = Listed::new(&config, name, cas);
-        self.console
-            .result(&format!("{}\n", listed.key_hash), &listed)?;
+        let (name, cas) = servers::pinned(&config, args.cas.name.as_deref())?;
+        let mut listed = Listed::new(&config, name, cas);
+        let mut text = format!("{}\n", listed.key_hash);
+        if args.session_encryption_key {
+            let key = servers::encryption_key(&self.server(&args.cas)?)?;
+            text = format!("{key}\n");
+            listed.session_encryption_key = Some(key.to_string());
+        }
+        self.console.result(&text, &listed)?;
         Ok(exit::OK)
+    }
+
+    fn show_certificate(self, args: &CasArgs) -> Result<u8, CliError> {
+        let server = self.server(args)?;
+        server.ask(Client::version)?;
+        let certificate = server.client().tls_certificate().unwrap_or_default();
+        let certificate = pem::encode("CERTIFICATE", certificate);
+        let document = serde_json::json!({"certificate": certificate});
+        self.console.result(&certificate, &document)?;
+        Ok(exit::OK)
+    }
+
+    fn version(self, args: &CasArgs) -> Result<u8, CliError> {
+        let version = self.server(args)?.ask(Client::version)?;
+        let (name, version) = (printable(&version.name), printable(&version.version));
+        let document = serde_json::json!({"name": name, "version": version});
+        self.console
+            .result(&format!("{name} {version}\n"), &document)?;
+        Ok(exit::OK)
+    }
+
+    /// A stranger to it: none of these questions needs an identity.
+    fn server(&self, args: &CasArgs) -> Result<Server, CliError> {
+        let retries = servers::retries(&args.retries, self.invocation);
+        Server::find(Some(self.path), args.name.as_deref(), None, retries)
     }
 }
 

@@ -52,6 +52,13 @@ impl<'a> Console<'a> {
         self.data(&json)
     }
 
+    /// A document that is JSON whatever `--output` says.
+    pub(crate) fn document(&mut self, document: &impl Serialize) -> Result<(), CliError> {
+        let mut json = serde_json::to_vec_pretty(document).map_err(io::Error::from)?;
+        json.push(b'\n');
+        self.data(&json)
+    }
+
     /// Bytes for standard output.
     pub(crate) fn data(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.stdout.write_all(bytes)?;
@@ -62,6 +69,13 @@ impl<'a> Console<'a> {
     pub(crate) fn findings(&mut self, findings: &Findings) {
         if self.style != Style::Json && !findings.found.is_empty() {
             self.note(&findings.render(self.style));
+        }
+    }
+
+    /// A remark for people that JSON has elsewhere or does not need.
+    pub(crate) fn remark(&mut self, text: &str) {
+        if self.style != Style::Json {
+            self.note(&printable(text));
         }
     }
 

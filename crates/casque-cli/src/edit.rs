@@ -6,6 +6,14 @@
 /// The text with `member: value` at top level: replaced where it stands, otherwise put before `name`.
 /// `None` when there is no line to do it at.
 pub(crate) fn set_top_level(text: &str, member: &str, value: &str) -> Option<String> {
+    match Top::of(text)?.is_flow {
+        true => insert_in_flow(text, member, &format!("\"{value}\"")),
+        false => set_top_level_yaml(text, member, value),
+    }
+}
+
+/// The same with a value that is YAML in flow form.
+pub(crate) fn set_top_level_yaml(text: &str, member: &str, value: &str) -> Option<String> {
     let top = Top::of(text)?;
     if top.is_flow {
         return insert_in_flow(text, member, value);
@@ -30,7 +38,7 @@ pub(crate) fn set_top_level(text: &str, member: &str, value: &str) -> Option<Str
 /// `{…}` has no lines to speak of: a member is added in front, never replaced.
 fn insert_in_flow(text: &str, member: &str, value: &str) -> Option<String> {
     let (before, after) = text.split_once('{')?;
-    Some(format!("{before}{{\"{member}\": \"{value}\", {after}"))
+    Some(format!("{before}{{\"{member}\": {value}, {after}"))
 }
 
 struct Top {

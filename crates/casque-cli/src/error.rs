@@ -2,17 +2,21 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::PathBuf;
 
 use casque_client::{ClientError, ServerAddress};
+use casque_secrets::{EncryptSessionError, SignerKeyError, SigningKeyError};
 use casque_types::{KeyHash, PolicyName};
 use casque_wire::Failure;
 use thiserror::Error;
 
+use crate::argfile::MAX_ARGUMENTS;
 use crate::config::ConfigError;
 use crate::exit;
 use crate::identity::OwnIdentityError;
 use crate::policy_file::FileError;
 use crate::report::Findings;
+use crate::yaml::NotATree;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -27,7 +31,7 @@ pub(crate) enum CliError {
     Output(#[from] io::Error),
     #[error("cannot write manual pages into `{}`", folder.display())]
     Manual {
-        folder: std::path::PathBuf,
+        folder: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -57,6 +61,46 @@ pub(crate) enum CliError {
         #[source]
         source: ClientError,
     },
+    #[error("`{}` is signed or encrypted: its text cannot be changed any more", path.display())]
+    Sealed { path: PathBuf },
+    #[error("`{}` is encrypted: nobody but the server can read it", path.display())]
+    Unreadable { path: PathBuf },
+    #[error("signature {number} in `{}` is not one of its signer over the text beside it", path.display())]
+    Signature { number: usize, path: PathBuf },
+    #[error("`{}` holds no signature of this signer over this text", path.display())]
+    ForeignSignature { path: PathBuf },
+    #[error("`{}` is signed, and names no `predecessor`", path.display())]
+    SignedWithoutPredecessor { path: PathBuf },
+    #[error("`{}` holds no key that signs sessions: expected a `PRIVATE KEY` (PKCS#8 in PEM) of Ed25519, P-384 or P-256", path.display())]
+    NoSigningKey { path: PathBuf },
+    #[error("the file of --signer holds no public key")]
+    SignerKey(#[source] SignerKeyError),
+    #[error("the policy could not be signed")]
+    Sign(#[from] SigningKeyError),
+    #[error("the policy could not be encrypted")]
+    Encrypt(#[from] EncryptSessionError),
+    #[error("the server at `{address}` takes no encrypted policies")]
+    NoEncryptionKey { address: ServerAddress },
+    #[error("the `access_policy` of `{name}` would not let you update it again; nothing was sent")]
+    LockOut { name: PolicyName },
+    #[error("the hash depends on who the creator is, and the text does not say it")]
+    CreatorUnknown,
+    #[error("no file is given")]
+    NoFile,
+    #[error("`{}` holds neither a `CERTIFICATE` nor a `PUBLIC KEY` in PEM", path.display())]
+    NoCertificate { path: PathBuf },
+    #[error("one of the texts cannot be shown without its secrets")]
+    NotATree(#[from] NotATree),
+    #[error("expected the name of a policy")]
+    NotAName,
+    #[error("expected the hash of a version, 64 hexadecimal digits")]
+    NotAHash,
+    #[error("this is the first version of `{name}`: there is none before it")]
+    OneVersion { name: PolicyName },
+    #[error("`{flag}` does not exist here: whom casque talks to is never left unchecked")]
+    TestingFlag { flag: String },
+    #[error("more than {MAX_ARGUMENTS} arguments")]
+    TooManyArguments,
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -64,21 +108,39 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Policy(_) => exit::POLICY,
+            Self::Policy(_) | Self::LockOut { .. } => exit::POLICY,
             Self::Warnings(_) => exit::WARNINGS,
             Self::NoCas
             | Self::UnknownCas { .. }
             | Self::NotPinned { .. }
             | Self::NoKeyHash { .. }
             | Self::OtherPin { .. } => exit::UNREACHABLE,
-            Self::NothingToUpdate { .. } => exit::ABSENT,
+            Self::NothingToUpdate { .. } | Self::OneVersion { .. } => exit::ABSENT,
+            Self::NoEncryptionKey { .. } => exit::SERVER,
             Self::Client(error) | Self::NoPredecessor { source: error, .. } => client_exit(error),
             Self::Config(_)
             | Self::Identity(_)
             | Self::File(_)
             | Self::Output(_)
             | Self::Manual { .. }
-            | Self::Placement { .. } => exit::USAGE,
+            | Self::Placement { .. }
+            | Self::Sealed { .. }
+            | Self::Unreadable { .. }
+            | Self::Signature { .. }
+            | Self::ForeignSignature { .. }
+            | Self::SignedWithoutPredecessor { .. }
+            | Self::NoSigningKey { .. }
+            | Self::SignerKey(_)
+            | Self::Sign(_)
+            | Self::Encrypt(_)
+            | Self::CreatorUnknown
+            | Self::NoFile
+            | Self::NoCertificate { .. }
+            | Self::NotATree(_)
+            | Self::NotAName
+            | Self::NotAHash
+            | Self::TestingFlag { .. }
+            | Self::TooManyArguments => exit::USAGE,
         }
     }
 
@@ -134,6 +196,24 @@ impl CliError {
             Self::OtherPin { .. } => "other-pin",
             Self::NothingToUpdate { .. } => "nothing-to-update",
             Self::NoPredecessor { .. } => "no-predecessor",
+            Self::Sealed { .. } => "sealed",
+            Self::Unreadable { .. } => "encrypted",
+            Self::Signature { .. } | Self::ForeignSignature { .. } => "bad-signature",
+            Self::SignedWithoutPredecessor { .. } => "no-predecessor",
+            Self::NoSigningKey { .. } | Self::Sign(_) => "signing-key",
+            Self::SignerKey(_) => "signer",
+            Self::Encrypt(_) => "encryption",
+            Self::NoEncryptionKey { .. } => "no-encryption-key",
+            Self::LockOut { .. } => "lock-out",
+            Self::CreatorUnknown => "creator-unknown",
+            Self::NoCertificate { .. } => "no-certificate",
+            Self::NotATree(_) => "no-tree",
+            Self::OneVersion { .. } => "one-version",
+            Self::NoFile
+            | Self::NotAName
+            | Self::NotAHash
+            | Self::TestingFlag { .. }
+            | Self::TooManyArguments => "usage",
             Self::Client(error) => return client_code(error),
         };
         code.to_owned()
@@ -164,6 +244,27 @@ impl CliError {
             Self::NothingToUpdate { .. } => "put it with: casque session create FILE".to_owned(),
             Self::NoPredecessor { .. } => {
                 "write the current hash as `predecessor` into the file, or have `access_policy` let you read the policy".to_owned()
+            }
+            Self::Sealed { .. } => {
+                "give -e, --use-env, -n, --predecessor and --with-self-as-creator where it is signed first".to_owned()
+            }
+            Self::Signature { .. } => "sign the text anew with: casque session sign FILE".to_owned(),
+            Self::ForeignSignature { .. } => {
+                "sign exactly what `casque session sign generate-message-to-be-signed` prints for the same file and variables".to_owned()
+            }
+            Self::SignedWithoutPredecessor { .. } => {
+                "sign it with --predecessor $(casque session hash NAME)".to_owned()
+            }
+            Self::LockOut { .. } => {
+                "have `update` name CREATOR or your key hash (casque self show-key-hash), or give --dangerous-lock-out".to_owned()
+            }
+            Self::CreatorUnknown => {
+                "give --with-self-as-creator tls, or write `creator` into the text".to_owned()
+            }
+            Self::NoEncryptionKey { .. } => "put it without --encrypted, or update the server".to_owned(),
+            Self::OneVersion { .. } => "name two versions: casque session diff NAME OLD NEW".to_owned(),
+            Self::TestingFlag { .. } => {
+                "to try something out, pin the server with: casque cas attest ADDRESS --dangerous-trust-on-first-use".to_owned()
             }
             Self::Client(ClientError::OtherServer { .. }) => {
                 "if its operator confirms the new identity: casque cas attest ADDRESS --key-hash HASH --replace".to_owned()
@@ -200,6 +301,7 @@ const fn client_exit(error: &ClientError) -> u8 {
         ClientError::Identity { .. } | ClientError::CertificateAuthority => exit::USAGE,
         ClientError::Malformed { .. }
         | ClientError::TooLarge { .. }
+        | ClientError::TooMany { .. }
         | ClientError::NoCommonKem { .. } => exit::SERVER,
     }
 }
@@ -212,7 +314,7 @@ fn client_code(error: &ClientError) -> String {
         ClientError::Timeout { .. } => "timeout",
         ClientError::Refused { failure, .. } => return failure.code.clone(),
         ClientError::Malformed { .. } => "malformed-answer",
-        ClientError::TooLarge { .. } => "answer-too-large",
+        ClientError::TooLarge { .. } | ClientError::TooMany { .. } => "answer-too-large",
         ClientError::NoCommonKem { .. } => "no-common-kem",
         ClientError::Identity { .. } => "identity",
         ClientError::CertificateAuthority => "certificate-authority",

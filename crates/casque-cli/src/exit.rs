@@ -4,7 +4,7 @@
 pub const OK: u8 = 0;
 /// Wrong arguments, or something on this machine: a file, the configuration, the identity.
 pub const USAGE: u8 = 1;
-/// The policy has errors.
+/// The policy has errors, or would lock its author out.
 pub const POLICY: u8 = 2;
 /// The policy has warnings, and `--fail-on-warning` was given.
 pub const WARNINGS: u8 = 3;

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use casque_client::{ClientError, ClientIdentity};
-use casque_secrets::{IdentityError, IdentityKey};
+use casque_secrets::{IdentityError, IdentityKey, SigningKey, SigningKeyError};
 use casque_types::{KeyHash, Rng, RngError, Secret, Timestamp};
 use thiserror::Error;
 
@@ -102,6 +102,11 @@ impl Identity {
         ClientIdentity::new(self.certificate.clone(), self.key.pkcs8())
     }
 
+    /// For signatures over sessions.
+    pub(crate) fn signing_key(&self) -> Result<SigningKey, SigningKeyError> {
+        SigningKey::from_pkcs8(self.key.pkcs8())
+    }
+
     pub(crate) const fn key_hash(&self) -> &KeyHash {
         self.key.key_hash()
     }
@@ -112,7 +117,7 @@ impl Identity {
 }
 
 /// The crypto provider's generator.
-struct SystemRng;
+pub(crate) struct SystemRng;
 
 impl Rng for SystemRng {
     fn fill(&self, out: &mut [u8]) -> Result<(), RngError> {

@@ -3,8 +3,10 @@
 //! Data go to standard output, everything else to standard error; the exit code says how it ended
 //! ([`exit`]). The library reads neither clock nor environment: [`Invocation`] brings both.
 
+mod argfile;
 mod args;
 mod cas;
+mod cert;
 mod config;
 mod console;
 mod edit;
@@ -14,13 +16,21 @@ mod generate;
 mod identity;
 mod invocation;
 mod lock;
+mod lock_out;
+mod out_file;
 mod own;
 mod pem;
 mod policy_file;
+mod portable;
+mod redact;
 mod report;
+mod schema;
 mod servers;
 mod session;
+mod upload;
+mod yaml;
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 
 use clap::Parser as _;
@@ -29,8 +39,9 @@ pub use args::command;
 pub use invocation::{Invocation, Terminal};
 
 use args::{Cli, Command};
-use console::Console;
+use console::{Console, Style, printable};
 use error::CliError;
+use out_file::OutFile;
 
 /// Runs one command; the answer is the exit code.
 pub fn run(
@@ -39,15 +50,34 @@ pub fn run(
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> u8 {
-    let cli = match Cli::try_parse_from(&invocation.arguments) {
+    let arguments = match arguments_of(invocation) {
+        Ok(arguments) => arguments,
+        Err(error) => return Console::new(stdin, stdout, stderr, Style::Plain).failed(&error),
+    };
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, stdout, stderr),
     };
     let style = invocation.style(cli.output);
+    let mut file = cli.out.take().map(OutFile::new);
+    let stdout = match &mut file {
+        Some(file) => file,
+        None => stdout,
+    };
     let mut console = Console::new(stdin, stdout, stderr, style);
     match dispatch(cli, invocation, &mut console) {
         Ok(code) => code,
         Err(error) => console.failed(&error),
+    }
+}
+
+fn arguments_of(invocation: &Invocation) -> Result<Vec<OsString>, CliError> {
+    let arguments = argfile::expanded(&invocation.arguments)?;
+    match argfile::testing_flag(&arguments) {
+        Some(flag) => Err(CliError::TestingFlag {
+            flag: printable(flag),
+        }),
+        None => Ok(arguments),
     }
 }
 
@@ -56,7 +86,8 @@ fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Res
     let config = config.as_deref();
     match cli.command {
         Command::Session(command) => session::run(&command, invocation, config, console),
-        Command::Cas(command) => cas::run(&command, config, console),
+        Command::Cas(command) => cas::run(&command, invocation, config, console),
+        Command::Cert(command) => cert::run(&command, console),
         Command::Own(command) => own::run(&command, invocation, config, console),
         Command::Completions { shell } => generate::completions(shell, console),
         Command::Man { folder } => generate::manual(&folder, console),

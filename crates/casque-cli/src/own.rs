@@ -16,6 +16,7 @@ use crate::invocation::Invocation;
 struct Own {
     key_hash: String,
     certificate: String,
+    session_signing_key: String,
 }
 
 pub(crate) fn run(
@@ -28,11 +29,13 @@ pub(crate) fn run(
     let own = Own {
         key_hash: identity.key_hash().to_string(),
         certificate: identity.certificate_pem(),
+        session_signing_key: format!("{}\n", identity.signing_key()?.signer()),
     };
     let text = match command {
         SelfCommand::Show => format!("key hash: {}\n{}", own.key_hash, own.certificate),
         SelfCommand::ShowKeyHash => format!("{}\n", own.key_hash),
         SelfCommand::ShowCertificate => own.certificate.clone(),
+        SelfCommand::ShowSessionSigningKey => own.session_signing_key.clone(),
     };
     console.result(&text, &own)?;
     Ok(exit::OK)

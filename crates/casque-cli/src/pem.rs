@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casque_types::Secret;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
 /// A block of this label.
 pub(crate) fn encode(label: &str, der: &[u8]) -> String {
@@ -30,4 +30,10 @@ pub(crate) fn private_key(text: &[u8]) -> Option<Secret> {
 pub(crate) fn certificate(text: &[u8]) -> Option<Vec<u8>> {
     let certificate = CertificateDer::from_pem_slice(text).ok()?;
     Some(certificate.to_vec())
+}
+
+/// The first `PUBLIC KEY` block, DER `SubjectPublicKeyInfo`.
+pub(crate) fn public_key(text: &[u8]) -> Option<Vec<u8>> {
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(text).ok()?;
+    Some(key.to_vec())
 }

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use casque_policy::{Parsed, Policy, substitute};
+use casque_secrets::SignerKey;
 use casque_types::Secret;
 use thiserror::Error;
 
-use crate::args::TextArgs;
+use crate::args::ChangeArgs;
 use crate::edit;
 use crate::error::CliError;
 use crate::invocation::Invocation;
@@ -40,42 +41,70 @@ pub(crate) struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// Reads, fills in, parses.
-    pub(crate) fn load(
-        args: &TextArgs,
+    /// Fills in the variables and the name of what was read from `path`, and parses it.
+    pub(crate) fn of(
+        original: &Secret,
+        path: &Path,
+        change: &ChangeArgs,
         invocation: &Invocation,
-        stdin: &mut dyn Read,
     ) -> Result<Self, CliError> {
-        let original = read_text(&args.file, stdin)?;
-        let value_of = |name: &str| value_of(name, args, invocation);
-        let source = SourceText::new(&args.file, &original);
-        let text = match substitute(text_of(&original), &value_of) {
+        let value_of = |name: &str| value_of(name, change, invocation);
+        let source = SourceText::new(path, original);
+        let text = match substitute(text_of(original), &value_of) {
             Ok(text) => Secret::new(text.into_bytes()),
             Err(errors) => return Err(CliError::Policy(Findings::new(source, errors).into())),
         };
-        let text = match &args.name {
+        let text = match &change.name {
             None => text,
             Some(name) => with_member(&text, "name", name.as_str())?,
         };
         Self::parse(text, source)
     }
 
+    /// Parses a text that must stay as it is.
+    pub(crate) fn as_it_is(text: Secret, path: &Path) -> Result<Self, CliError> {
+        let source = SourceText::new(path, &text);
+        Self::parse(text, source)
+    }
+
+    /// The same policy with this signer as its creator, unless that is said already.
+    pub(crate) fn with_creator(self, signer: &SignerKey) -> Result<Self, CliError> {
+        let key = signer.key_hash();
+        if self.policy.creator == Some(key) {
+            return Ok(self);
+        }
+        let unplaced = || CliError::Placement { member: "creator" };
+        if self.policy.creator.is_some() {
+            return Err(unplaced());
+        }
+        let pem = format!("{signer}\n");
+        let quoted = serde_json::to_string(&pem).map_err(|_| unplaced())?;
+        let value = format!("{{\"signer\": {quoted}}}");
+        let edited = edit::set_top_level_yaml(text_of(&self.text), "creator", &value);
+        let text = Secret::new(edited.ok_or_else(unplaced)?.into_bytes());
+        let changed = self.changed_to(text, "creator")?;
+        let is_there = changed.policy.creator == Some(key);
+        is_there.then_some(changed).ok_or_else(unplaced)
+    }
+
     /// The same policy with another predecessor.
     pub(crate) fn with_predecessor(&self, hash: &str) -> Result<Self, CliError> {
-        let text = with_member(&self.text, "predecessor", hash)?;
-        let source = self.warnings.source.clone_without_excerpts();
-        let changed = Self::parse(text, source).map_err(|_| CliError::Placement {
-            member: "predecessor",
-        })?;
-        let is_there = changed
-            .policy
-            .predecessor
-            .is_some_and(|found| found.to_string() == hash);
-        match is_there && changed.policy.name == self.policy.name {
+        let member = "predecessor";
+        let text = with_member(&self.text, member, hash)?;
+        let changed = self.changed_to(text, member)?;
+        let found = changed.policy.predecessor.as_ref();
+        match found.is_some_and(|found| found.to_string() == hash) {
             true => Ok(changed),
-            false => Err(CliError::Placement {
-                member: "predecessor",
-            }),
+            false => Err(CliError::Placement { member }),
+        }
+    }
+
+    /// Parses a text in which `member` was placed, and nothing else changed.
+    fn changed_to(&self, text: Secret, member: &'static str) -> Result<Self, CliError> {
+        let source = self.warnings.source.clone_without_excerpts();
+        match Self::parse(text, source) {
+            Ok(changed) if changed.policy.name == self.policy.name => Ok(changed),
+            _ => Err(CliError::Placement { member }),
         }
     }
 
@@ -103,12 +132,12 @@ fn with_member(text: &Secret, member: &'static str, value: &str) -> Result<Secre
 }
 
 /// Text that was read as UTF-8, or made from such.
-fn text_of(text: &Secret) -> &str {
+pub(crate) fn text_of(text: &Secret) -> &str {
     // exposed: the parser and the server read the policy
     text.expose_text().unwrap_or_default()
 }
 
-fn value_of(name: &str, args: &TextArgs, invocation: &Invocation) -> Option<String> {
+fn value_of(name: &str, args: &ChangeArgs, invocation: &Invocation) -> Option<String> {
     let given = args.variables.iter().rev().find(|(given, _)| given == name);
     if let Some((_, value)) = given {
         return Some(value.clone());
@@ -119,7 +148,8 @@ fn value_of(name: &str, args: &TextArgs, invocation: &Invocation) -> Option<Stri
     invocation.environment.get(name)?.clone().into_string().ok()
 }
 
-fn read_text(path: &Path, stdin: &mut dyn Read) -> Result<Secret, FileError> {
+/// The whole of a text file of at most 1 MiB; `-` is standard input.
+pub(crate) fn read_text(path: &Path, stdin: &mut dyn Read) -> Result<Secret, FileError> {
     let text = if path == Path::new("-") {
         bounded(stdin, path)?
     } else {

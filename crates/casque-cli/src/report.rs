@@ -86,6 +86,25 @@ impl Findings {
         }
     }
 
+    /// For an error about them.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            source: SourceText {
+                name: self.source.name.clone(),
+                // duplicated: the other findings are shown after these
+                original: self.source.original.duplicate(),
+                has_excerpts: self.source.has_excerpts,
+            },
+            found: self.found.clone(),
+        }
+    }
+
+    /// Adds findings, in the order of the text.
+    pub(crate) fn add_sorted(&mut self, more: Vec<Diagnostic>) {
+        self.found.extend(more);
+        self.found.sort_by_key(|found| (found.line, found.column));
+    }
+
     /// Adds those of the server that our own parser did not have.
     pub(crate) fn add_news(&mut self, told: Vec<Diagnostic>) {
         for found in told {

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs,
     reason = "a test that cannot go on fails"
 )]
@@ -147,6 +148,38 @@ fn documentation_names_every_command_option_and_exit_code() {
 }
 
 #[test]
+fn documentation_shows_commands_that_exist_and_policies_that_are_some() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let documentation = std::fs::read_to_string(path).unwrap();
+    let mut commands = 0;
+    for line in blocks(&documentation, "sh")
+        .iter()
+        .flat_map(|block| block.lines())
+    {
+        let inner = line.split_once("$(").map_or(line, |(_, inner)| inner);
+        let Some(arguments) = inner.trim_end_matches(')').strip_prefix("casque ") else {
+            assert!(line.starts_with("openssl "), "{line}");
+            continue;
+        };
+        let words = std::iter::once("casque").chain(arguments.split(' '));
+        let parsed = casque_cli::command().try_get_matches_from(words);
+        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        commands += 1;
+    }
+    assert!(commands > 10, "{commands}");
+    for block in blocks(&documentation, "yaml") {
+        casque_policy::Policy::parse(block).unwrap();
+    }
+}
+
+fn blocks<'t>(documentation: &'t str, language: &str) -> Vec<&'t str> {
+    let opening = format!("\n```{language}\n");
+    let behind = documentation.split(&opening).skip(1).collect::<Vec<_>>();
+    let inside = behind.into_iter().map(|text| text.split("\n```").next());
+    inside.map(Option::unwrap).collect()
+}
+
+#[test]
 fn check_good_policy_prints_it_filled_in() {
     let place = place_with("good.yaml", GOOD);
     let ran = filled_in(&place, "check", &["--identity", "id.pem"]);
@@ -187,6 +220,21 @@ fn verify_depends_on_who_the_creator_will_be() {
     let hashes = [&one, &one, &other].map(|place| filled_in(place, "verify", &[]).stdout);
     assert_eq!(hashes[0], hashes[1]);
     assert_ne!(hashes[0], hashes[2]);
+}
+
+#[test]
+fn check_normalised_prints_one_layout_of_the_same_hash() {
+    let place = place_with(
+        "policy.yaml",
+        "name: demo # mine\nversion: '0.3'\nsecrets: [{name: a, kind: ascii, value: \"x: y\"}]\n",
+    );
+    let ran = place.run(&["session", "check", "policy.yaml", "--normalised"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let expected = "---\nname: demo\nversion: 0.3\nsecrets:\n  - name: a\n    kind: ascii\n    value: \"x: y\"\n";
+    assert_eq!(ran.stdout, expected);
+    let hash = |file: &str| place.run(&["session", "verify", file]).stdout;
+    place.write("normal.yaml", &ran.stdout);
+    assert_eq!(hash("policy.yaml"), hash("normal.yaml"));
 }
 
 #[test]
@@ -482,4 +530,298 @@ fn completions_and_manual_pages_are_written() {
     let ran = place.run(&["man", "absent"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("`absent`"), "{}", ran.stderr);
+}
+
+/// Whether there is an OpenSSL to compare with.
+fn openssl(place: &Place, arguments: &[&str]) -> bool {
+    let command = std::process::Command::new("openssl")
+        .args(arguments)
+        .current_dir(place.path(""))
+        .output();
+    match command {
+        Ok(output) => {
+            assert!(output.status.success(), "{output:?}");
+            true
+        }
+        Err(error) => {
+            println!("skipped: no openssl: {error}");
+            false
+        }
+    }
+}
+
+#[test]
+fn sign_with_keys_of_every_algorithm_makes_what_it_takes() {
+    let place = place_with("warned.yaml", WARNED);
+    for (name, algorithm) in [
+        ("ed25519", &["ed25519"][..]),
+        ("p384", &["EC", "-pkeyopt", "ec_paramgen_curve:P-384"][..]),
+    ] {
+        let file = format!("{name}.pem");
+        let mut arguments = vec!["genpkey", "-out", &file, "-algorithm"];
+        arguments.extend_from_slice(algorithm);
+        if !openssl(&place, &arguments) {
+            return;
+        }
+        let ran = place.run(&[
+            "session",
+            "sign",
+            "warned.yaml",
+            "--key",
+            &file,
+            "-o",
+            "one.json",
+        ]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let both = place.run(&["session", "sign", "sign-with-cli-identity", "one.json"]);
+        let document: serde_json::Value = serde_json::from_str(&both.stdout).unwrap();
+        assert_eq!(document["session"], WARNED);
+        assert_eq!(document["signatures"].as_array().unwrap().len(), 2);
+        let own = place.run(&["self", "show-session-signing-key"]).stdout;
+        assert_eq!(document["signatures"][1]["signer"], own);
+        place.write("both.json", &both.stdout);
+        assert_eq!(place.run(&["session", "verify", "both.json"]).code, 0);
+    }
+}
+
+#[test]
+fn signature_made_elsewhere_is_added_when_it_fits() {
+    let place = place_with("warned.yaml", WARNED);
+    let message = [
+        "session",
+        "sign",
+        "generate-message-to-be-signed",
+        "warned.yaml",
+    ];
+    let ran = place.run(&[&message[..], &["-o", "message"]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    let key = ["genpkey", "-algorithm", "ed25519", "-out", "key.pem"];
+    let public = ["pkey", "-in", "key.pem", "-pubout", "-out", "public.pem"];
+    let sign = [
+        "pkeyutl",
+        "-sign",
+        "-rawin",
+        "-inkey",
+        "key.pem",
+        "-in",
+        "message",
+        "-out",
+        "signature",
+    ];
+    if !(openssl(&place, &key) && openssl(&place, &public) && openssl(&place, &sign)) {
+        return;
+    }
+    let add = [
+        "session",
+        "sign",
+        "add-signature",
+        "warned.yaml",
+        "--signer",
+        "public.pem",
+        "--signature",
+    ];
+    let added = place.run(&[&add[..], &["signature"]].concat());
+    assert_eq!(added.code, 0, "{}", added.stderr);
+    let document: serde_json::Value = serde_json::from_str(&added.stdout).unwrap();
+    let digits = document["signatures"][0]["signature"].as_str().unwrap();
+    place.write("digits", &format!("{digits}\n"));
+    let again = place.run(&[&add[..], &["digits"]].concat());
+    assert_eq!(again.stdout, added.stdout);
+    place.write("digits", &digits.replace(['0', '1', '2'], "3"));
+    let ran = place.run(&[&add[..], &["digits"]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(
+        ran.stderr.contains("error[bad-signature]: "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn signer_becomes_the_creator_when_asked() {
+    let place = place_with("warned.yaml", WARNED);
+    for (name, text) in [
+        ("block", WARNED.to_owned()),
+        (
+            "flow",
+            format!(
+                "{{\"version\": \"0.3\", {}}}",
+                r#""name": "demo", "services": []"#
+            ),
+        ),
+    ] {
+        place.write("policy.yaml", &text);
+        let arguments = ["session", "sign", "policy.yaml", "--with-self-as-creator"];
+        let ran = place.run(&arguments);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        place.write("signed.json", &ran.stdout);
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let signed = document["session"].as_str().unwrap();
+        assert!(
+            signed.contains("signer\": \"-----BEGIN PUBLIC KEY-----\\n"),
+            "{signed}"
+        );
+        // Said or not, it is the same creator.
+        let said = place.run(&["session", "calculate-hash", "signed.json"]);
+        for how in ["tls", "signer"] {
+            let arguments = [
+                "session",
+                "calculate-hash",
+                "policy.yaml",
+                "--with-self-as-creator",
+            ];
+            let ours = place.run(&[&arguments[..], &[how]].concat());
+            assert_eq!(ours.stdout, said.stdout, "{name}");
+        }
+    }
+}
+
+#[test]
+fn hash_that_depends_on_the_creator_is_not_made_up() {
+    let place = place_with("good.yaml", GOOD);
+    let ran = filled_in(&place, "calculate-hash", &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(
+        ran.stderr.starts_with("error[creator-unknown]: "),
+        "{}",
+        ran.stderr
+    );
+    let own = filled_in(&place, "calculate-hash", &["--with-self-as-creator", "tls"]);
+    assert_eq!(own.stdout, filled_in(&place, "verify", &[]).stdout);
+    place.write("warned.yaml", WARNED);
+    // `create_sessions` follows `update`, so that nobody's key counts.
+    assert_eq!(
+        place
+            .run(&["session", "calculate-hash", "warned.yaml"])
+            .code,
+        0
+    );
+}
+
+#[test]
+fn check_portable_warns_of_what_leaves_the_language() {
+    let text = "name: demo\nversion: \"0.3.10\"\nsecrets:\n- name: token\n  kind: aad-token\n  tenant_id: \
+        e7cac514-f1aa-4e0d-b207-50b1d9a89d21\n  client_id: 3f2c210e-83b4-4217-9eee-4f747d8aeeb3\n  \
+        application_secret: s3cr3t\n- name: imported\n  import_akv: {vault: my-vault, encoding: hex}\n";
+    let place = place_with("policy.yaml", text);
+    let ran = place.run(&["session", "check", "policy.yaml", "--portable"]);
+    assert_eq!(ran.stdout, text);
+    let hidden = Ran {
+        stdout: String::new(),
+        stderr: ran.stderr.split("ok: ").next().unwrap().to_owned(),
+        ..ran
+    };
+    assert_snapshot("check_portable", &hidden);
+    let json = [
+        "session",
+        "check",
+        "policy.yaml",
+        "--portable",
+        "--output",
+        "json",
+    ];
+    let ran = place.run(&[&json[..], &["--fail-on-warning"]].concat());
+    assert_eq!(ran.code, 3);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["ok"], false);
+    let found = &document["diagnostics"][0];
+    assert_eq!(
+        (&found["code"], &found["line"]),
+        (&"not-portable".into(), &10.into())
+    );
+    let without = place.run(&["session", "check", "policy.yaml", "--output", "json"]);
+    assert!(
+        without.stdout.contains("\"diagnostics\":[]"),
+        "{}",
+        without.stdout
+    );
+}
+
+#[test]
+fn diff_of_two_files_needs_no_server() {
+    let place = place_with("old.yaml", WARNED);
+    place.write(
+        "new.yaml",
+        &WARNED.replace("command: web", "command: web --fast"),
+    );
+    let ran = place.run(&["session", "diff", "--files", "old.yaml", "new.yaml"]);
+    assert_snapshot("diff_files", &ran);
+    place.write("new.yaml", "name: [");
+    let ran = place.run(&["session", "diff", "--files", "old.yaml", "new.yaml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.starts_with("error[no-tree]: "), "{}", ran.stderr);
+}
+
+#[test]
+fn schema_is_printed_as_it_is() {
+    let ran = Place::new().run(&["session", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn out_file_is_made_by_success_alone_and_for_its_owner() {
+    let place = place_with("warned.yaml", WARNED);
+    place.write("bad.yaml", BAD);
+    place.write("hash", "kept");
+    let ran = place.run(&["-o", "hash", "session", "verify", "bad.yaml"]);
+    assert_eq!(ran.code, 2);
+    let kept = || std::fs::read_to_string(place.path("hash")).unwrap();
+    assert_eq!(kept(), "kept");
+    let ran = place.run(&["session", "verify", "warned.yaml", "--out", "hash"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(kept().len(), 65);
+    place.run(&["session", "verify", "warned.yaml", "--out", "new"]);
+    let mode = std::fs::metadata(place.path("new"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn arguments_are_read_from_files() {
+    let place = place_with("good.yaml", GOOD);
+    place.write(
+        "arguments",
+        &format!("-e\n{MEASUREMENT}\n\n-e\nGREETING=hello there\n"),
+    );
+    let ran = place.run(&["session", "verify", "good.yaml", "@arguments"]);
+    assert_eq!(ran.stdout, filled_in(&place, "verify", &[]).stdout);
+    let ran = place.run(&["session", "verify", "good.yaml", "@nowhere"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("cannot read `nowhere`"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn flags_that_would_leave_a_server_unchecked_are_refused_by_name() {
+    let flag = "--only_for_testing-disable-attestation-verification";
+    let ran = Place::new().run(&["session", "create", "x.yaml", flag]);
+    assert_snapshot("testing_flag", &ran);
+}
+
+#[test]
+fn key_hash_of_certificates_and_public_keys_is_the_same() {
+    let place = Place::new();
+    let own = place.run(&["self", "show-key-hash"]).stdout;
+    for file in ["show-certificate", "show-session-signing-key"] {
+        place.write("own.pem", &place.run(&["self", file]).stdout);
+        let ran = place.run(&["cert", "show-key-hash", "own.pem"]);
+        assert_eq!((ran.code, &ran.stdout), (0, &own), "{file}");
+    }
+    place.write("own.pem", "-----BEGIN NOTHING-----\n");
+    let ran = place.run(&["cert", "show-key-hash", "own.pem"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.starts_with("error[no-certificate]: "),
+        "{}",
+        ran.stderr
+    );
 }

@@ -69,6 +69,15 @@ fn server() -> FakeServer {
         if seen.line == "POST /session" {
             return put(&mut texts, seen);
         }
+        if let Some(name) = seen.line.strip_prefix("GET /v1/hashes/") {
+            return match texts.get(name) {
+                Some(text) => {
+                    let hash = sha256(text.as_bytes()).to_string();
+                    json(200, &wire::CurrentHash { hash })
+                }
+                None => refusal(404, "no-such-policy", "Session not found: `demo`"),
+            };
+        }
         let name = seen.line.strip_prefix("GET /v1/sessions/").unwrap();
         match texts.get(name) {
             Some(text) => {
@@ -276,7 +285,7 @@ fn update_with_a_stale_predecessor_is_a_conflict() {
     assert_eq!((ran.code, ran.stdout.as_str()), (6, ""));
     let asked = lines(&server)
         .into_iter()
-        .filter(|line| line.starts_with("GET /v1/sessions"));
+        .filter(|line| line.starts_with("GET /v1/hashes"));
     assert_eq!(asked.count(), 0);
 }
 

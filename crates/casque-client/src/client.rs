@@ -1,6 +1,6 @@
-//! The requests of the HTTP interface, as typed methods.
+//! The requests of the HTTP interface, as typed methods; those about policies stand in `policies.rs`.
 
-use casque_secrets::SealedConfiguration;
+use casque_secrets::{SealedConfiguration, SessionEncryptionPublicKey};
 use casque_types::{
     Kem, KeyHash, Nonce, PolicyHash, PolicyName, RuntimeData, Seconds, Secret, SecretName,
     Timestamp,
@@ -13,7 +13,7 @@ use crate::{ClientError, ClientIdentity, SecondFactors, ServerAddress, ServerTru
 /// A client of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
-    exchange: Exchange,
+    pub(crate) exchange: Exchange,
     key_hash: Option<KeyHash>,
 }
 
@@ -52,24 +52,8 @@ pub struct ServerVersion {
     pub key_hash: KeyHash,
     /// That key, DER `SubjectPublicKeyInfo`.
     pub server_key: Vec<u8>,
-}
-
-/// A policy was put.
-#[derive(Debug)]
-pub struct PutPolicy {
-    /// Its hash.
-    pub hash: PolicyHash,
-    /// What the server warns of.
-    pub warnings: Vec<wire::Diagnostic>,
-}
-
-/// A version of a policy, as it was put.
-#[derive(Debug)]
-pub struct PolicyText {
-    /// The text; it may hold given secrets.
-    pub text: Secret,
-    /// Its hash.
-    pub hash: PolicyHash,
+    /// The key that policies are encrypted to before they are uploaded; none of a server that takes none.
+    pub session_encryption_key: Option<SessionEncryptionPublicKey>,
 }
 
 /// A value that the caller may read.
@@ -110,7 +94,7 @@ impl Client {
     /// there. `None` before the first request.
     #[must_use]
     pub fn tls_key_hash(&self) -> Option<&KeyHash> {
-        self.exchange.observed()
+        self.exchange.observed().map(|seen| &seen.key_hash)
     }
 
     /// Asks for a challenge.
@@ -196,49 +180,24 @@ impl Client {
             return Err(self.exchange.malformed(200, expected));
         }
         self.require_server(key_hash)?;
+        let encryption_key = match raw.session_encryption_key.as_str() {
+            "" => None,
+            text => Some((text.parse()).map_err(|_| self.exchange.malformed(200, expected))?),
+        };
         Ok(ServerVersion {
             name: raw.name,
             version: raw.version,
             key_hash,
             server_key: raw.server_key.0,
+            session_encryption_key: encryption_key,
         })
     }
 
-    /// Puts a policy: creates it, or replaces the version that its text names as predecessor.
-    ///
-    /// # Errors
-    /// [`ClientError::Refused`] with status 400 and diagnostics, 401, 403 or 409.
-    pub fn put_policy(&self, text: &str) -> Result<PutPolicy, ClientError> {
-        let expected = "the hash of the policy";
-        let answer: wire::PolicyCreated = self.exchange.send(
-            "/session",
-            "application/yaml",
-            text.as_bytes(),
-            Expected::small(expected),
-        )?;
-        Ok(PutPolicy {
-            hash: (answer.hash.parse()).map_err(|_| self.exchange.malformed(201, expected))?,
-            warnings: answer.warnings,
-        })
-    }
-
-    /// Reads the current version of a policy, or the one of this hash.
-    ///
-    /// # Errors
-    /// [`ClientError::Refused`] with status 401, 403 or 404.
-    pub fn read_policy(
-        &self,
-        name: &PolicyName,
-        hash: Option<&PolicyHash>,
-    ) -> Result<PolicyText, ClientError> {
-        let expected = "a policy's text and hash";
-        let query = hash.map_or_else(String::new, |hash| format!("?hash={hash}"));
-        let path = format!("/v1/sessions/{name}{query}");
-        let answer: wire::PolicyRead = self.exchange.read(&path, Expected::policy(expected))?;
-        Ok(PolicyText {
-            text: Secret::new(answer.session.into_bytes()),
-            hash: (answer.hash.parse()).map_err(|_| self.exchange.malformed(200, expected))?,
-        })
+    /// The TLS certificate of the first connection, DER; `None` before the first request. It carries the
+    /// server's key, and proves nothing else.
+    #[must_use]
+    pub fn tls_certificate(&self) -> Option<&[u8]> {
+        self.exchange.observed().map(|seen| &*seen.certificate)
     }
 
     /// Reads one value of a policy, or of its version of this hash.
@@ -310,4 +269,4 @@ fn evidence_kind(name: &str) -> Option<EvidenceKind> {
     }
 }
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";

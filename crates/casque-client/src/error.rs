@@ -81,6 +81,14 @@ pub enum ClientError {
         /// The most that is read.
         limit_bytes: usize,
     },
+    /// More names than anyone can look through.
+    #[error(
+        "the namespace has more than {limit} policies: list the namespaces within it one by one"
+    )]
+    TooMany {
+        /// The most that are read.
+        limit: usize,
+    },
     /// The server offers no key encapsulation mechanism that this client has.
     #[error("the server at `{address}` seals its answers with none of: X-Wing; update the agent")]
     NoCommonKem {

@@ -11,7 +11,7 @@ use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
-use crate::tls::{ObservedKey, OtherKey, client_config};
+use crate::tls::{Observed, ObservedServer, OtherKey, client_config};
 use crate::transport::TlsConnector;
 use crate::{AddressParseError, ClientError, ClientIdentity, ServerAddress, ServerTrust};
 
@@ -70,7 +70,7 @@ impl Default for Timeouts {
 pub(crate) struct Exchange {
     agent: Agent,
     address: ServerAddress,
-    observed: ObservedKey,
+    observed: Observed,
 }
 
 impl Exchange {
@@ -98,8 +98,8 @@ impl Exchange {
         &self.address
     }
 
-    /// The hash of the key that the server showed in TLS, once there was a connection.
-    pub(crate) fn observed(&self) -> Option<&casque_types::KeyHash> {
+    /// What the server showed in TLS, once there was a connection.
+    pub(crate) fn observed(&self) -> Option<&ObservedServer> {
         self.observed.get()
     }
 
@@ -122,6 +122,18 @@ impl Exchange {
         expected: Expected,
     ) -> Result<T, ClientError> {
         let request = self.agent.post(format!("{}{path}", self.address.url()));
+        self.answer(request.content_type(content_type).send(body), expected)
+    }
+
+    /// `PUT path` with a body, answered with a `T`.
+    pub(crate) fn replace<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+        expected: Expected,
+    ) -> Result<T, ClientError> {
+        let request = self.agent.put(format!("{}{path}", self.address.url()));
         self.answer(request.content_type(content_type).send(body), expected)
     }
 

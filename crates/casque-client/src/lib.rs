@@ -13,16 +13,16 @@ mod client;
 mod error;
 mod exchange;
 mod factors;
+mod policies;
 mod release;
 mod tls;
 mod transport;
 
 pub use address::{AddressParseError, DEFAULT_PORT, ServerAddress};
-pub use client::{
-    Challenge, Client, EvidenceKind, PolicyText, PublicValue, PutPolicy, ServerVersion,
-};
+pub use client::{Challenge, Client, EvidenceKind, PublicValue, ServerVersion};
 pub use error::ClientError;
 pub use exchange::{MAX_ANSWER_BYTES, MAX_RELEASE_BYTES, Timeouts};
 pub use factors::SecondFactors;
+pub use policies::{MAX_LISTED, PolicyPage, PolicyText, PolicyVersion, PutPolicy};
 pub use release::{FactorError, ReleaseError, Released};
 pub use tls::{ClientIdentity, ServerTrust};

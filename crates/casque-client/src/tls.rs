@@ -69,16 +69,24 @@ impl ClientIdentity {
     }
 }
 
-/// What the verifier notes down for the client to ask about.
-pub(crate) type ObservedKey = Arc<OnceLock<KeyHash>>;
+/// What a server showed and proved to hold.
+#[derive(Debug)]
+pub(crate) struct ObservedServer {
+    pub(crate) key_hash: KeyHash,
+    /// DER.
+    pub(crate) certificate: Vec<u8>,
+}
 
-/// A TLS configuration, and where the hash of the server's key will stand after a handshake.
+/// What the verifier notes down for the client to ask about.
+pub(crate) type Observed = Arc<OnceLock<ObservedServer>>;
+
+/// A TLS configuration, and where the server's certificate will stand after a handshake.
 pub(crate) fn client_config(
     trust: &ServerTrust,
     identity: Option<ClientIdentity>,
-) -> Result<(Arc<ClientConfig>, ObservedKey), ClientError> {
+) -> Result<(Arc<ClientConfig>, Observed), ClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let observed = ObservedKey::default();
+    let observed = Observed::default();
     let verifier = IdentityVerifier {
         rule: rule_of(trust, &provider)?,
         algorithms: provider.signature_verification_algorithms,
@@ -149,7 +157,7 @@ enum Rule {
 struct IdentityVerifier {
     rule: Rule,
     algorithms: WebPkiSupportedAlgorithms,
-    observed: ObservedKey,
+    observed: Observed,
 }
 
 impl ServerCertVerifier for IdentityVerifier {
@@ -164,7 +172,10 @@ impl ServerCertVerifier for IdentityVerifier {
         let found = key_hash_of(end_entity)?;
         match &self.rule {
             Rule::Key(expected) => require_key(*expected, found)?,
-            Rule::FirstSeen => require_key(*self.observed.get().unwrap_or(&found), found)?,
+            Rule::FirstSeen => {
+                let seen = self.observed.get().map(|seen| seen.key_hash);
+                require_key(seen.unwrap_or(found), found)?;
+            }
             Rule::Authorities(verifier) => {
                 return verifier.verify_server_cert(
                     end_entity,
@@ -196,7 +207,10 @@ impl ServerCertVerifier for IdentityVerifier {
         let proof = rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)?;
         // Not before: until here the server may have shown a key that it does not hold.
         let found = key_hash_of(cert)?;
-        self.observed.get_or_init(|| found);
+        self.observed.get_or_init(|| ObservedServer {
+            key_hash: found,
+            certificate: cert.to_vec(),
+        });
         Ok(proof)
     }
 

@@ -76,8 +76,8 @@ impl LoadedPolicy {
     }
 }
 
-/// The text of the root namespace before anybody claims it: everyone may create policies in it and read it.
-/// To list it, claim it.
+/// The text of the root namespace before anybody claims it: everyone may create policies in it, and nobody
+/// list it: whom all names are for is its owner's to say.
 pub(crate) const DEFAULT_ROOT: &str = "\
 name: /
 version: \"0.3.12\"

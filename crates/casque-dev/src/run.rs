@@ -11,10 +11,10 @@ use std::process::ExitCode;
 
 use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource,
-    HostEnvironment, SettingsError, Timeouts,
+    HostEnvironment, SettingsError, Timeouts, split_otp,
 };
 use casque_testkit::sgx::{SoftwareTee, software_identity};
-use casque_types::{ConfigId, ReportData, SgxIdentity};
+use casque_types::{ConfigId, NameParseError, ReportData, SgxIdentity};
 use clap::Args;
 use hyper::Method;
 use thiserror::Error;
@@ -32,8 +32,8 @@ use crate::up::World;
 pub struct RunArgs {
     #[command(flatten)]
     state: StateArgs,
-    /// The service: `[namespace/]policy/service`.
-    config_id: ConfigId,
+    /// The service: `[namespace/]policy/service`, and `@123456` behind it where a one-time password is needed.
+    config_id: String,
     /// PROGRAM replaces the policy's program; ARGS, when given, its arguments.
     #[arg(last = true, value_name = "PROGRAM ARGS")]
     program: Vec<OsString>,
@@ -69,6 +69,9 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
+    /// The config id.
+    #[error("expected a config id such as `policy/service`: {0}")]
+    Config(#[from] NameParseError),
     /// The one-time password.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -97,9 +100,12 @@ fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
     let world = world.ok_or_else(|| RunError::NotUp {
         folder: state.as_path().to_owned(),
     })?;
-    let file = match args.program.first() {
+    let (config, otp) = split_otp(&args.config_id);
+    let config: ConfigId = config.parse()?;
+    // An empty PROGRAM keeps the policy's, as with the agent.
+    let file = match args.program.first().filter(|program| !program.is_empty()) {
         Some(program) => find(program, None)?,
-        None => policy_program(&world, &args.config_id)?,
+        None => policy_program(&world, &config)?,
     };
     let source = SoftwareSource {
         tee: tee::load(&state)?,
@@ -109,13 +115,13 @@ fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
     let host: HostEnvironment = std::env::vars_os().collect();
     let settings = AgentSettings {
         address: world.cas.parse().map_err(|_| RunError::Address)?,
-        config: args.config_id,
+        config,
         server_key: world.cas_key_hash.parse().map_err(|_| RunError::Address)?,
         authorities_pem: None,
         program: Some(file.into_os_string()),
         arguments: args.program.into_iter().skip(1).collect(),
         search_path: host.value("PATH").unwrap_or_default().to_owned(),
-        factors: host.second_factors()?,
+        factors: host.second_factors(otp)?,
         volumes: host.setting("CASQUE_VOLUMES").map(PathBuf::from),
         host,
         timeouts: Timeouts::default(),

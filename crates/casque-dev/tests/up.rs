@@ -6,109 +6,13 @@
     reason = "a test: a panic is its failure"
 )]
 
+mod world;
+
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 
-use casque_client::{Client, ClientIdentity, ServerTrust, Timeouts};
-use casque_types::Secret;
-use serde_json::Value;
-use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_casque-dev");
-
-/// A running `casque-dev up`.
-struct Up {
-    child: Child,
-    world: Value,
-    line: String,
-    folder: TempDir,
-}
-
-impl Up {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = casque_dev(folder.path(), &["up"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        Self {
-            child,
-            world: serde_json::from_str(&line).unwrap(),
-            line,
-            folder,
-        }
-    }
-
-    fn text(&self, member: &str) -> &str {
-        self.world[member].as_str().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        casque_dev(self.folder.path(), arguments).output().unwrap()
-    }
-
-    /// Puts a policy by an author of its own.
-    fn put(&self, policy: &str) {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        let certificate = params.self_signed(&key).unwrap().der().to_vec();
-        let identity = ClientIdentity::new(certificate, &Secret::new(key.serialize_der())).unwrap();
-        let trust = ServerTrust::Pinned(self.text("cas_key_hash").parse().unwrap());
-        let address = self.text("cas").parse().unwrap();
-        let client = Client::new(address, &trust, Some(identity), Timeouts::default()).unwrap();
-        client.put_policy(policy).unwrap();
-    }
-
-    /// A shell script in the state folder.
-    fn script(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path.display().to_string()
-    }
-
-    fn measure(&self, program: &str) -> String {
-        let output = self.run(&["measure", program]);
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn stop(&mut self) -> bool {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().success()
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        // It may have been stopped by its test.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn casque_dev(state: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env("CASQUE_DEV_STATE", state)
-        .env_remove("RUST_BACKTRACE")
-        .stdin(Stdio::null());
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use world::{Up, casque_dev, stderr, stdout};
 
 #[test]
 fn up_prints_one_line_with_every_member_and_ends_when_told() {

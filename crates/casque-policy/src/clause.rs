@@ -152,7 +152,13 @@ impl<T> OpenClause<T> {
         if !findings.is_empty() {
             return Err(refused(findings));
         }
-        match (self.read)(&filled, &mut findings) {
+        let read = (self.read)(&filled, &mut findings);
+        if read.is_none() && !findings.holds_error() {
+            let message = "what secrets say here cannot be read";
+            let place = self.tree.position;
+            findings.push(Diagnostic::error(codes::FRAGMENT_MISFIT, place, message));
+        }
+        match read {
             Some(read) if !findings.holds_error() => Ok(read),
             _ => Err(ClauseError {
                 found: (refused(findings).found.iter())
@@ -184,7 +190,12 @@ struct ByFills<'c> {
 }
 
 impl Filler for ByFills<'_> {
-    fn fill(&mut self, _body: &str, position: Position) -> Result<Filled, Diagnostic> {
+    fn fill(
+        &mut self,
+        _body: &str,
+        position: Position,
+        _findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic> {
         let asked = self.asks.next();
         let fill = asked.and_then(|asked| self.fills.0.get(&key(asked)));
         let name = asked.map_or("?", |asked| asked.secret.as_str());

@@ -123,6 +123,9 @@ codes! {
     BAD_CAS_URL = "bad-cas-url";
     CAS_KEY_MISSING = "cas-key-missing";
     EXPORT_UNUSED = "export-unused";
+    EXPORT_TO_ALL = "export-to-all";
+    EXPORT_PRIVATE_KEY = "export-private-key";
+    SOFTWARE_KEY_UNCHECKED = "software-key-unchecked";
     VAULT_VERSION = "vault-version";
     DECRYPTION_KEY = "decryption-key";
 }

@@ -311,6 +311,9 @@ pub(crate) fn find_word<T: Copy>(
         findings.push(misplaced(text.position(), &format!("`{key}`")));
         return None;
     }
+    if findings.is_full() {
+        return None;
+    }
     let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
     let found = shown(text);
     let message = format!("`{key}`: expected {}, found {found}", known.join(", "));

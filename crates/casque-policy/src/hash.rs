@@ -21,8 +21,8 @@ use crate::{AccessPolicy, Clause, Operation, Policy, Position, yaml};
 
 /// The hash of one version of a policy.
 ///
-/// `creator` counts where an entry of the access policy, explicit or by default, is `CREATOR`: it is the
-/// one that the text states, or else the one given here. A hash of such a policy without either names no
+/// `creator` counts where an entry of the access policy, explicit or by default, is `CREATOR`, and where
+/// secrets that are not known yet may say so: it is the one that the text states, or else the one given here. A hash of such a policy without either names no
 /// version that can exist in a store.
 #[must_use]
 pub fn policy_hash(policy: &Policy, creator: Option<&KeyHash>) -> PolicyHash {

@@ -34,6 +34,6 @@ pub use model::{
     ValueEncoding, Variable, VaultImport, VaultSecretVersion, Volume, VolumeExport, VolumeImport,
     VolumeOrigin,
 };
-pub use parse::Parsed;
+pub use parse::{LANGUAGE_MAPS, LanguageMap, Parsed};
 pub use reason::{Denial, Reason, ReasonCode};
 pub use substitute::substitute;

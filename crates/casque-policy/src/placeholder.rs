@@ -3,6 +3,7 @@
 //! A name may hold dots, so `web.crt` is the secret of that name if the policy has one, and the legacy
 //! form of `web:crt` otherwise. A secret's value is never looked through for further placeholders.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use casque_types::{Encoding, Format, SecretKind, SecretName};
@@ -30,7 +31,11 @@ pub(crate) struct Declared {
 
 /// The secrets that placeholders may name.
 #[derive(Debug, Default)]
-pub(crate) struct Declarations<'a>(pub(crate) BTreeMap<&'a str, Declared>);
+pub(crate) struct Declarations<'a>(pub(crate) BTreeMap<&'a str, Declared>, HintsGiven);
+
+/// How often the nearest name was looked for: where an unknown name is a warning, nothing else bounds it.
+#[derive(Debug, Default)]
+struct HintsGiven(Cell<usize>);
 
 impl Declarations<'_> {
     pub(crate) fn find(&self, name: &str) -> Option<Declared> {
@@ -45,6 +50,11 @@ impl Declarations<'_> {
     }
 
     fn nearest(&self, name: &str) -> Option<String> {
+        let given = self.1.0.get();
+        if given >= MAX_HINTS {
+            return None;
+        }
+        self.1.0.set(given.saturating_add(1));
         nearest_hint(name, self.0.keys().copied())
     }
 
@@ -263,3 +273,5 @@ fn unknown_encoding(found: &str, position: Position) -> Diagnostic {
     );
     Diagnostic::error(codes::UNKNOWN_ENCODING, position, message)
 }
+
+const MAX_HINTS: usize = 200;

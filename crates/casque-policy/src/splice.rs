@@ -24,7 +24,12 @@ pub(crate) enum Filled {
 /// Says what takes the place of each placeholder, asked in the order of the text.
 pub(crate) trait Filler {
     /// `body` is what stands between the dollars.
-    fn fill(&mut self, body: &str, position: Position) -> Result<Filled, Diagnostic>;
+    fn fill(
+        &mut self,
+        body: &str,
+        position: Position,
+        findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic>;
 
     /// The value of an entry whose placeholders are filled at each release, and not here; `None` for all
     /// other entries.
@@ -228,7 +233,10 @@ impl Splicer<'_> {
 
     /// What is refused stays open: its error is told, and no other one for the same place.
     fn fill(&mut self, body: &str, position: Position) -> Filled {
-        let filled = match self.filler.fill(body, position) {
+        if self.budget.is_spent || self.findings.is_full() {
+            return Filled::Open;
+        }
+        let filled = match self.filler.fill(body, position, self.findings) {
             Ok(filled) => filled,
             Err(refused) => {
                 self.findings.push(refused);

@@ -218,7 +218,7 @@ fn inline(text: &str, style: Style) -> String {
 
 /// Whether a text stays itself without quotes, in a block and in a flow collection alike. Strict: what is
 /// in doubt is quoted.
-fn is_plain_safe(text: &str) -> bool {
+pub(crate) fn is_plain_safe(text: &str) -> bool {
     if matches!(text, "null" | "Null" | "NULL") || text.ends_with([':', ' ']) {
         return false;
     }

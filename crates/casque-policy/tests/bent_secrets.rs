@@ -19,6 +19,8 @@ use casque_policy::{
     Policy, Position, ProtectionUpdate, SecretSpec, Severity, Template, ValueEncoding, Variable,
     VolumeOrigin,
 };
+use proptest::prelude::*;
+
 use casque_types::{SecretKind, UpdatePolicy, VaultAddress, VolumeFiles};
 
 const BASE: &str = include_str!("everything.yaml");
@@ -61,7 +63,12 @@ fn indented(pem: &str) -> String {
 fn everything_is_accepted_with_what_only_the_runtime_can_do_named() {
     let warnings = Policy::parse(BASE).unwrap().warnings;
     let codes: Vec<&str> = warnings.iter().map(|found| found.code).collect();
-    assert_eq!(codes, ["scone-runtime-only", "scone-runtime-only"]);
+    let expected = [
+        "scone-runtime-only",
+        "scone-runtime-only",
+        "software-key-unchecked",
+    ];
+    assert_eq!(codes, expected);
 }
 
 #[test]
@@ -338,7 +345,7 @@ fn given_key_of_the_right_curve_signs_tokens() {
         let key = format!("value: |\n{}", indented(pem));
         BASE.replace("key_type: P-384\n    migrate: true\n", &key)
     };
-    assert_eq!(Policy::parse(&with(P384)).unwrap().warnings.len(), 2);
+    assert_eq!(Policy::parse(&with(P384)).unwrap().warnings.len(), 3);
     let found = found_in(&with(P256));
     assert!(found.iter().any(|f| f.code == "jwt-signer"), "{found:?}");
 }
@@ -385,6 +392,63 @@ fn secret_store_is_casque_by_default_and_by_name() {
         let policy = Policy::parse(&BASE.replace(akv, text)).unwrap().policy;
         assert_eq!(policy.kept_in, KeptIn::Casque, "{text}");
     }
+}
+
+proptest! {
+    /// Whatever is torn out of it or doubled, a text is a policy, or has an error at a place of its own.
+    #[test]
+    fn torn_policy_is_refused_with_places_or_accepted(
+        start in 0..BASE.lines().count(),
+        length in 1_usize..6,
+        doubled in any::<bool>(),
+        indented in 0_usize..5,
+    ) {
+        let mut lines: Vec<String> = BASE.lines().map(str::to_owned).collect();
+        let end = (start + length).min(lines.len());
+        let torn: Vec<String> = lines.drain(start..end).collect();
+        if doubled {
+            let twice = torn.iter().chain(&torn);
+            let shifted = twice.map(|line| format!("{}{line}", " ".repeat(indented)));
+            lines.splice(start..start, shifted.collect::<Vec<String>>());
+        }
+        let text = lines.join("\n");
+        match Policy::parse(&text) {
+            Ok(parsed) => prop_assert!(parsed.warnings.iter().all(|f| f.severity == Severity::Warning)),
+            Err(found) => {
+                prop_assert!(found.iter().any(|f| f.severity == Severity::Error));
+                prop_assert!(found.is_sorted_by_key(|f| f.position));
+                prop_assert!(found.iter().all(|f| f.position.line <= lines.len() + 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn warnings_by_the_hundred_refuse_nothing_and_cut_nothing() {
+    let services: String = (0..150)
+        .map(|number| {
+            format!("  - name: s{number}\n    command: run $$SCONE::p$$ @@1\n    tags: [x]\n")
+        })
+        .collect();
+    let text = format!(
+        "name: a\nversion: 0.3\nsecurity: {{attestation: {{mode: none}}}}\nsecrets:\n  - {{name: p, kind: ascii}}\nservices:\n{services}"
+    );
+    let parsed = Policy::parse(&text).unwrap();
+    let left_off = |found: &&Diagnostic| found.code == "too-many-findings";
+    assert_eq!(parsed.warnings.len(), 101);
+    assert_eq!(parsed.warnings.iter().filter(left_off).count(), 1);
+    assert_eq!(parsed.policy.services.len(), 150);
+    let is_whole = |command: &Vec<Template>| text_of(command) == ["run", "<p>", "<host 1>"];
+    let mut commands = parsed
+        .policy
+        .services
+        .iter()
+        .map(|service| &service.command);
+    assert!(commands.all(is_whole));
+}
+
+fn text_of(command: &[Template]) -> Vec<String> {
+    command.iter().map(text).collect()
 }
 
 /// One bend: `from` becomes `to`; `code` must be found where `at` stands first from there on; with a `<` in
@@ -643,6 +707,24 @@ fn sharing() -> Vec<Bend> {
             "namespace: ../../..",
             "../../..",
             "bad-name",
+        ),
+        warned(
+            "- namespace: ..",
+            "- namespace: ../..",
+            "namespace",
+            "export-to-all",
+        ),
+        warned(
+            "- namespace: ..",
+            "- namespace: /",
+            "namespace",
+            "export-to-all",
+        ),
+        warned(
+            "kind: private-key\n",
+            "kind: private-key\n    export_public: true\n",
+            "export_public",
+            "export-private-key",
         ),
         bend("namespace: ..", "namespace: [x]", "[x]", "wrong-type"),
         bend(

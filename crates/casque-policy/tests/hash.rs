@@ -159,7 +159,113 @@ fn scalar() -> impl Strategy<Value = String> {
     "[ -~é]{0,10}".prop_filter("no placeholder", |text| !text.contains("$$"))
 }
 
+/// Any YAML: the value of a config-fragment.
+#[derive(Clone, Debug, PartialEq)]
+enum Tree {
+    Null,
+    Text(String),
+    List(Vec<Self>),
+    Map(BTreeMap<String, Self>),
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![Just(Tree::Null), scalar().prop_map(Tree::Text)];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Tree::List),
+            prop::collection::btree_map("[a-c]{1,2}", inner, 0..4).prop_map(Tree::Map),
+        ]
+    })
+}
+
+fn double_quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+impl Tree {
+    fn flow(&self) -> String {
+        let join = |items: Vec<String>| items.join(", ");
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Text(text) => double_quoted(text),
+            Self::List(items) => format!("[{}]", join(items.iter().map(Self::flow).collect())),
+            Self::Map(entries) => {
+                let entries = entries.iter().rev();
+                let entries = entries.map(|(key, value)| format!("{key}: {}", value.flow()));
+                format!("{{{}}}", join(entries.collect()))
+            }
+        }
+    }
+
+    /// As a block that stands behind a key or a dash, `indent` deep.
+    fn block(&self, indent: usize) -> String {
+        let pad = " ".repeat(indent);
+        match self {
+            Self::Null => " ~\n".to_owned(),
+            Self::Text(text) => format!(" '{}' # a comment\n", text.replace('\'', "''")),
+            Self::List(items) if !items.is_empty() => {
+                let items = items
+                    .iter()
+                    .map(|item| format!("{pad}-{}", item.block(indent + 2)));
+                format!("\n{}", items.collect::<String>())
+            }
+            Self::Map(entries) if !entries.is_empty() => {
+                let entries = entries.iter();
+                let entries =
+                    entries.map(|(key, value)| format!("{pad}'{key}':{}", value.block(indent + 2)));
+                format!("\n{}", entries.collect::<String>())
+            }
+            empty => format!(" {}\n", empty.flow()),
+        }
+    }
+}
+
+fn of_fragment(value: &str) -> String {
+    let value = if value.starts_with('\n') || value.starts_with(' ') {
+        value.to_owned()
+    } else {
+        format!(" {value}\n")
+    };
+    hash(
+        &format!(
+            "name: x\nversion: 0.3\nsecrets:\n- name: f\n  kind: config-fragment\n  value:{value}"
+        ),
+        None,
+    )
+}
+
 proptest! {
+    /// Whatever a policy says: another tree is another hash, another layout is not.
+    #[test]
+    fn policy_hash_tells_trees_apart_and_layouts_not(a in tree(), b in tree()) {
+        prop_assume!(a != Tree::Null && b != Tree::Null);
+        prop_assert_eq!(of_fragment(&a.flow()), of_fragment(&a.block(4)));
+        prop_assert_eq!(of_fragment(&a.flow()) == of_fragment(&b.flow()), a == b);
+    }
+
+    /// parse(render(parse(x))) = parse(x), whatever a policy says and however it was laid out.
+    #[test]
+    fn policy_normalised_has_the_same_hash_and_is_its_own_normal_form(a in tree()) {
+        prop_assume!(a != Tree::Null);
+        let head = "name: x\nversion: 0.3\nsecrets:\n- name: f\n  kind: config-fragment\n  value:";
+        let flow = format!("{head} {}\n", a.flow());
+        let normal = Policy::normalised(&flow).unwrap();
+        let normal = normal.expose_text().unwrap();
+        prop_assert_eq!(hash(&flow, Some(&creator())), hash(normal, Some(&creator())));
+        let again = Policy::normalised(normal).unwrap();
+        prop_assert_eq!(again.expose_text(), Some(normal));
+    }
+
+    /// A salt is part of what is hashed.
+    #[test]
+    fn policy_hash_tells_salts_apart(a in any::<[u8; 16]>(), b in any::<[u8; 16]>()) {
+        let text = |salt: [u8; 16]| {
+            let digits: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("name: x\nversion: 0.3.12\nsalt: '{digits}'\n")
+        };
+        prop_assert_eq!(hash(&text(a), None) == hash(&text(b), None), a == b);
+    }
+
     /// What differs in meaning differs in hash; what is written otherwise does not.
     #[test]
     fn policy_hash_tells_environments_apart(a in scalar(), b in scalar()) {

@@ -14,7 +14,7 @@ use url::{Host, Url};
 
 /// A CAS's host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RemoteAddress {
+pub struct RemoteAddress {
     /// Names in lower case.
     host: Host,
     port: u16,
@@ -22,10 +22,13 @@ pub(crate) struct RemoteAddress {
 
 /// Why a text is no address of a CAS. None shows the text, which may hold what it should not.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(crate) enum AddressError {
+pub enum RemoteAddressError {
     /// More bytes than any address has.
     #[error("expected at most {MAX_ADDRESS_BYTES} bytes, found {found}")]
-    TooLong { found: usize },
+    TooLong {
+        /// How many it has.
+        found: usize,
+    },
     /// Another scheme than `https`.
     #[error("expected the scheme `https` or none, found another one")]
     Scheme,
@@ -60,39 +63,42 @@ impl fmt::Display for RemoteAddress {
 }
 
 impl FromStr for RemoteAddress {
-    type Err = AddressError;
+    type Err = RemoteAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() > MAX_ADDRESS_BYTES {
-            return Err(AddressError::TooLong { found: text.len() });
+            return Err(RemoteAddressError::TooLong { found: text.len() });
         }
         let text = match text.split_once("://") {
             Some(("https", rest)) => rest.strip_suffix('/').unwrap_or(rest),
-            Some(_) => return Err(AddressError::Scheme),
+            Some(_) => return Err(RemoteAddressError::Scheme),
             None => text,
         };
         if text.contains(['/', '?', '#', '@', '\\']) {
-            return Err(AddressError::Beside);
+            return Err(RemoteAddressError::Beside);
         }
         let (host, port) = split_port(text)?;
         let address = Self { host, port };
-        address.url("/").map(|_| address).ok_or(AddressError::Host)
+        address
+            .url("/")
+            .map(|_| address)
+            .ok_or(RemoteAddressError::Host)
     }
 }
 
-fn split_port(text: &str) -> Result<(Host, u16), AddressError> {
+fn split_port(text: &str) -> Result<(Host, u16), RemoteAddressError> {
     if let Ok(bare) = text.parse::<Ipv6Addr>() {
         return Ok((Host::Ipv6(bare), DEFAULT_PORT));
     }
     let (host, rest) = match text.strip_prefix('[') {
         Some(bracketed) => {
-            let (host, rest) = bracketed.split_once(']').ok_or(AddressError::Host)?;
-            let host = host.parse().map_err(|_| AddressError::Host)?;
+            let (host, rest) = bracketed.split_once(']').ok_or(RemoteAddressError::Host)?;
+            let host = host.parse().map_err(|_| RemoteAddressError::Host)?;
             (Host::Ipv6(host), rest)
         }
         None => {
             let end = text.find(':').unwrap_or(text.len());
-            let (host, rest) = text.split_at_checked(end).ok_or(AddressError::Host)?;
+            let (host, rest) = text.split_at_checked(end).ok_or(RemoteAddressError::Host)?;
             (parse_host(host)?, rest)
         }
     };
@@ -100,10 +106,10 @@ fn split_port(text: &str) -> Result<(Host, u16), AddressError> {
         return Ok((host, DEFAULT_PORT));
     }
     let port = rest.strip_prefix(':').and_then(parse_port);
-    Ok((host, port.ok_or(AddressError::Port)?))
+    Ok((host, port.ok_or(RemoteAddressError::Port)?))
 }
 
-fn parse_host(text: &str) -> Result<Host, AddressError> {
+fn parse_host(text: &str) -> Result<Host, RemoteAddressError> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Ok(Host::Ipv4(address));
     }
@@ -113,7 +119,7 @@ fn parse_host(text: &str) -> Result<Host, AddressError> {
     if is_name {
         Ok(Host::Domain(name))
     } else {
-        Err(AddressError::Host)
+        Err(RemoteAddressError::Host)
     }
 }
 
@@ -142,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(text: &str) -> Result<String, AddressError> {
+    fn shown(text: &str) -> Result<String, RemoteAddressError> {
         text.parse()
             .map(|address: RemoteAddress| address.to_string())
     }
@@ -169,41 +175,44 @@ mod tests {
     #[test]
     fn address_traps_are_refused_by_name() {
         let cases = [
-            ("http://cas", AddressError::Scheme),
-            ("HTTPS://cas", AddressError::Scheme),
-            ("https://cas/session", AddressError::Beside),
-            ("https://cas//", AddressError::Beside),
-            ("cas/", AddressError::Beside),
-            ("user:pass@cas", AddressError::Beside),
-            ("cas?x", AddressError::Beside),
-            ("", AddressError::Host),
-            ("https://", AddressError::Host),
-            ("a b", AddressError::Host),
-            (" cas", AddressError::Host),
-            ("cas.", AddressError::Host),
-            ("-cas", AddressError::Host),
-            ("c%61s", AddressError::Host),
-            ("bücher.example", AddressError::Host),
-            ("127.1", AddressError::Host),
-            ("0x7f000001", AddressError::Host),
-            ("2130706433", AddressError::Host),
-            ("127.0.0.01", AddressError::Host),
-            ("[cas]:1", AddressError::Host),
-            ("[fe80::1%eth0]:1", AddressError::Host),
-            ("[::1", AddressError::Host),
-            ("[::1]x", AddressError::Port),
-            ("cas:", AddressError::Port),
-            ("cas:0", AddressError::Port),
-            ("cas:+80", AddressError::Port),
-            ("cas:080", AddressError::Port),
-            ("cas:70000", AddressError::Port),
-            ("cas:1:2", AddressError::Port),
+            ("http://cas", RemoteAddressError::Scheme),
+            ("HTTPS://cas", RemoteAddressError::Scheme),
+            ("https://cas/session", RemoteAddressError::Beside),
+            ("https://cas//", RemoteAddressError::Beside),
+            ("cas/", RemoteAddressError::Beside),
+            ("user:pass@cas", RemoteAddressError::Beside),
+            ("cas?x", RemoteAddressError::Beside),
+            ("", RemoteAddressError::Host),
+            ("https://", RemoteAddressError::Host),
+            ("a b", RemoteAddressError::Host),
+            (" cas", RemoteAddressError::Host),
+            ("cas.", RemoteAddressError::Host),
+            ("-cas", RemoteAddressError::Host),
+            ("c%61s", RemoteAddressError::Host),
+            ("bücher.example", RemoteAddressError::Host),
+            ("127.1", RemoteAddressError::Host),
+            ("0x7f000001", RemoteAddressError::Host),
+            ("2130706433", RemoteAddressError::Host),
+            ("127.0.0.01", RemoteAddressError::Host),
+            ("[cas]:1", RemoteAddressError::Host),
+            ("[fe80::1%eth0]:1", RemoteAddressError::Host),
+            ("[::1", RemoteAddressError::Host),
+            ("[::1]x", RemoteAddressError::Port),
+            ("cas:", RemoteAddressError::Port),
+            ("cas:0", RemoteAddressError::Port),
+            ("cas:+80", RemoteAddressError::Port),
+            ("cas:080", RemoteAddressError::Port),
+            ("cas:70000", RemoteAddressError::Port),
+            ("cas:1:2", RemoteAddressError::Port),
         ];
         for (text, expected) in cases {
             assert_eq!(shown(text), Err(expected), "{text}");
         }
         let long = format!("{}.example", "a".repeat(300));
-        assert_eq!(shown(&long), Err(AddressError::TooLong { found: 308 }));
+        assert_eq!(
+            shown(&long),
+            Err(RemoteAddressError::TooLong { found: 308 })
+        );
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use casque_types::{KeyHash, Seconds};
 use casque_wire as wire;
 use thiserror::Error;
 
-use crate::address::{AddressError, RemoteAddress};
+use crate::address::{RemoteAddress, RemoteAddressError};
 use crate::exchange::ExchangeError;
 
 /// Declares the codes, their texts and the list of all of them from one table.
@@ -35,6 +35,7 @@ macro_rules! codes {
 
 codes! {
     AddressMalformed = "remote-address-malformed",
+    NotPermitted = "remote-not-permitted",
     NameUnresolved = "remote-name-unresolved",
     Unreachable = "remote-unreachable",
     OtherKey = "remote-other-key",
@@ -231,12 +232,25 @@ fn mend_exchange(error: &ExchangeError, address: &RemoteAddress) -> String {
 }
 
 /// The failure for a text that is no address of a CAS.
-pub(crate) fn address_failure(error: AddressError) -> SourceFailure {
+pub(crate) fn address_failure(error: RemoteAddressError) -> SourceFailure {
     SourceFailure {
         source_kind: SourceKind::Remote,
         code: Code::AddressMalformed.as_str(),
         what: format!("`cas_url` is no address of a CAS: {error}"),
         mend: "write `cas_url` as `host`, `host:port` or `https://host:port/`".to_owned(),
+        retryable: false,
+        retry_after: None,
+    }
+}
+
+/// The failure for an address that the operator does not list.
+pub(crate) fn not_permitted(address: &RemoteAddress) -> SourceFailure {
+    SourceFailure {
+        source_kind: SourceKind::Remote,
+        code: Code::NotPermitted.as_str(),
+        what: format!("the operator of this server does not list `{address}`"),
+        mend: "ask the operator to add it to `addresses` under `[remote]` in the configuration"
+            .to_owned(),
         retryable: false,
         retry_after: None,
     }

@@ -1,5 +1,6 @@
 //! The port: from a request of the core to the other CAS and back.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use casque_core::{ExportRequest, RemoteSource, SourceFailure};
@@ -11,13 +12,33 @@ use thiserror::Error;
 use crate::address::RemoteAddress;
 use crate::clients::Clients;
 use crate::exchange::{Answer, ExchangeError, MAX_VALUE_BYTES, exchange};
-use crate::failure::{AskError, Asked, Refusal, address_failure};
+use crate::failure::{AskError, Asked, Refusal, address_failure, not_permitted};
 use crate::tls::OwnTls;
 
 /// Asks other CASes, and shows them this CAS's own key.
 pub struct Remote {
     clients: Clients,
+    permitted: Permitted,
     timeout: Duration,
+}
+
+/// Which addresses are asked.
+pub(crate) enum Permitted {
+    /// Those that the operator lists.
+    Listed(HashSet<RemoteAddress>),
+    /// Any, since a test's servers take free ports.
+    #[cfg(test)]
+    Any,
+}
+
+impl Permitted {
+    fn holds(&self, address: &RemoteAddress) -> bool {
+        match self {
+            Self::Listed(listed) => listed.contains(address),
+            #[cfg(test)]
+            Self::Any => true,
+        }
+    }
 }
 
 /// Why other CASes cannot be asked.
@@ -29,22 +50,30 @@ pub enum RemoteSetupError {
 }
 
 impl Remote {
-    /// Of this CAS's own certificate in DER, over its identity key, and that key in PKCS#8 DER.
+    /// Of this CAS's own certificate in DER, over its identity key, and that key in PKCS#8 DER; it asks at the
+    /// `permitted` addresses alone.
     ///
     /// # Errors
     /// [`RemoteSetupError::Identity`]: they do not belong together.
-    pub fn new(certificate: Vec<u8>, pkcs8: &Secret) -> Result<Self, RemoteSetupError> {
-        Self::with_timeout(certificate, pkcs8, TOTAL_TIMEOUT)
+    pub fn new(
+        certificate: Vec<u8>,
+        pkcs8: &Secret,
+        permitted: impl IntoIterator<Item = RemoteAddress>,
+    ) -> Result<Self, RemoteSetupError> {
+        let permitted = Permitted::Listed(permitted.into_iter().collect());
+        Self::with_timeout(certificate, pkcs8, permitted, TOTAL_TIMEOUT)
     }
 
     pub(crate) fn with_timeout(
         certificate: Vec<u8>,
         pkcs8: &Secret,
+        permitted: Permitted,
         timeout: Duration,
     ) -> Result<Self, RemoteSetupError> {
         let own = OwnTls::new(certificate, pkcs8).map_err(RemoteSetupError::Identity)?;
         Ok(Self {
             clients: Clients::new(own),
+            permitted,
             timeout,
         })
     }
@@ -74,6 +103,9 @@ impl RemoteSource for Remote {
         _now: Timestamp,
     ) -> Result<Secret, SourceFailure> {
         let address = address.parse::<RemoteAddress>().map_err(address_failure)?;
+        if !self.permitted.holds(&address) {
+            return Err(not_permitted(&address));
+        }
         let asked = Asked {
             address: &address,
             request,

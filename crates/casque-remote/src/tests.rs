@@ -15,6 +15,7 @@ use casque_types::{KeyHash, PolicyHash, Secret, Timestamp};
 
 use self::fake_server::{FakeServer, TestIdentity};
 use crate::Remote;
+use crate::remote::Permitted;
 
 /// A CAS that asks.
 struct Asker {
@@ -33,7 +34,7 @@ impl Asker {
         let key_hash = own.key_hash();
         let key = Secret::new(own.pkcs8);
         Self {
-            remote: Remote::with_timeout(own.certificate, &key, timeout).unwrap(),
+            remote: Remote::with_timeout(own.certificate, &key, Permitted::Any, timeout).unwrap(),
             key_hash,
         }
     }

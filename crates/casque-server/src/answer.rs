@@ -8,11 +8,13 @@ use axum::response::{IntoResponse as _, Response};
 use casque_appraise::EvidenceParseError;
 use casque_core::{
     AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
-    SourceFailure,
+    SourceFailure, VolumeError,
 };
 use casque_policy::{Denial, Diagnostic, Reason};
 use casque_types::Seconds;
 use casque_wire as wire;
+
+use crate::code::Code;
 
 /// A failure on its way out.
 #[derive(Debug)]
@@ -50,18 +52,31 @@ impl Refusal {
     /// A refusal with its message and what to do next.
     pub(crate) fn new(
         blame: Blame,
-        code: &'static str,
+        code: Code,
         message: impl Into<String>,
         hint: Option<&str>,
     ) -> Self {
+        let refusal = Self::coded(blame, code.as_str(), message.into());
+        match hint {
+            Some(hint) => refusal.with_hint(hint),
+            None => refusal,
+        }
+    }
+
+    fn of(blame: Blame, code: Code, error: &dyn Error) -> Self {
+        let refusal = Self::coded(blame, code.as_str(), error.to_string());
+        refusal.with_causes(error)
+    }
+
+    fn coded(blame: Blame, code: &'static str, message: String) -> Self {
         Self {
             blame,
             code,
             failure: wire::Failure {
                 code: code.to_owned(),
-                message: message.into(),
+                message,
                 causes: Vec::new(),
-                hint: hint.map(str::to_owned),
+                hint: None,
                 reasons: Vec::new(),
                 diagnostics: Vec::new(),
             },
@@ -70,10 +85,9 @@ impl Refusal {
         }
     }
 
-    fn of(blame: Blame, code: &'static str, error: &dyn Error) -> Self {
-        let mut refusal = Self::new(blame, code, error.to_string(), None);
-        refusal.failure.causes = causes(error);
-        refusal
+    fn with_causes(mut self, error: &dyn Error) -> Self {
+        self.failure.causes = causes(error);
+        self
     }
 
     fn with_source(mut self, source: &SourceFailure) -> Self {
@@ -85,6 +99,12 @@ impl Refusal {
     fn with_hint(mut self, hint: &str) -> Self {
         self.failure.hint = Some(hint.to_owned());
         self
+    }
+
+    /// What was expected and what was found.
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.failure.message
     }
 
     /// The HTTP answer.
@@ -126,19 +146,18 @@ fn scone_messages(failure: &wire::Failure) -> Vec<String> {
     messages
 }
 
+/// What led to an error, without what its message says already.
 fn causes(error: &dyn Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
+    let message = error.to_string();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let causes = causes.map(ToString::to_string);
+    causes.filter(|cause| !message.contains(cause)).collect()
 }
 
 impl From<AttestError> for Refusal {
     fn from(error: AttestError) -> Self {
-        let refusal = Self::of(error.blame(), error.code(), &error);
+        let refusal = Self::coded(error.blame(), error.code(), error.to_string());
+        let refusal = refusal.with_causes(&error);
         match &error {
             AttestError::Denied {
                 denial,
@@ -149,19 +168,54 @@ impl From<AttestError> for Refusal {
             | AttestError::Secret {
                 cause: ResolveError::Source(source),
                 ..
-            } => refusal.with_source(source),
-            AttestError::OtherServer => refusal.with_hint(
-                "pin the key hash of the server that you mean to talk to, and send it what was made for it",
-            ),
-            AttestError::NoService { .. } => refusal.with_hint(
-                "check namespace, policy and service in the config id, and that the policy was uploaded to this server",
-            ),
-            AttestError::NotBound => {
-                refusal.with_hint("gather the evidence anew, over the runtime data that is sent with it")
             }
-            _ => refusal,
+            | AttestError::Factor {
+                cause: ResolveError::Source(source),
+                ..
+            }
+            | AttestError::Volume {
+                cause: VolumeError::Resolve(ResolveError::Source(source)),
+                ..
+            } => refusal.with_source(source),
+            other => match attest_hint(other) {
+                Some(hint) => refusal.with_hint(hint),
+                None => refusal,
+            },
         }
     }
+}
+
+const fn attest_hint(error: &AttestError) -> Option<&'static str> {
+    Some(match error {
+        AttestError::OtherServer => {
+            "pin the key hash of the server that you mean to talk to, and send it what was made for it"
+        }
+        AttestError::NoService { .. } => {
+            "check namespace, policy and service in the config id, and that the policy was uploaded to this server"
+        }
+        AttestError::NotBound => {
+            "gather the evidence anew, over the runtime data that is sent with it"
+        }
+        AttestError::Nonce(_) => "ask for a new challenge, and answer it at once",
+        AttestError::RuntimeData(_) => "docs/http.md and vectors/wire show runtime data",
+        AttestError::Clause { .. } => {
+            "the policy's author should look at the secrets that stand in `security`, `attestation` or `platforms`"
+        }
+        AttestError::Factor { .. } => {
+            "the policy's author should look at the secret that stands there"
+        }
+        AttestError::Secret { .. } | AttestError::Volume { .. } => {
+            "the policy's author should mend what is said of it; nothing was released"
+        }
+        AttestError::Seal(_) => "make a new X-Wing key pair, and send its public half",
+        AttestError::Store(_) => STORE_HINT,
+        AttestError::StoredPolicy { .. } => STORED_POLICY_HINT,
+        AttestError::Evidence(_)
+        | AttestError::Sgx(_)
+        | AttestError::Maa(_)
+        | AttestError::Denied { .. }
+        | AttestError::Source(_) => return None,
+    })
 }
 
 impl Refusal {
@@ -195,41 +249,48 @@ impl From<PutPolicyError> for Refusal {
         if let PutPolicyError::Policy(diagnostics) = &error {
             refusal.failure.diagnostics = diagnostics.iter().map(diagnostic).collect();
         }
-        match put_hint(&error) {
-            Some(hint) => refusal.with_hint(hint),
-            None => refusal,
+        match &error {
+            PutPolicyError::Secret {
+                cause: ResolveError::Source(source),
+                ..
+            } => refusal.with_source(source),
+            other => refusal.with_hint(put_hint(other)),
         }
     }
 }
 
-const fn put_code(error: &PutPolicyError) -> &'static str {
+const fn put_code(error: &PutPolicyError) -> Code {
     match error {
-        PutPolicyError::NoCaller => "client-certificate-missing",
-        PutPolicyError::Policy(_) => "policy-malformed",
-        PutPolicyError::Exists { .. } => "policy-exists",
-        PutPolicyError::NoPredecessor { .. } => "policy-absent",
-        PutPolicyError::OtherPredecessor { .. } => "predecessor-not-current",
-        PutPolicyError::NoNamespace { .. } => "namespace-absent",
-        PutPolicyError::NotPermitted { .. } => "not-permitted",
-        PutPolicyError::OtherCreator => "creator-mismatch",
-        PutPolicyError::OldNamespace { .. } => "namespace-old",
-        PutPolicyError::OtherNamespace { .. } => "namespace-not-current",
-        PutPolicyError::NamespaceHashOnUpdate => "namespace-hash-on-update",
-        PutPolicyError::RootSealed => "root-sealed",
-        PutPolicyError::AmbiguousCreator => "creator-ambiguous",
-        PutPolicyError::Secret { .. } => "secret-unavailable",
-        PutPolicyError::Make { .. } => "secret-not-made",
-        PutPolicyError::NotHere { .. } => "secret-not-here",
-        PutPolicyError::Given { .. } => "secret-value-malformed",
-        PutPolicyError::Store(_) => "store-unavailable",
-        PutPolicyError::StoredPolicy { .. } => "stored-policy-unreadable",
+        PutPolicyError::NoCaller => Code::ClientCertificateMissing,
+        PutPolicyError::Policy(_) => Code::PolicyMalformed,
+        PutPolicyError::Exists { .. } => Code::PolicyExists,
+        PutPolicyError::NoPredecessor { .. } => Code::PolicyAbsent,
+        PutPolicyError::OtherPredecessor { .. } => Code::PredecessorNotCurrent,
+        PutPolicyError::NoNamespace { .. } => Code::NamespaceAbsent,
+        PutPolicyError::NotPermitted { .. } => Code::NotPermitted,
+        PutPolicyError::OtherCreator => Code::CreatorMismatch,
+        PutPolicyError::OldNamespace { .. } => Code::NamespaceOld,
+        PutPolicyError::OtherNamespace { .. } => Code::NamespaceNotCurrent,
+        PutPolicyError::NamespaceHashOnUpdate => Code::NamespaceHashOnUpdate,
+        PutPolicyError::RootSealed => Code::RootSealed,
+        PutPolicyError::AmbiguousCreator => Code::CreatorAmbiguous,
+        PutPolicyError::Secret { .. } => Code::SecretUnavailable,
+        PutPolicyError::Make { .. } => Code::SecretNotMade,
+        PutPolicyError::TooMuch { .. } => Code::PolicyMakesTooMuch,
+        PutPolicyError::NotHere { .. } => Code::SecretNotHere,
+        PutPolicyError::Given { .. } => Code::SecretValueMalformed,
+        PutPolicyError::Store(_) => Code::StoreUnavailable,
+        PutPolicyError::StoredPolicy { .. } => Code::StoredPolicyUnreadable,
     }
 }
 
-const fn put_hint(error: &PutPolicyError) -> Option<&'static str> {
-    Some(match error {
+const fn put_hint(error: &PutPolicyError) -> &'static str {
+    match error {
         PutPolicyError::NoCaller => {
-            "upload with `casque session create`, or give curl --cert and --key"
+            "upload with `casque session create`, or give curl --cert and --key, or sign the policy with `casque session sign`"
+        }
+        PutPolicyError::Policy(_) => {
+            "mend the findings; `casque session check` shows them in their places"
         }
         PutPolicyError::Exists { .. } => {
             "choose another name, or set `predecessor` to the hash of the current version (`casque session update` does)"
@@ -241,51 +302,87 @@ const fn put_hint(error: &PutPolicyError) -> Option<&'static str> {
             "read the current version, merge, and set `predecessor` to its hash"
         }
         PutPolicyError::NoNamespace { .. } => "create the policy of the namespace first",
+        PutPolicyError::OldNamespace { .. } => {
+            "update the namespace to `version: 0.3` or later, or choose another one"
+        }
+        PutPolicyError::OtherNamespace { .. } => {
+            "look at what changed in the namespace, then set `namespace_hash` to its current hash, or leave it out"
+        }
+        PutPolicyError::NamespaceHashOnUpdate => "leave `namespace_hash` out of the update",
+        PutPolicyError::RootSealed => {
+            "create a policy with a name of its own, and other policies in it"
+        }
         PutPolicyError::NotPermitted { .. } => {
             "ask those whom its access_policy names, or use the identity that it names"
         }
         PutPolicyError::OtherCreator => {
             "leave `creator` out, or upload with the identity that it names"
         }
-        _ => return None,
-    })
+        PutPolicyError::AmbiguousCreator => {
+            "name one of the signers in `creator`, or upload with a client certificate"
+        }
+        PutPolicyError::Make { .. } | PutPolicyError::StoredPolicy { .. } => STORED_POLICY_HINT,
+        PutPolicyError::TooMuch { .. } => {
+            "split the policy, and share its secrets by export and import"
+        }
+        PutPolicyError::Secret { .. } => "mend what is said of it in the policy; nothing was put",
+        PutPolicyError::NotHere { .. } => "nothing was put; the message says what to change",
+        PutPolicyError::Given { .. } => {
+            "give a value of the kind that is stated, or state the kind of the value"
+        }
+        PutPolicyError::Store(_) => STORE_HINT,
+    }
 }
 
 impl From<ReadPolicyError> for Refusal {
     fn from(error: ReadPolicyError) -> Self {
-        let code = match &error {
-            ReadPolicyError::Absent { .. } => "policy-absent",
-            ReadPolicyError::NotPermitted { .. } => "not-permitted",
-            ReadPolicyError::Store(_) => "store-unavailable",
-            ReadPolicyError::StoredPolicy { .. } => "stored-policy-unreadable",
-        };
-        let refusal = Self::of(error.blame(), code, &error);
-        match error {
-            ReadPolicyError::NotPermitted { .. } => {
-                refusal.with_hint("use an identity that its access_policy lets read")
+        let (code, hint) = match &error {
+            ReadPolicyError::Absent { .. } => (
+                Code::PolicyAbsent,
+                "check the name with its namespace, and the hash if one was given",
+            ),
+            ReadPolicyError::NotPermitted { .. } => (
+                Code::NotPermitted,
+                "use an identity that its access_policy lets do it",
+            ),
+            ReadPolicyError::Store(_) => (Code::StoreUnavailable, STORE_HINT),
+            ReadPolicyError::StoredPolicy { .. } => {
+                (Code::StoredPolicyUnreadable, STORED_POLICY_HINT)
             }
-            _ => refusal,
-        }
+        };
+        Self::of(error.blame(), code, &error).with_hint(hint)
     }
 }
 
 impl From<ReadValueError> for Refusal {
     fn from(error: ReadValueError) -> Self {
-        let code = match &error {
-            ReadValueError::Absent { .. } => "value-absent",
-            ReadValueError::Secret { .. } => "secret-unavailable",
-            ReadValueError::Store(_) => "store-unavailable",
-            ReadValueError::StoredPolicy { .. } => "stored-policy-unreadable",
-        };
-        let refusal = Self::of(error.blame(), code, &error);
-        match error {
-            ReadValueError::Absent { .. } => refusal.with_hint(
+        let (code, hint) = match &error {
+            ReadValueError::Secret {
+                cause: ResolveError::Source(source),
+                ..
+            } => {
+                let refusal = Self::of(error.blame(), Code::SecretUnavailable, &error);
+                return refusal.with_source(source);
+            }
+            ReadValueError::Absent { .. } => (
+                Code::ValueAbsent,
                 "only generated or given secrets with `export_public: true` can be read here",
             ),
-            _ => refusal,
-        }
+            ReadValueError::Secret { .. } => (
+                Code::SecretUnavailable,
+                "the policy's author should mend what is said of it",
+            ),
+            ReadValueError::Store(_) => (Code::StoreUnavailable, STORE_HINT),
+            ReadValueError::StoredPolicy { .. } => {
+                (Code::StoredPolicyUnreadable, STORED_POLICY_HINT)
+            }
+        };
+        Self::of(error.blame(), code, &error).with_hint(hint)
     }
 }
+
+const STORE_HINT: &str = "try again; if it stays so, the operator should look at the store";
+const STORED_POLICY_HINT: &str = "this is a defect of Casque: please report it with the message";
 
 /// A finding, for the wire.
 pub(crate) fn diagnostic(found: &Diagnostic) -> wire::Diagnostic {

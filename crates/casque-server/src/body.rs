@@ -6,6 +6,7 @@ use casque_core::Blame;
 use http_body_util::BodyExt as _;
 
 use crate::answer::Refusal;
+use crate::code::Code;
 
 /// Reads a body of at most `most_bytes`.
 ///
@@ -35,15 +36,15 @@ pub(crate) async fn bounded(mut body: Body, most_bytes: usize) -> Result<Bytes, 
     Ok(kept.freeze())
 }
 
-fn too_large(most_bytes: usize) -> Refusal {
+pub(crate) fn too_large(most_bytes: usize) -> Refusal {
     let message = format!("expected a body of at most {most_bytes} bytes, found more");
     let hint = "split the policy, or import large values from Key Vault";
-    Refusal::new(Blame::TooLarge, "body-too-large", message, Some(hint))
+    Refusal::new(Blame::TooLarge, Code::BodyTooLarge, message, Some(hint))
 }
 
 fn broken_off(error: &axum::Error) -> Refusal {
     let message = format!("the body broke off: {error}");
-    Refusal::new(Blame::Malformed, "body-broken-off", message, None)
+    Refusal::new(Blame::Malformed, Code::BodyBrokenOff, message, None)
 }
 
 const MOST_DISCARDED_BYTES: usize = 256 * 1024 * 1024;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use casque_azure::CloudSettings;
+use casque_remote::{RemoteAddress, RemoteAddressError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub azure: AzureSection,
     /// Where endorsements come from.
     pub endorsements: EndorsementsSection,
+    /// Other CASes.
+    pub remote: RemoteSection,
     /// Logging.
     pub log: LogSection,
 }
@@ -43,6 +46,7 @@ impl Default for Config {
             limits: LimitsSection::default(),
             azure: AzureSection::default(),
             endorsements: EndorsementsSection::default(),
+            remote: RemoteSection::default(),
             log: LogSection::default(),
         }
     }
@@ -94,6 +98,27 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+}
+
+/// Other CASes that policies may import from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RemoteSection {
+    /// Where they are. Default none: no policy can make the server connect to another CAS.
+    pub addresses: Vec<ListedAddress>,
+}
+
+/// An address in the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListedAddress(pub RemoteAddress);
+
+impl TryFrom<String> for ListedAddress {
+    type Error = RemoteAddressError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
 }
 
 /// Bounds on what clients can make the server do.

@@ -1,19 +1,18 @@
-//! Evidence from the wire.
+//! Evidence and second factors from the wire.
 
 use casque_appraise::{Evidence, MaaToken, SgxQuote};
 use casque_core::{AttestRequest, Blame, SecondFactors};
+use casque_secrets::OtpCode;
 use casque_wire as wire;
 
 use crate::answer::Refusal;
+use crate::code::Code;
 
 /// The kinds that this server appraises, as the challenge lists them.
 pub(crate) const KINDS: [&str; 3] = ["sgx", "maa", "none"];
 
 /// Parses a request; bounds are the parsers' own.
 pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal> {
-    if raw.otp.is_some() || raw.access_token_proof.is_some() {
-        return Err(second_factor());
-    }
     let evidence = match raw.evidence {
         wire::Evidence::None {} => Evidence::Absent,
         wire::Evidence::Sgx { quote } => Evidence::Sgx(SgxQuote::parse(&quote.0)?),
@@ -22,18 +21,39 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
     Ok(AttestRequest {
         runtime_data: raw.runtime_data.0,
         evidence,
-        factors: SecondFactors::default(),
+        factors: SecondFactors {
+            one_time_password: raw.otp.as_deref().map(code).transpose()?,
+            access_token_proof: raw.access_token_proof.map(proof).transpose()?,
+        },
     })
 }
 
-/// A factor that nobody looks at must not seem to have counted.
-fn second_factor() -> Refusal {
-    Refusal::new(
-        Blame::Malformed,
-        "request-malformed",
-        "second factors are not taken yet: found `otp` or `access_token_proof` in the request",
-        Some("start the agent without a one-time password and without a service access token"),
-    )
+fn code(text: &str) -> Result<OtpCode, Refusal> {
+    text.parse().map_err(|error| {
+        let message = format!("otp: {error}");
+        let hint = "give the code that the authenticator shows now";
+        Refusal::new(
+            Blame::Malformed,
+            Code::RequestMalformed,
+            message,
+            Some(hint),
+        )
+    })
+}
+
+fn proof(wire::B64(bytes): wire::B64) -> Result<[u8; 32], Refusal> {
+    bytes.as_slice().try_into().map_err(|_| {
+        let found = bytes.len();
+        let message =
+            format!("access_token_proof: expected 32 bytes in base64url, found {found} bytes");
+        let hint = "docs/http.md says what it is; `casque-agent` makes it from the access token";
+        Refusal::new(
+            Blame::Malformed,
+            Code::RequestMalformed,
+            message,
+            Some(hint),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -42,32 +62,55 @@ mod tests {
 
     use super::*;
 
-    fn raw(bend: fn(&mut wire::AttestRequest)) -> wire::AttestRequest {
+    fn raw(bend: impl FnOnce(&mut wire::AttestRequest)) -> wire::AttestRequest {
         let mut raw = wire::AttestRequest {
             runtime_data: wire::B64(b"{}".to_vec()),
             evidence: wire::Evidence::None {},
-            otp: None,
-            access_token_proof: None,
+            otp: Some("012345".to_owned()),
+            access_token_proof: Some(wire::B64(vec![7; 32])),
         };
         bend(&mut raw);
         raw
     }
 
+    fn refused(bend: impl FnOnce(&mut wire::AttestRequest)) -> String {
+        let refusal = request(raw(bend)).map(|_| ()).unwrap_err();
+        assert_eq!(refusal.code, "request-malformed");
+        refusal.message().to_owned()
+    }
+
     #[test]
-    fn request_with_second_factor_is_refused() {
-        assert!(request(raw(|_| {})).is_ok());
-        for bend in [
-            |raw: &mut wire::AttestRequest| raw.otp = Some("123456".to_owned()),
-            |raw: &mut wire::AttestRequest| raw.access_token_proof = Some(wire::B64(vec![0; 32])),
-        ] {
-            let refused = request(raw(bend));
-            assert_matches!(
-                refused,
-                Err(Refusal {
-                    code: "request-malformed",
-                    ..
-                })
-            );
+    fn second_factors_reach_the_use_case() {
+        let factors = request(raw(|_| {})).unwrap().factors;
+        assert_matches!(factors.one_time_password, Some(_));
+        assert_eq!(factors.access_token_proof, Some([7; 32]));
+        let bend = |raw: &mut wire::AttestRequest| (raw.otp, raw.access_token_proof) = (None, None);
+        let factors = request(raw(bend)).unwrap().factors;
+        assert_matches!(
+            factors,
+            SecondFactors {
+                one_time_password: None,
+                access_token_proof: None
+            }
+        );
+    }
+
+    #[test]
+    fn one_time_password_of_other_shape_is_refused() {
+        for text in ["", "12345", "1234567", "12a456", " 12345", "１２３４５６"] {
+            let message = refused(|raw| raw.otp = Some(text.to_owned()));
+            assert!(message.starts_with("otp: expected"), "{message}");
+            assert!(text.len() < 5 || !message.contains(text), "{message}");
+        }
+    }
+
+    #[test]
+    fn access_token_proof_of_other_length_is_refused() {
+        for length in [0, 31, 33] {
+            let message = refused(|raw| raw.access_token_proof = Some(wire::B64(vec![7; length])));
+            let expected =
+                format!("access_token_proof: expected 32 bytes in base64url, found {length} bytes");
+            assert_eq!(message, expected);
         }
     }
 }

@@ -7,20 +7,24 @@
 mod answer;
 mod body;
 mod caller;
+mod code;
+mod confidential;
 mod config;
 mod evidence;
 mod identity;
 mod limits;
 mod listener;
 mod metrics;
+mod openapi;
 mod ports;
 mod routes;
 mod server;
 mod tls;
+mod upload;
 
 pub use config::{
     AzureSection, Config, ConfigError, EndorsementsSection, LimitsSection, LogFormat, LogSection,
 };
 pub use identity::IdentityFileError;
 pub use ports::{ServerPorts, SystemClock, SystemRng};
-pub use server::{Server, StartError};
+pub use server::{Server, StartError, openapi_json};

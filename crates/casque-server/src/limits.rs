@@ -10,6 +10,7 @@ use casque_core::Blame;
 use tokio::sync::Semaphore;
 
 use crate::answer::{Dialect, Refusal};
+use crate::code::Code;
 
 /// Shared by all connections of one listener.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl RequestLimits {
     }
 }
 
-/// Answers 503 at once when all slots are taken, and 408 when a request takes too long, its body included.
+/// Answers 503 at once when all slots are taken, and the same when one takes too long, its body included.
 pub(crate) async fn bound(
     State(limits): State<RequestLimits>,
     request: Request,
@@ -36,7 +37,7 @@ pub(crate) async fn bound(
     let Ok(_slot) = limits.slots.try_acquire() else {
         let refusal = Refusal::new(
             Blame::Unavailable,
-            "too-many-requests-in-work",
+            Code::TooManyRequestsInWork,
             "the server has as many requests in work as it is allowed to",
             Some("try again in a moment; the operator can raise `limits.requests`"),
         );
@@ -51,7 +52,7 @@ pub(crate) async fn bound(
 fn too_slow() -> Response {
     let refusal = Refusal::new(
         Blame::Unavailable,
-        "request-too-slow",
+        Code::RequestTooSlow,
         "the request took longer than the server allows for one",
         Some("send the body without pauses; if Azure is slow, try again"),
     );

@@ -3,11 +3,12 @@
 //! Exit codes: 0 stopped as asked, 1 usage or configuration, 2 cannot start.
 
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use casque_appraise::TrustAnchors;
-use casque_server::{Config, LogFormat, LogSection, Server};
+use casque_server::{Config, LogFormat, LogSection, Server, openapi_json};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,8 @@ enum Command {
     Serve,
     /// Read the configuration, say what is wrong with it, and stop.
     CheckConfig,
+    /// Print the OpenAPI 3.1 document of the REST interface, and stop.
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -45,7 +48,16 @@ fn main() -> ExitCode {
             say("the configuration is usable");
             ExitCode::SUCCESS
         }
+        Command::Openapi => print_openapi(),
         Command::Serve => serve(&config),
+    }
+}
+
+fn print_openapi() -> ExitCode {
+    let written = openapi_json().map_err(io::Error::from);
+    match written.and_then(|text| writeln!(io::stdout().lock(), "{text}")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, ExitCode::from(2)),
     }
 }
 
@@ -100,7 +112,7 @@ fn log_to_stderr(log: &LogSection) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_new(&log.level)?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(io::stderr);
     match log.format {
         LogFormat::Text => subscriber.with_ansi(false).init(),
         LogFormat::Json => subscriber.json().init(),

@@ -2,16 +2,18 @@
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use casque_azure::{Azure, Entra, KeyVault, Maa};
-use casque_core::{Clock, ExportRequest, Ports, RemoteSource, SourceFailure, SourceKind};
+use casque_core::{Clock, Ports};
 use casque_endorse::IntelPcs;
+use casque_remote::Remote;
 use casque_store::SqliteStore;
-use casque_types::{KeyHash, Rng, RngError, Secret, Timestamp};
+use casque_types::{Rng, RngError, Timestamp};
 
 /// The adapters that casqued runs with.
 pub struct ServerPorts {
     pub(crate) store: SqliteStore,
     pub(crate) azure: Azure,
     pub(crate) endorsements: IntelPcs,
+    pub(crate) remote: Remote,
     pub(crate) clock: SystemClock,
     pub(crate) rng: SystemRng,
 }
@@ -24,7 +26,7 @@ impl Ports for ServerPorts {
     type Vaults = KeyVault;
     type Maa = Maa;
     type Endorsements = IntelPcs;
-    type Remote = NoRemote;
+    type Remote = Remote;
 
     fn store(&self) -> &SqliteStore {
         &self.store
@@ -47,31 +49,8 @@ impl Ports for ServerPorts {
     fn endorsements(&self) -> &IntelPcs {
         &self.endorsements
     }
-    fn remote(&self) -> &NoRemote {
-        &NoRemote
-    }
-}
-
-/// Asks no other CAS.
-#[derive(Clone, Copy, Debug)]
-pub struct NoRemote;
-
-impl RemoteSource for NoRemote {
-    async fn exported(
-        &self,
-        address: &str,
-        _server: &KeyHash,
-        _request: &ExportRequest,
-        _now: Timestamp,
-    ) -> Result<Secret, SourceFailure> {
-        Err(SourceFailure {
-            source_kind: SourceKind::Remote,
-            code: "remote-unsupported",
-            what: format!("this server asks no other CAS, and so not {address}"),
-            mend: "import from a policy of this server".to_owned(),
-            retryable: false,
-            retry_after: None,
-        })
+    fn remote(&self) -> &Remote {
+        &self.remote
     }
 }
 

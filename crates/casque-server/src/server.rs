@@ -10,7 +10,8 @@ use casque_appraise::TrustAnchors;
 use casque_azure::{Azure, AzureSettings, CloudSettingsError};
 use casque_core::{Casque, ChallengeKey, Clock as _, Limits};
 use casque_endorse::{EndorserSettings, EndorserSetupError, IntelPcs};
-use casque_secrets::IdentityKey;
+use casque_remote::{Remote, RemoteSetupError};
+use casque_secrets::{IdentityKey, SessionEncryptionKey, SessionEncryptionKeyError};
 use casque_store::{OpenError, SqliteStore, StoreSettings};
 use casque_types::{KeyHash, Seconds};
 use thiserror::Error;
@@ -23,8 +24,9 @@ use crate::identity::{self, IdentityFileError};
 use crate::limits::RequestLimits;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::openapi::document;
 use crate::ports::{ServerPorts, SystemClock, SystemRng};
-use crate::routes::{Routes, router};
+use crate::routes::{Routes, operations, router};
 use crate::tls::{self, TlsError};
 
 /// A server that is bound and ready to serve.
@@ -47,7 +49,7 @@ impl Server {
         let identity = identity::load_or_make(&config.state_directory.join("identity.key"))?;
         let identity = Arc::new(identity);
         let tls = tls::server_config(&identity, &config.dns_names, SystemClock.now(), &rng)?;
-        let ports = ports(config, store, rng)?;
+        let ports = ports(config, store, &identity, rng)?;
         let casque = Casque::new(
             ports,
             Arc::clone(&identity),
@@ -57,8 +59,10 @@ impl Server {
         );
         let metrics = Arc::new(Metrics::new());
         let routes = Arc::new(Routes {
+            session_key: SessionEncryptionKey::of_identity(&identity)?,
             casque: Arc::new(casque),
             metrics: Arc::clone(&metrics),
+            document: document(&operations()),
         });
         let bind = |source| StartError::Bind {
             address: config.listen,
@@ -114,6 +118,15 @@ impl Server {
     }
 }
 
+/// The OpenAPI 3.1 document of a server's REST interface, as `GET /v1/openapi.json` answers it, for people to
+/// read.
+///
+/// # Errors
+/// It could not be written: a defect.
+pub fn openapi_json() -> Result<String, serde_json::Error> {
+    document(&operations()).to_pretty_json()
+}
+
 fn store_settings(config: &Config) -> StoreSettings {
     let root_key_file = config.root_key_file.clone();
     StoreSettings {
@@ -122,7 +135,12 @@ fn store_settings(config: &Config) -> StoreSettings {
     }
 }
 
-fn ports(config: &Config, store: SqliteStore, rng: SystemRng) -> Result<ServerPorts, StartError> {
+fn ports(
+    config: &Config,
+    store: SqliteStore,
+    identity: &IdentityKey,
+    rng: SystemRng,
+) -> Result<ServerPorts, StartError> {
     let azure = Azure::new(
         AzureSettings {
             clouds: config.azure.clouds.clone(),
@@ -135,10 +153,17 @@ fn ports(config: &Config, store: SqliteStore, rng: SystemRng) -> Result<ServerPo
         ca_file: config.endorsements.ca_file.clone(),
         cache_directory: config.state_directory.join("endorsements"),
     })?;
+    // Other CASes look at its key alone; its name is for people who look at their connections.
+    let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);
+    let certificate = certificate.map_err(TlsError::from)?;
+    let permitted = config.remote.addresses.iter();
+    let permitted = permitted.map(|listed| listed.0.clone());
+    let remote = Remote::new(certificate, identity.pkcs8(), permitted)?;
     Ok(ServerPorts {
         store,
         azure,
         endorsements,
+        remote,
         clock: SystemClock,
         rng,
     })
@@ -174,12 +199,18 @@ pub enum StartError {
     /// There is no identity.
     #[error("cannot load the server's identity")]
     Identity(#[from] IdentityFileError),
+    /// There is no key that sessions are encrypted to.
+    #[error("cannot derive the key that sessions are encrypted to")]
+    SessionKey(#[from] SessionEncryptionKeyError),
     /// TLS cannot be set up.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
     /// A cloud is not usable.
     #[error("cannot set up the Azure clouds")]
     Azure(#[from] CloudSettingsError),
+    /// Other CASes cannot be asked.
+    #[error("cannot set up asking other CASes")]
+    Remote(#[from] RemoteSetupError),
     /// The endorsement source is not usable.
     #[error("cannot set up the source of endorsements")]
     Endorser(#[from] EndorserSetupError),

@@ -25,6 +25,9 @@ pub enum NameParseError {
         /// The first such character.
         found: char,
     },
+    /// `.` or `..` where no relative reference may stand: paths of URLs would lose them.
+    #[error("expected a name, found `.` or `..`, which stand in relative references alone")]
+    Dots,
     /// `..` above the root namespace.
     #[error("`..` leads above the root namespace")]
     AboveRoot,
@@ -240,6 +243,9 @@ fn parse_segment(text: &str) -> Result<(), NameParseError> {
     if text.len() > MAX_SEGMENT_CHARACTERS {
         return Err(NameParseError::TooLong);
     }
+    if matches!(text, "." | "..") {
+        return Err(NameParseError::Dots);
+    }
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "_-.~".contains(*c);
     match text.chars().find(|c| !allowed(c)) {
         Some(found) => Err(NameParseError::Character { found }),
@@ -283,6 +289,18 @@ mod tests {
         }
         let above = here.resolve("../../../c");
         assert_eq!(above, Err(NameParseError::AboveRoot));
+    }
+
+    #[test]
+    fn policy_name_of_dots_is_refused() {
+        for text in ["..", "a/../b", "./a", "a/."] {
+            assert_eq!(
+                text.parse::<PolicyName>(),
+                Err(NameParseError::Dots),
+                "{text}"
+            );
+        }
+        assert!("a.b/..c".parse::<PolicyName>().is_ok());
     }
 
     #[test]

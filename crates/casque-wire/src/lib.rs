@@ -11,11 +11,17 @@
 //! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
 //! | `POST /v1/exports` | [`ExportRequest`] | [`ExportAnswer`] |
 //! | `GET /v1/version` | | [`Version`] |
-//! | `POST /session` | policy text | [`PolicyCreated`] |
+//! | `POST /session` | policy text or [`SignedSession`] | [`PolicyCreated`] |
+//! | `PUT /v1/encrypted_sessions` | [`EncryptedSession`] | [`PolicyCreated`] |
+//! | `GET /v1/sessions[?namespace=N&after=X&limit=K]` | | [`PolicyList`] |
 //! | `GET /v1/sessions/<name>[?hash=H]` | | [`PolicyRead`] |
+//! | `GET /v1/history/<name>` | | [`History`] |
+//! | `GET /v1/hashes/<name>` | | [`CurrentHash`] |
 //! | `GET /v1/values/session=S[,secret=N][,session_hash=H]` | | [`Value`] or [`Values`] |
 //!
 //! Errors are [`ErrorAnswer`] on every route; SCONE's routes add `msg`, SCONE's own list of causes.
+//!
+//! The feature `openapi` adds schemas of all messages, for the server's description of itself.
 
 mod b64;
 
@@ -26,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 /// An offer to attest.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Challenge {
     /// The nonce for the runtime data.
     pub nonce: B64,
@@ -41,6 +48,7 @@ pub struct Challenge {
 
 /// Runtime data and the evidence that is bound to it.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttestRequest {
     /// The runtime data, verbatim.
@@ -58,6 +66,7 @@ pub struct AttestRequest {
 
 /// Evidence by kind.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Evidence {
     /// No evidence.
@@ -76,6 +85,7 @@ pub enum Evidence {
 
 /// A released configuration.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttestAnswer {
     /// The sealed configuration.
     pub sealed: Sealed,
@@ -85,6 +95,7 @@ pub struct AttestAnswer {
 
 /// A configuration, sealed to the key in the runtime data and signed by the server.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sealed {
     /// Encapsulated key.
     pub encapsulated: B64,
@@ -100,6 +111,7 @@ pub struct Sealed {
 ///
 /// Who asks is the key of the client certificate; what it says of itself in `importer` counts for that key alone.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExportRequest {
     /// The policy that exports.
@@ -117,6 +129,7 @@ pub struct ExportRequest {
 
 /// The value of an exported secret.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExportAnswer {
     /// The stored form, version 1 (`crates/casque-secrets/src/value.rs`): plaintext, which whoever takes it out
     /// must wipe. `Debug` shows its length alone.
@@ -125,6 +138,7 @@ pub struct ExportAnswer {
 
 /// What answers.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Version {
     /// `casque`.
     pub name: String,
@@ -141,6 +155,7 @@ pub struct Version {
 
 /// A policy was put.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyCreated {
     /// Its hash.
     pub hash: String,
@@ -151,6 +166,7 @@ pub struct PolicyCreated {
 
 /// A policy with signatures over its text (SCONE: signed session). On `POST /session` in place of the text.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedSession {
     /// The text.
@@ -161,6 +177,7 @@ pub struct SignedSession {
 
 /// One signature over a policy's text.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionSignature {
     /// The signer's public key: PEM of its `SubjectPublicKeyInfo`, or SCONE's legacy Base58Check.
@@ -171,6 +188,7 @@ pub struct SessionSignature {
 
 /// A policy, signed or not, encrypted to the server (SCONE: encrypted session).
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EncryptedSession {
     /// Base64 with padding: the encapsulated key, then the ciphertext.
@@ -181,6 +199,7 @@ pub struct EncryptedSession {
 
 /// Names of policies.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyList {
     /// In the order of their bytes.
     pub sessions: Vec<String>,
@@ -191,6 +210,7 @@ pub struct PolicyList {
 
 /// All versions of a policy.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The first one first.
     pub versions: Vec<VersionEntry>,
@@ -198,6 +218,7 @@ pub struct History {
 
 /// One version of a policy.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionEntry {
     /// Its hash.
     pub hash: String,
@@ -209,6 +230,7 @@ pub struct VersionEntry {
 
 /// The hash of a policy's current version.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CurrentHash {
     /// The hash.
     pub hash: String,
@@ -216,6 +238,7 @@ pub struct CurrentHash {
 
 /// A policy's text.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyRead {
     /// The text.
     pub session: String,
@@ -225,6 +248,7 @@ pub struct PolicyRead {
 
 /// One value.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Value {
     /// The kind.
     pub kind: String,
@@ -238,6 +262,7 @@ pub struct Value {
 
 /// All public values of a policy.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Values {
     /// By name.
     pub values: BTreeMap<String, Value>,
@@ -245,6 +270,7 @@ pub struct Values {
 
 /// One finding in a policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Diagnostic {
     /// `error` or `warning`.
     pub severity: String,
@@ -262,6 +288,7 @@ pub struct Diagnostic {
 
 /// Why a request was refused or failed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorAnswer {
     /// The failure.
     pub error: Failure,
@@ -272,6 +299,7 @@ pub struct ErrorAnswer {
 
 /// A failure.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// Stable code.
     pub code: String,
@@ -293,6 +321,7 @@ pub struct Failure {
 
 /// One rule of a policy that failed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reason {
     /// Stable code.
     pub code: String,

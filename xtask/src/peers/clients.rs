@@ -13,6 +13,8 @@ pub(super) enum Language {
     Python,
     /// @azure/identity, @azure/keyvault-secrets.
     Node,
+    /// schemathesis, in Python too; apart, since it needs much that the others do not.
+    OpenApi,
 }
 
 impl Language {
@@ -21,20 +23,21 @@ impl Language {
         match self {
             Self::Python => "python",
             Self::Node => "node",
+            Self::OpenApi => "openapi",
         }
     }
 
     /// How its scripts' names end.
     pub(super) const fn extension(self) -> &'static str {
         match self {
-            Self::Python => "py",
+            Self::Python | Self::OpenApi => "py",
             Self::Node => "mjs",
         }
     }
 
     const fn versions_file(self) -> &'static str {
         match self {
-            Self::Python => "requirements.txt",
+            Self::Python | Self::OpenApi => "requirements.txt",
             Self::Node => "package.json",
         }
     }
@@ -42,7 +45,7 @@ impl Language {
     /// Debian's packages that bring what installs its clients.
     const fn debian_packages(self) -> &'static [&'static str] {
         match self {
-            Self::Python => &["python3", "python3-venv"],
+            Self::Python | Self::OpenApi => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
         }
     }
@@ -98,7 +101,7 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
 
 fn interpreter(language: Language, folder: &Path) -> PathBuf {
     match language {
-        Language::Python => folder.join("bin/python"),
+        Language::Python | Language::OpenApi => folder.join("bin/python"),
         Language::Node => PathBuf::from("node"),
     }
 }
@@ -107,7 +110,7 @@ fn install_into(language: Language, folder: &Path, versions: &Path) -> Result<()
     std::fs::create_dir_all(folder)
         .map_err(|error| NotInstalled::Failed(unwritable(folder, &error)))?;
     match language {
-        Language::Python => install_python(folder, versions),
+        Language::Python | Language::OpenApi => install_python(folder, versions),
         Language::Node => install_node(folder, versions),
     }
 }

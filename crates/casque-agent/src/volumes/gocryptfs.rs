@@ -1,4 +1,4 @@
-//! gocryptfs (https://nuetzlich.net/gocryptfs), version 1.8 or later: one process for each volume.
+//! gocryptfs (<https://nuetzlich.net/gocryptfs>; seen with version 2.3): one process for each volume.
 //!
 //! The key, as hexadecimal digits, is the passphrase, given on standard input: it is in no argument, in no
 //! environment and in no file. Since it has 256 bits, scrypt has nothing to make up for and gets its least

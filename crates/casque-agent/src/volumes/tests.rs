@@ -1,5 +1,5 @@
 use assert_matches::assert_matches;
-use casque_types::{Digest, RngError};
+use casque_types::{Digest, RngError, VolumeName};
 
 use super::*;
 
@@ -101,11 +101,8 @@ fn volume_encrypted_directory_is_beside_it_or_where_the_agent_is_told() {
         Path::new("/v/data.encrypted")
     );
     assert!(encrypted(Some(Path::new("v"))).is_absolute());
-    // A name that would lead out of the directory does not.
-    let parent = volume(|volume| volume.name = "..".parse().unwrap());
-    let encrypted = planned(parent, Some(Path::new("/v"))).unwrap().encrypted;
-    assert_eq!(encrypted.parent(), Some(Path::new("/v")));
-    assert_eq!(encrypted.file_name().unwrap(), "...encrypted");
+    // Names of dots, which would lead out of the directory, are none.
+    assert!("..".parse::<VolumeName>().is_err());
 }
 
 #[test]

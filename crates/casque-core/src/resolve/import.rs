@@ -202,7 +202,7 @@ fn exports_key(exporter: &LoadedPolicy, certificate: &SecretSpec, importer: Impo
     let key = name.and_then(|name| exporter.policy.secret(name));
     // Of a certificate that comes from a vault together with its key there is one secret alone.
     match (key, &certificate.origin) {
-        (Some(key), _) => exports(key, importer),
+        (Some(key), _) => key.public || exports_to(key, importer),
         (None, Origin::KeyVault(_) | Origin::Given { .. }) => exports_to(certificate, importer),
         (None, _) => false,
     }

@@ -29,7 +29,7 @@ pub struct SecretSpec {
 }
 
 /// Who may import a secret, section 3.3.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExportTarget {
     /// One policy.
     Session {
@@ -50,7 +50,7 @@ pub enum ExportTarget {
 }
 
 /// Another CAS, by its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RemoteCas {
     /// `host` or `host:port`; needed where it is asked, not where it asks.
     pub address: Option<String>,
@@ -59,7 +59,7 @@ pub struct RemoteCas {
 }
 
 /// The key by which a CAS is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CasKey {
     /// `cas_key`: its identity key.
     Identity(KeyHash),

@@ -52,7 +52,7 @@ pub struct OwnVolume {
 }
 
 /// To whom a volume is exported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VolumeExport {
     /// The policy that may import it.
     pub session: PolicyName,

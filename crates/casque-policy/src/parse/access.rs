@@ -178,8 +178,8 @@ impl Reader<'_> {
             return None;
         };
         let of = self.entries(nodes);
-        // What will fill the list may be more than it takes the place of.
-        if entry.value.is_open() {
+        // What will fill the list may be more than it takes the place of, but none of it makes a number of 0.
+        if entry.value.is_open() && count.may_fit() {
             return None;
         }
         let count = match count {
@@ -198,6 +198,16 @@ impl Reader<'_> {
 enum Count<'t> {
     All,
     AtLeast(&'t str),
+}
+
+impl Count<'_> {
+    /// Whether some number of entries has it.
+    fn may_fit(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::AtLeast(count) => parse_count(count).is_some(),
+        }
+    }
 }
 
 fn parse_count(text: &str) -> Option<usize> {
@@ -277,7 +287,7 @@ const RULES: Rules<AccessPolicy> = Rules {
     templates: &[],
 };
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "`access_policy`",
     read: &["read", "update", "create_sessions", "list_sessions"],
     not_yet: &[],

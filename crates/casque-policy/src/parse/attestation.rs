@@ -176,14 +176,14 @@ const LEGACY_RULES: Rules<Vec<AttestationEntry>> = Rules {
     ..RULES
 };
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "an attestation entry",
     read: &["mrenclave", "signer"],
     not_yet: &["snp", "tdx", "azure_vm", "aci", "maa", "kubernetes"],
     legacy: &[],
 };
 
-const SIGNER_KEYS: Keys = Keys {
+pub(super) const SIGNER_KEYS: Keys = Keys {
     place: "`signer`",
     read: &[
         "mrsigner",

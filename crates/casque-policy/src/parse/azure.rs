@@ -332,7 +332,7 @@ fn known_tokens(declarations: &Declarations<'_>) -> String {
     format!("the aad-tokens are {}", names.join(", "))
 }
 
-const IMPORT_KEYS: Keys = Keys {
+pub(super) const IMPORT_KEYS: Keys = Keys {
     place: "`import_akv`",
     read: &[
         "vault",

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use casque_types::{Encoding, Format, SecretKind};
 
-use super::factors;
+use super::secrets::DEFAULT_SIZE;
+use super::{factors, references};
 use crate::clause::{OpenClause, ReadClause, nested};
 use crate::codes;
 use crate::fields::Fields;
@@ -41,6 +42,8 @@ pub(super) enum Known<'n, 'a> {
     },
     /// Another policy or a vault has it.
     Elsewhere,
+    /// It is a binary secret of so many bytes, as far as that can be read.
+    Bytes(usize),
     /// It is made, or of a kind whose text stands in no clause.
     Made,
 }
@@ -93,18 +96,14 @@ impl<'s, 'n, 'a> Scope<'s, 'n, 'a> {
             let read = (rules.read)(node, findings);
             return Clause::Stated(read.unwrap_or_else(rules.strictest));
         }
-        let (mut asks, mut warnings) = (Vec::new(), Vec::new());
+        let mut asks = Vec::new();
         let filler = ByText {
             secrets: &self.secrets,
             unknown: rules.unknown,
             templates: rules.templates,
             asks: &mut asks,
-            warnings: &mut warnings,
         };
         let filled = splice::fill(node, filler, &mut self.budget, findings);
-        for warning in warnings {
-            findings.push(warning);
-        }
         let read = (rules.read)(&filled, findings);
         if asks.is_empty() {
             return Clause::Stated(read.unwrap_or_else(rules.strictest));
@@ -139,6 +138,7 @@ fn known_of<'n, 'a>(item: &'n Node<'a>) -> Option<(&'n str, Known<'n, 'a>)> {
         return Some((name, Known::Elsewhere));
     }
     let is_filled_in = match value("kind")?.text()?.as_str() {
+        "binary" => return Some((name, Known::Bytes(bytes_of(value("value"), value("size"))))),
         "ascii" => value("value").is_some_and(|value| value.text().is_some()),
         "config-fragment" => true,
         _ => false,
@@ -153,24 +153,39 @@ fn known_of<'n, 'a>(item: &'n Node<'a>) -> Option<(&'n str, Known<'n, 'a>)> {
     Some((name, known))
 }
 
+/// How long a binary secret is; what is wrong with its length is found where it is read.
+fn bytes_of(value: Option<&Node<'_>>, size: Option<&Node<'_>>) -> usize {
+    if let Some(value) = value.and_then(Node::text) {
+        return value.as_str().len() / 2;
+    }
+    match size.and_then(Node::text) {
+        Some(size) => size.as_str().parse().unwrap_or(usize::MAX),
+        None => DEFAULT_SIZE,
+    }
+}
+
 /// Fills in what the text of the policy says.
 struct ByText<'f, 's, 'n, 'a> {
     secrets: &'f Secrets<'s, 'n, 'a>,
     unknown: UnknownSecret,
     templates: &'static [&'static str],
     asks: &'f mut Vec<Placeholder>,
-    warnings: &'f mut Vec<Diagnostic>,
 }
 
 impl Filler for ByText<'_, '_, '_, '_> {
-    fn fill(&mut self, body: &str, position: Position) -> Result<Filled, Diagnostic> {
+    fn fill(
+        &mut self,
+        body: &str,
+        position: Position,
+        findings: &mut Findings,
+    ) -> Result<Filled, Diagnostic> {
         let placeholder = match placeholder::parse_body(body, position, self.secrets.declarations) {
             Ok(placeholder) => placeholder,
             Err(found)
                 if found.code == codes::UNKNOWN_SECRET
                     && self.unknown == UnknownSecret::GivesNothing =>
             {
-                self.warnings.push(unknown_in_access(found));
+                findings.push(unknown_in_access(found));
                 return Ok(Filled::LeftOut);
             }
             Err(found) => return Err(found),
@@ -199,6 +214,8 @@ impl Filler for ByText<'_, '_, '_, '_> {
         let template = placeholder::template(text, self.secrets.declarations, findings);
         if entry.key == factors::ONE_TIME_PASSWORD {
             factors::judge_shared_secret(&template, text.position(), self.secrets, findings);
+        } else {
+            references::refuse_fragments(&template, self.secrets.declarations, findings);
         }
         Some(template)
     }
@@ -237,6 +254,25 @@ fn expect_fitting(placeholder: &Placeholder, kind: Option<SecretKind>) -> Result
             let message = format!("a secret of kind `{kind}` says nothing that can stand here");
             Err(misfit(message))
         }
+        (_, format) if !is_of_public_text(format) => {
+            let message = format!("`{name}` in this format says nothing that can stand here");
+            Err(misfit(message).hint(format!("write `$$SCONE::{name}$$`")))
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a format is a text that others may know: a word, digits, a certificate, a public key.
+const fn is_of_public_text(format: Format) -> bool {
+    matches!(
+        format,
+        Format::Plain
+            | Format::Hex
+            | Format::Base64
+            | Format::Base64Url
+            | Format::Base32
+            | Format::Base32NoPad
+            | Format::CertificatePem
+            | Format::SpkiPem
+    )
 }

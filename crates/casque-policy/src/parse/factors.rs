@@ -95,8 +95,10 @@ fn misfit(placeholder: &Placeholder, secrets: &Secrets<'_, '_, '_>) -> Option<Di
         }
         (SecretKind::Ascii, Some(Known::Made)) => false,
         (SecretKind::Ascii, _) => true,
-        (SecretKind::Binary, _) => {
-            matches!(placeholder.format, Format::Base32 | Format::Base32NoPad)
+        (SecretKind::Binary, known) => {
+            let is_short =
+                matches!(known, Some(Known::Bytes(bytes)) if bytes.saturating_mul(8) < MIN_BITS);
+            matches!(placeholder.format, Format::Base32 | Format::Base32NoPad) && !is_short
         }
         _ => false,
     };

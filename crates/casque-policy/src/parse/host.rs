@@ -86,12 +86,13 @@ impl HostArguments {
 
 /// What is before the next `@@` or `\@\@`, which of the two it is, and what is behind.
 fn next_marker(text: &str) -> Option<(&str, &'static str, &str)> {
-    let found = [MARKER, ESCAPED]
-        .into_iter()
-        .filter_map(|marker| text.find(marker).map(|offset| (offset, marker)))
-        .min()?;
-    let (before, rest) = text.split_at_checked(found.0)?;
-    Some((before, found.1, rest.strip_prefix(found.1)?))
+    let mut searched = text.match_indices(['@', '\\']);
+    searched.find_map(|(offset, _)| {
+        let (before, rest) = text.split_at_checked(offset)?;
+        [MARKER, ESCAPED]
+            .into_iter()
+            .find_map(|marker| Some((before, marker, rest.strip_prefix(marker)?)))
+    })
 }
 
 fn digits_of(text: &str) -> &str {

@@ -23,38 +23,35 @@ pub(super) fn read(
 ) -> Vec<Image> {
     let items = policy.items("images", findings);
     let volumes = policy.value("volumes").map_or(&[][..], Node::one_or_more);
-    let volumes: Vec<&str> = volumes
+    let volumes: BTreeSet<&str> = volumes
         .iter()
         .filter_map(|volume| name_of(volume).map(|(name, _)| name))
         .collect();
-    let images = items
-        .iter()
-        .filter_map(|item| read_image(item, &volumes, declarations, findings))
-        .collect();
+    let images = findings.read_all(items, |item, findings| {
+        read_image(item, &volumes, declarations, findings)
+    });
     expect_unique("image", items.iter().filter_map(name_of), findings);
     images
 }
 
 fn read_image(
     node: &Node<'_>,
-    volumes: &[&str],
+    volumes: &BTreeSet<&str>,
     declarations: &Declarations<'_>,
     findings: &mut Findings,
 ) -> Option<Image> {
     let fields = Fields::open(node, &KEYS, findings)?;
     let name = fields.required("name", "an image", findings);
     let mut paths = BTreeSet::new();
-    let injection_files = fields
-        .items("injection_files", findings)
-        .iter()
-        .filter_map(|item| read_file(item, &mut paths, declarations, findings))
-        .collect();
+    let items = fields.items("injection_files", findings);
+    let injection_files = findings.read_all(items, |item, findings| {
+        read_file(item, &mut paths, declarations, findings)
+    });
     let mut mounted = BTreeSet::new();
-    let mounts = fields
-        .items("volumes", findings)
-        .iter()
-        .filter_map(|item| read_mount(item, volumes, &mut mounted, findings))
-        .collect();
+    let items = fields.items("volumes", findings);
+    let mounts = findings.read_all(items, |item, findings| {
+        read_mount(item, volumes, &mut mounted, findings)
+    });
     refuse_import(&fields, "an image", findings);
     Some(Image {
         name: name?.as_str().to_owned(),
@@ -66,7 +63,7 @@ fn read_image(
 
 fn read_mount<'n>(
     node: &'n Node<'_>,
-    volumes: &[&str],
+    volumes: &BTreeSet<&str>,
     mounted: &mut BTreeSet<&'n str>,
     findings: &mut Findings,
 ) -> Option<Mount> {
@@ -93,9 +90,9 @@ fn read_mount<'n>(
     })
 }
 
-fn known_volume(text: &Text<'_>, volumes: &[&str]) -> Result<VolumeName, Diagnostic> {
+fn known_volume(text: &Text<'_>, volumes: &BTreeSet<&str>) -> Result<VolumeName, Diagnostic> {
     let name = text.as_str();
-    if volumes.contains(&name) {
+    if volumes.contains(name) {
         return parse_text(text, codes::BAD_NAME, "name");
     }
     let message = format!("no volume is named {}", quoted(name));
@@ -116,7 +113,7 @@ fn read_provided(
     let code = codes::SCONE_RUNTIME_ONLY;
     findings.push(Diagnostic::warning(code, entry.position, message));
     let items = image.items("provide_secrets", findings);
-    let names = items.iter().filter_map(|item| {
+    let names = findings.read_all(items, |item, findings| {
         let text = expect_text(item, "provide_secrets", findings)?;
         if declarations.find(text.as_str()).is_none() {
             findings.push(declarations.unknown(text.as_str(), text.position()));
@@ -124,7 +121,7 @@ fn read_provided(
         }
         findings.ok(parse_text(text, codes::BAD_NAME, "provide_secrets"))
     });
-    Some(names.collect())
+    Some(names)
 }
 
 fn read_file<'n>(
@@ -217,7 +214,7 @@ fn read_permission(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<F
     mode
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "an image",
     read: &[
         "name",
@@ -230,14 +227,14 @@ const KEYS: Keys = Keys {
     legacy: &["mrenclaves", "tags"],
 };
 
-const MOUNT_KEYS: Keys = Keys {
+pub(super) const MOUNT_KEYS: Keys = Keys {
     place: "a volume of an image",
     read: &["name", "path", "update_policy"],
     not_yet: &[],
     legacy: &[],
 };
 
-const FILE_KEYS: Keys = Keys {
+pub(super) const FILE_KEYS: Keys = Keys {
     place: "an injection file",
     read: &["path", "content", "permission"],
     not_yet: &[],

@@ -59,11 +59,10 @@ fn read_payload(
         findings.push(not_a(node, "a map", "`payload`"));
         return Vec::new();
     };
-    let claims = entries.iter().filter_map(|entry| {
+    findings.read_all(entries, |entry, findings| {
         let value = read_claim(entry, declarations, findings)?;
         Some((entry.key.to_string(), value))
-    });
-    claims.collect()
+    })
 }
 
 fn read_claim(
@@ -131,7 +130,7 @@ fn parse_claim(text: &Text<'_>, declarations: &Declarations<'_>) -> Result<Claim
 const RESERVED: [&str; 3] = ["iat", "nbf", "exp"];
 const SOFTWARE_IDENTITY: &str = "software_identity";
 
-const VALIDITY_KEYS: Keys = Keys {
+pub(super) const VALIDITY_KEYS: Keys = Keys {
     place: "`validity`",
     read: &["for"],
     not_yet: &[],

@@ -11,6 +11,7 @@ mod factors;
 mod host;
 mod images;
 mod jwt;
+mod language;
 mod newer;
 mod old;
 mod platforms;
@@ -26,7 +27,8 @@ mod volumes;
 
 use std::collections::BTreeSet;
 
-use casque_types::{KeyHash, PolicyHash, PolicyName};
+use casque_types::{KeyHash, PolicyHash, PolicyName, Secret};
+pub use language::{LANGUAGE_MAPS, LanguageMap};
 
 use crate::codes;
 use crate::fields::{Fields, Keys, misplaced, parse_text, shown};
@@ -63,6 +65,15 @@ impl Policy {
             }),
             _ => Err(found),
         }
+    }
+
+    /// The text in the one layout that every text of the same meaning and order has: block form, without
+    /// comments. It parses to the same policy, and has the same hash.
+    ///
+    /// # Errors
+    /// The text is no YAML; whether it is a policy is not looked at.
+    pub fn normalised(text: &str) -> Result<Secret, Vec<Diagnostic>> {
+        Ok(yaml::block(&yaml::load(text)?))
     }
 
     /// Reads the bytes of a policy, which must be UTF-8.
@@ -162,7 +173,10 @@ fn read_version(fields: &Fields<'_, '_>, findings: &mut Findings) -> LanguageVer
         return assumed;
     };
     if version.minor < 3 {
-        let message = format!("language 0.{} is read by the rules of 0.3", version.minor);
+        let minor = version.minor;
+        let message = format!(
+            "language 0.{minor} is read by the rules of 0.3, but for certificates without key"
+        );
         let found = Diagnostic::warning(codes::VERSION_OLD, text.position(), message);
         findings.push(found.hint("write `version: \"0.3\"`"));
     }

@@ -32,6 +32,9 @@ pub(super) fn judge(
         declarations,
     };
     for secret in secrets {
+        if findings.is_full() {
+            return;
+        }
         judge.secret(secret, findings);
     }
     judge_cycles(secrets, &by_name, findings);
@@ -265,7 +268,12 @@ pub(super) fn judge_templates(
     }
 }
 
-fn refuse_fragments(template: &Template, declarations: &Declarations<'_>, findings: &mut Findings) {
+/// Finds config-fragments in a text, where none can stand.
+pub(super) fn refuse_fragments(
+    template: &Template,
+    declarations: &Declarations<'_>,
+    findings: &mut Findings,
+) {
     for placeholder in template.placeholders() {
         let name = placeholder.secret.as_str();
         let declared = declarations.find(name);

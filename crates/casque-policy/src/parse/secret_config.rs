@@ -61,7 +61,7 @@ fn read_store(
     }
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "`secret_config`",
     read: &["store_in"],
     not_yet: &[],
@@ -75,7 +75,7 @@ const CAS_KEYS: Keys = Keys {
     legacy: &[],
 };
 
-const AKV_KEYS: Keys = Keys {
+pub(super) const AKV_KEYS: Keys = Keys {
     place: "`store_in: !akv`",
     read: &["vault", "token"],
     not_yet: &[],

@@ -1,6 +1,6 @@
 //! `secrets`, section 3: who is declared, and where each value comes from.
 
-mod keys;
+pub(super) mod keys;
 mod plain;
 
 use casque_types::{PolicyName, Secret, SecretKind, SecretName};
@@ -16,7 +16,7 @@ use crate::yaml::{Entry, Node, Text, Value};
 use crate::{Diagnostic, Generation, Origin, Position, SecretSpec};
 use keys::{KEYS, KIND_KEYS, KINDS, keys_of};
 
-pub(super) use plain::expect_private_key;
+pub(super) use plain::{DEFAULT_SIZE, expect_private_key};
 
 /// A secret with the places of its references to others.
 pub(super) struct LocatedSecret {
@@ -94,10 +94,9 @@ pub(super) fn read(
         old: old::rules(policy),
     };
     let items = policy.items("secrets", findings);
-    let mut secrets: Vec<LocatedSecret> = items
-        .iter()
-        .filter_map(|item| read_secret(item, &surroundings, findings))
-        .collect();
+    let mut secrets = findings.read_all(items, |item, findings| {
+        read_secret(item, &surroundings, findings)
+    });
     let names = items.iter().filter_map(name_of);
     expect_unique("secret", names, findings);
     old::add_implicit(&mut secrets, &surroundings.here, declarations);
@@ -125,6 +124,9 @@ fn read_secret(
         .and_then(|text| findings.ok(parse_text::<SecretName>(text, codes::BAD_NAME, "name")));
     let kind = read_kind(&fields, findings)?;
     let public = fields.flag("export_public", findings);
+    if public && kind == Some(SecretKind::PrivateKey) {
+        warn_public_key(&fields, findings);
+    }
     let exports = read_exports(&fields, &surroundings.here, findings);
     if let (Some(_), Some(second)) = (fields.entry("import"), fields.entry("import_akv")) {
         findings.push(exclusive("import", "import_akv", second.position));
@@ -156,6 +158,15 @@ fn read_secret(
         issuer: located.issuer,
         signer: located.signer,
     })
+}
+
+fn warn_public_key(fields: &Fields<'_, '_>, findings: &mut Findings) {
+    let place = fields
+        .entry("export_public")
+        .map_or(fields.position, |entry| entry.position);
+    let message = "`export_public` lets everyone read this private key";
+    let found = Diagnostic::warning(codes::EXPORT_PRIVATE_KEY, place, message);
+    findings.push(found.hint("export the certificate, or a secret of kind `public-key`"));
 }
 
 /// The kind; `None` outside when it is unknown.
@@ -212,7 +223,7 @@ fn read_origin(
     if let Some(import) = fields.entry("import") {
         return read_imported(draft, import, surroundings, findings);
     }
-    refuse_null_value(fields, findings);
+    refuse_null_value(draft, findings);
     let Some(kind) = draft.kind else {
         let message = "a secret that is not imported must have `kind`";
         let found = Diagnostic::error(codes::KIND_MISSING, fields.position, message);
@@ -258,13 +269,22 @@ fn may_have_private_key(kind: Option<SecretKind>) -> bool {
     matches!(kind, None | Some(SecretKind::X509 | SecretKind::X509Ca))
 }
 
-fn refuse_null_value(fields: &Fields<'_, '_>, findings: &mut Findings) {
-    let mut entries = fields.entries().iter();
+fn refuse_null_value(draft: &Draft<'_, '_>, findings: &mut Findings) {
+    let mut entries = draft.fields.entries().iter();
     let value = entries.find(|entry| entry.key == "value" && entry.value.is_null());
     if let Some(entry) = value {
-        let message = "`value`: expected a text, found nothing";
+        let (expected, hint) = match draft.kind {
+            Some(SecretKind::ConfigFragment) => {
+                ("a part of a policy", "give it; `[]` is the empty list")
+            }
+            _ => (
+                "a text",
+                "remove `value` to have one generated; `\"\"` is the empty text",
+            ),
+        };
+        let message = format!("`value`: expected {expected}, found nothing");
         let found = Diagnostic::error(codes::EMPTY_TEXT, entry.position, message);
-        findings.push(found.hint("remove `value` to have one generated; `\"\"` is the empty text"));
+        findings.push(found.hint(hint));
     }
 }
 

@@ -347,14 +347,14 @@ const RULES: Rules<Security> = Rules {
     templates: &[factors::ONE_TIME_PASSWORD, factors::ACCESS_TOKEN],
 };
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "`security`",
     read: &["attestation", "singleton_enclaves", factors::ACCESS_TOKEN],
     not_yet: &[],
     legacy: &[],
 };
 
-const ATTESTATION_KEYS: Keys = Keys {
+pub(super) const ATTESTATION_KEYS: Keys = Keys {
     place: "`security.attestation`",
     read: &[
         "mode",

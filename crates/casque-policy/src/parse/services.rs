@@ -1,5 +1,7 @@
 //! `services`, section 2.
 
+use std::collections::BTreeSet;
+
 use casque_types::ServiceName;
 
 use super::clauses::Scope;
@@ -23,7 +25,7 @@ pub(super) fn read(
 ) -> Vec<Service> {
     let items = policy.items("services", findings);
     let images = policy.value("images").map_or(&[][..], Node::one_or_more);
-    let image_names: Vec<&str> = images
+    let image_names: BTreeSet<&str> = images
         .iter()
         .filter_map(|image| name_of(image).map(|(name, _)| name))
         .collect();
@@ -34,16 +36,19 @@ pub(super) fn read(
         scope,
         findings,
     };
-    let services = items
-        .iter()
-        .filter_map(|item| reader.service(item))
-        .collect();
+    let mut services = Vec::new();
+    for item in items {
+        if reader.findings.is_full() {
+            break;
+        }
+        services.extend(reader.service(item));
+    }
     expect_unique("service", items.iter().filter_map(name_of), findings);
     services
 }
 
 struct Reader<'r, 's, 'n, 'a> {
-    image_names: &'r [&'r str],
+    image_names: &'r BTreeSet<&'r str>,
     declarations: &'r Declarations<'n>,
     /// The policy's, unless secrets say it.
     mode: Option<&'r Mode>,
@@ -143,7 +148,10 @@ impl Reader<'_, '_, '_, '_> {
         };
         let variables: Vec<(String, Variable)> = entries
             .iter()
-            .filter_map(|entry| self.variable(entry))
+            .filter_map(|entry| match self.findings.is_full() {
+                true => None,
+                false => self.variable(entry),
+            })
             .collect();
         let names = entries.iter().map(|entry| {
             let name = host_name(&entry.key).unwrap_or(&entry.key);
@@ -194,7 +202,7 @@ impl Reader<'_, '_, '_, '_> {
     fn image(&mut self, fields: &Fields<'_, '_>) -> Option<String> {
         let text = fields.text("image_name", self.findings)?;
         let name = text.as_str();
-        if self.image_names.contains(&name) {
+        if self.image_names.contains(name) {
             return Some(name.to_owned());
         }
         let message = format!("no image is named {}", quoted(name));
@@ -221,7 +229,7 @@ pub(super) fn refuse_import(fields: &Fields<'_, '_>, place: &str, findings: &mut
     }
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "a service",
     read: &[
         "name",

@@ -5,6 +5,8 @@
 
 mod id;
 
+use std::collections::BTreeSet;
+
 use casque_types::{PolicyName, SecretName};
 
 use super::secrets::exclusive;
@@ -32,21 +34,41 @@ pub(super) fn read_exports(
     let Some(node) = secret.value("export") else {
         return Vec::new();
     };
-    let mut targets: Vec<ExportTarget> = Vec::new();
-    for item in node.one_or_more() {
-        let Some(target) = read_target(item, here, findings) else {
-            continue;
-        };
-        warn_unused(
-            &target,
-            targets.contains(&target),
-            here,
-            item.position,
-            findings,
-        );
-        targets.push(target);
+    let targets = findings.read_all(node.one_or_more(), |item, findings| {
+        Some((read_target(item, here, findings)?, item.position))
+    });
+    let mut seen = BTreeSet::new();
+    for (target, position) in &targets {
+        let is_own =
+            matches!(target, ExportTarget::Session { session, cas: None, .. } if session == here);
+        warn_unused(is_own, !seen.insert(target), *position, findings);
+        warn_to_all(target, *position, findings);
     }
-    targets
+    targets.into_iter().map(|(target, _)| target).collect()
+}
+
+fn warn_to_all(target: &ExportTarget, position: Position, findings: &mut Findings) {
+    if matches!(target, ExportTarget::Namespace { namespace, .. } if namespace.is_root()) {
+        let message = "an export to the root namespace lets every policy import the secret";
+        let found = Diagnostic::warning(codes::EXPORT_TO_ALL, position, message);
+        findings.push(found.hint("name the sessions, or a namespace of your own"));
+    }
+}
+
+/// Finds an export that gives nobody anything.
+pub(super) fn warn_unused(
+    is_own: bool,
+    is_repeated: bool,
+    position: Position,
+    findings: &mut Findings,
+) {
+    let message = match (is_own, is_repeated) {
+        (true, _) => "a policy need not export to itself",
+        (false, true) => "this export stands here already",
+        (false, false) => return,
+    };
+    let found = Diagnostic::warning(codes::EXPORT_UNUSED, position, message);
+    findings.push(found.hint("remove it"));
 }
 
 fn read_target(
@@ -75,7 +97,7 @@ fn read_target(
         }
         (Some(session), None) => Some(ExportTarget::Session {
             session: session.value.clone(),
-            hash: id.hash.as_ref().map(|hash| hash.value),
+            hash: id.hash.map(|hash| hash.value),
             cas: cas?,
         }),
         (None, None) => {
@@ -90,24 +112,6 @@ fn read_target(
             None
         }
     }
-}
-
-fn warn_unused(
-    target: &ExportTarget,
-    is_repeated: bool,
-    here: &PolicyName,
-    position: Position,
-    findings: &mut Findings,
-) {
-    let is_own =
-        matches!(target, ExportTarget::Session { session, cas: None, .. } if session == here);
-    let message = match (is_own, is_repeated) {
-        (true, _) => "a policy need not export to itself",
-        (false, true) => "this export stands here already",
-        (false, false) => return,
-    };
-    let found = Diagnostic::warning(codes::EXPORT_UNUSED, position, message);
-    findings.push(found.hint("remove it"));
 }
 
 /// Reads where a secret is imported from; its name there is its own where the id does not say.
@@ -146,7 +150,7 @@ fn missing(key: &str, entry: &Entry<'_>) -> Diagnostic {
         .hint("write `import: {session: NAME, secret: NAME}`")
 }
 
-const TARGET_KEYS: Keys = Keys {
+pub(super) const TARGET_KEYS: Keys = Keys {
     place: "`export`",
     read: &[
         "session",
@@ -160,7 +164,7 @@ const TARGET_KEYS: Keys = Keys {
     legacy: &[],
 };
 
-const IMPORT_KEYS: Keys = Keys {
+pub(super) const IMPORT_KEYS: Keys = Keys {
     place: "`import`",
     read: &[
         "session",

@@ -1,11 +1,13 @@
 //! `volumes`, section 6.
 
+use std::collections::BTreeSet;
+
 use casque_types::{PolicyName, UpdatePolicy, VolumeFiles, VolumeName};
 
 use super::expect_unique;
 use super::protection::{read_key, read_tag};
 use super::secrets::{exclusive, name_of};
-use super::sharing::{Id, own_name, read_id};
+use super::sharing::{Id, own_name, read_id, warn_unused};
 use crate::codes;
 use crate::fields::{Fields, Keys, parse_text};
 use crate::findings::Findings;
@@ -21,10 +23,9 @@ pub(super) fn read(
 ) -> Vec<Volume> {
     let here = own_name(policy);
     let items = policy.items("volumes", findings);
-    let volumes = items
-        .iter()
-        .filter_map(|item| read_volume(item, &here, declarations, findings))
-        .collect();
+    let volumes = findings.read_all(items, |item, findings| {
+        read_volume(item, &here, declarations, findings)
+    });
     expect_unique("volume", items.iter().filter_map(name_of), findings);
     volumes
 }
@@ -130,33 +131,15 @@ fn read_exports(
     let Some(node) = fields.value("export") else {
         return Vec::new();
     };
-    let mut exports: Vec<VolumeExport> = Vec::new();
-    for item in node.one_or_more() {
-        let Some(export) = read_export(item, here, findings) else {
-            continue;
-        };
-        warn_unused(&export, &exports, here, item.position, findings);
-        exports.push(export);
+    let exports = findings.read_all(node.one_or_more(), |item, findings| {
+        Some((read_export(item, here, findings)?, item.position))
+    });
+    let mut seen = BTreeSet::new();
+    for (export, position) in &exports {
+        let is_own = export.session == *here;
+        warn_unused(is_own, !seen.insert(export), *position, findings);
     }
-    exports
-}
-
-fn warn_unused(
-    export: &VolumeExport,
-    before: &[VolumeExport],
-    here: &PolicyName,
-    position: Position,
-    findings: &mut Findings,
-) {
-    let message = if export.session == *here {
-        "a policy need not export to itself"
-    } else if before.contains(export) {
-        "this export stands here already"
-    } else {
-        return;
-    };
-    let found = Diagnostic::warning(codes::EXPORT_UNUSED, position, message);
-    findings.push(found.hint("remove it"));
+    exports.into_iter().map(|(export, _)| export).collect()
 }
 
 /// `{session, session_hash}`, or `{to: {session, session_hash}, update_policy, volume_alias}`.
@@ -215,7 +198,7 @@ pub(super) fn read_update_policy(
     fields.word("update_policy", &words, findings)
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     place: "a volume",
     read: &["name", "fspf_key", "fspf_tag", "files", "export", "import"],
     not_yet: &[],
@@ -223,7 +206,7 @@ const KEYS: Keys = Keys {
 };
 
 /// The other-CAS keys are read to be refused by name.
-const TARGET_KEYS: Keys = Keys {
+pub(super) const TARGET_KEYS: Keys = Keys {
     place: "`export` of a volume",
     read: &[
         "session",
@@ -239,14 +222,14 @@ const TARGET_KEYS: Keys = Keys {
 
 const LONG_KEYS: &[&str] = &["to", "update_policy", "volume_alias"];
 
-const EXPORT_KEYS: Keys = Keys {
+pub(super) const EXPORT_KEYS: Keys = Keys {
     place: "`export` of a volume",
     read: LONG_KEYS,
     not_yet: &[],
     legacy: &[],
 };
 
-const IMPORT_KEYS: Keys = Keys {
+pub(super) const IMPORT_KEYS: Keys = Keys {
     place: "`import` of a volume",
     read: &[
         "session",

@@ -11,7 +11,7 @@ use super::{Node, Value};
 
 /// The text of a node, in a buffer of its final size.
 pub(crate) fn flow(node: &Node<'_>) -> Secret {
-    let mut length = Length(0);
+    let mut length = Length::default();
     // Neither a count nor a string refuses to be written to.
     let _ = write_node(node, &mut length);
     let mut text = String::with_capacity(length.0);
@@ -20,7 +20,14 @@ pub(crate) fn flow(node: &Node<'_>) -> Secret {
 }
 
 /// Counts bytes: a string that grows would leave copies of itself behind.
-struct Length(usize);
+#[derive(Default)]
+pub(super) struct Length(usize);
+
+impl Length {
+    pub(super) const fn bytes(&self) -> usize {
+        self.0
+    }
+}
 
 impl Write for Length {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -60,7 +67,7 @@ fn write_node(node: &Node<'_>, out: &mut impl Write) -> fmt::Result {
 }
 
 /// A text between double quotes (YAML 1.2.2 section 5.7).
-fn write_text(text: &str, out: &mut impl Write) -> fmt::Result {
+pub(super) fn write_text(text: &str, out: &mut impl Write) -> fmt::Result {
     out.write_char('"')?;
     for c in text.chars() {
         let code = u32::from(c);
@@ -81,7 +88,7 @@ fn write_text(text: &str, out: &mut impl Write) -> fmt::Result {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::borrow::Cow;
 
     use proptest::prelude::*;
@@ -100,7 +107,7 @@ mod tests {
         }
     }
 
-    fn trees() -> impl Strategy<Value = Node<'static>> {
+    pub(crate) fn trees() -> impl Strategy<Value = Node<'static>> {
         let text = prop_oneof![
             any::<String>(),
             "[ -~]{0,12}",
@@ -132,7 +139,7 @@ mod tests {
         })
     }
 
-    fn same(a: &Node<'_>, b: &Node<'_>) -> bool {
+    pub(crate) fn same(a: &Node<'_>, b: &Node<'_>) -> bool {
         let values = match (&a.value, &b.value) {
             (Value::Null, Value::Null) => true,
             (Value::Text(a), Value::Text(b)) => a.as_str() == b.as_str(),

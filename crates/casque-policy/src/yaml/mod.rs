@@ -5,6 +5,7 @@
 //! scalars, duplicate keys, several documents, characters that YAML does not print. A scalar has no type
 //! but "null or text": what a text means is said by the place where it stands, never by its quotes.
 
+mod block;
 mod bounds;
 mod flow;
 mod input;
@@ -19,6 +20,7 @@ use zeroize::Zeroize;
 
 use crate::{Position, Template};
 
+pub(crate) use block::block;
 pub(crate) use bounds::expect_bounded;
 pub(crate) use flow::flow;
 pub(crate) use load::{ScalarSpan, Style, load, scalars};

@@ -61,9 +61,10 @@ impl<'a> Places<'a> {
     }
 
     /// The place of the next `needle`; the start of the piece when there is none, as for a needle that is
-    /// written with escapes.
+    /// written with escapes. Then there is none later either, and nothing is looked through again.
     pub(crate) fn next(&mut self, needle: &str) -> Position {
         let Some((before, _)) = self.rest.split_once(needle) else {
+            self.rest = "";
             return self.start;
         };
         let found = after(self.position, before);

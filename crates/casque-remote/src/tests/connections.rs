@@ -4,11 +4,12 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use casque_types::KeyHash;
+use casque_core::RemoteSource as _;
+use casque_types::{KeyHash, Secret, Timestamp};
 
-use super::Asker;
 use super::fake_server::{FakeServer, Reply, TestIdentity};
-use super::told;
+use super::{Asker, request, told};
+use crate::Remote;
 
 const VALUE: &str = r#"{"value":"aHVudGVyMg"}"#;
 
@@ -126,4 +127,20 @@ async fn address_that_is_none_is_not_shown_and_nobody_is_asked() {
     assert_eq!(failure.code, "remote-address-malformed");
     let what = "`cas_url` is no address of a CAS: expected no path, query, fragment or user name beside the host, found one";
     assert_eq!(failure.what, what);
+}
+
+#[tokio::test]
+async fn address_that_the_operator_does_not_list_is_not_asked() {
+    let server = FakeServer::start(&TestIdentity::new(), |_| panic!("nobody may ask"));
+    let own = TestIdentity::new();
+    let key = Secret::new(own.pkcs8);
+    let listed = "cas.example.net".parse().unwrap();
+    let remote = Remote::new(own.certificate, &key, [listed]).unwrap();
+    let now = Timestamp::from_unix_s(1_800_000_000);
+    let address = server.address.to_string();
+    let wanted = request();
+    let asked = remote.exported(&address, &server.key_hash, &wanted, now);
+    let failure = asked.await.unwrap_err();
+    assert_eq!(failure.code, "remote-not-permitted");
+    assert!(failure.what.contains(&address), "{}", failure.what);
 }

@@ -109,7 +109,7 @@ async fn server_at_an_ipv6_address_is_reached() {
 #[test]
 fn own_certificate_with_the_key_of_another_is_refused() {
     let (one, other) = (TestIdentity::new(), TestIdentity::new());
-    let refused = Remote::new(one.certificate, &Secret::new(other.pkcs8));
+    let refused = Remote::new(one.certificate, &Secret::new(other.pkcs8), []);
     let Err(RemoteSetupError::Identity(rustls::Error::InconsistentKeys(_))) = refused else {
         panic!("accepted, or refused for another reason");
     };

@@ -1,5 +1,7 @@
 //! A server on a free port, and a blunt client that sends what it is told to.
 
+#![allow(dead_code, reason = "no test needs all of it")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -10,6 +12,7 @@ use casque_appraise::TrustAnchors;
 use casque_core::Clock as _;
 use casque_secrets::IdentityKey;
 use casque_server::{Config, Server, SystemClock, SystemRng};
+use casque_types::KeyHash;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
@@ -18,6 +21,7 @@ use tokio::sync::oneshot;
 /// A running server; stopped when dropped.
 pub struct Running {
     pub address: SocketAddr,
+    pub key_hash: KeyHash,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,12 +46,14 @@ impl Running {
                 let server = Server::start(&config, TrustAnchors::vendors())
                     .await
                     .unwrap();
-                bound.send(server.address()).unwrap();
+                bound.send((server.address(), server.key_hash())).unwrap();
                 server.serve(async { drop(stopped.await) }).await;
             });
         });
+        let (address, key_hash) = address.recv().unwrap();
         Self {
-            address: address.recv().unwrap(),
+            address,
+            key_hash,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -73,9 +79,10 @@ impl Drop for Running {
 /// One connection.
 pub struct Peer(pub StreamOwned<ClientConnection, TcpStream>);
 
-/// Status and body.
+/// Status, head and body.
 pub struct Answer {
     pub status: u16,
+    pub head: String,
     pub body: String,
 }
 
@@ -108,6 +115,18 @@ impl Peer {
         self.answer()
     }
 
+    /// Any request; `headers` end with a line break each.
+    pub fn send(mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let length = body.len();
+        write!(
+            self.0,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        self.0.write_all(body).unwrap();
+        self.answer()
+    }
+
     pub fn head(&mut self, path: &str, length: usize) {
         write!(
             self.0,
@@ -127,6 +146,7 @@ impl Peer {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer {
             status,
+            head: head.to_ascii_lowercase(),
             body: body.to_owned(),
         }
     }

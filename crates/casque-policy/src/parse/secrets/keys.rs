@@ -77,7 +77,7 @@ pub(super) const KINDS: &[(&str, SecretKind)] = &[
     ("jwt", SecretKind::Jwt),
 ];
 
-pub(super) const KEYS: Keys = Keys {
+pub(in crate::parse) const KEYS: Keys = Keys {
     place: "a secret",
     read: &[
         "name",

@@ -178,5 +178,6 @@ fn place_of_placeholder(node: &Node<'_>) -> Option<Position> {
     }
 }
 
-const DEFAULT_SIZE: usize = 20;
+/// Of a secret that says no `size`, section 3: characters or bytes.
+pub(in crate::parse) const DEFAULT_SIZE: usize = 20;
 const MAX_SIZE: u64 = 65_536;

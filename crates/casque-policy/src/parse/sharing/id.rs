@@ -48,6 +48,13 @@ impl Id {
             findings.push(exclusive("cas_key", "cas_software_key", second.position));
             return None;
         }
+        if let Some(key) = &self.software {
+            let message =
+                "`cas_software_key` is not checked yet: every release that needs it fails";
+            let code = codes::SOFTWARE_KEY_UNCHECKED;
+            let found = Diagnostic::warning(code, key.position, message);
+            findings.push(found.hint("pin the CAS by `cas_key`, its identity"));
+        }
         let identity = (self.identity.as_ref()).map(|key| CasKey::Identity(key.value));
         let software = (self.software.as_ref()).map(|key| CasKey::Software(key.value));
         let address = self.address.as_ref();
@@ -168,7 +175,7 @@ fn of_url(text: &Text<'_>, keys: &Keys, findings: &mut Findings) -> Option<Id> {
         reader.say("cas_url", authority, position);
     }
     let mut seen: Vec<&str> = Vec::new();
-    for part in parts.split(',').take(MAX_PARTS) {
+    for part in parts.split(',') {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let is_known = keys.read.contains(&key) && key != "cas_url";
         if !is_known || seen.contains(&key) {
@@ -298,5 +305,3 @@ fn is_address(text: &str) -> bool {
     };
     host.len() <= 253 && host.split('.').all(is_label) && port.is_none_or(is_port)
 }
-
-const MAX_PARTS: usize = 16;

@@ -1,0 +1,210 @@
+//! Attestation with second factors.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_core::Clock as _;
+use casque_secrets::{
+    ConfigurationKey, ProofSide, SealedConfiguration, access_token_proof, open_configuration,
+};
+use casque_server::{SystemClock, SystemRng};
+use casque_types::{ConfigId, Configuration, Nonce, RuntimeData, Secret};
+use serde_json::{Value, json};
+
+use crate::peer::Answer;
+use crate::{World, policy, refusal, refused};
+
+/// An attester without evidence.
+pub struct Attester {
+    key: ConfigurationKey,
+    runtime: RuntimeData,
+}
+
+impl Attester {
+    pub fn new(world: &World, config: &str) -> Self {
+        let challenge = world.server.connect(None).post("/v1/challenge", b"").json();
+        let nonce = Nonce::from_text(challenge["nonce"].as_str().unwrap()).unwrap();
+        let key = ConfigurationKey::generate(&SystemRng::default()).unwrap();
+        let config: ConfigId = config.parse().unwrap();
+        let runtime = RuntimeData::new(world.server.key_hash, config, nonce, key.public().clone());
+        Self { key, runtime }
+    }
+
+    fn request(&self) -> Value {
+        json!({
+            "runtime_data": URL_SAFE_NO_PAD.encode(self.runtime.as_bytes()),
+            "evidence": {"type": "none"},
+        })
+    }
+
+    pub fn attest(&self, world: &World, bend: impl FnOnce(&mut Value)) -> Answer {
+        let mut request = self.request();
+        bend(&mut request);
+        let peer = world.server.connect(None);
+        peer.post("/v1/attest", request.to_string().as_bytes())
+    }
+
+    pub fn open(&self, world: &World, answer: &Answer) -> Configuration {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let sealed = answer.json()["sealed"].clone();
+        let bytes = |member: &str| {
+            URL_SAFE_NO_PAD
+                .decode(sealed[member].as_str().unwrap())
+                .unwrap()
+        };
+        let sealed = SealedConfiguration {
+            encapsulated: bytes("encapsulated"),
+            ciphertext: bytes("ciphertext"),
+            server_spki: bytes("server_key"),
+            signature: bytes("signature"),
+        };
+        open_configuration(&sealed, &self.key, &self.runtime, &world.server.key_hash).unwrap()
+    }
+
+    fn proof(&self, token: &str) -> String {
+        let token = Secret::copied_from(token.as_bytes());
+        let binding = self.runtime.binding();
+        URL_SAFE_NO_PAD.encode(access_token_proof(&token, ProofSide::Attester, &binding))
+    }
+}
+
+fn service(security: &str) -> String {
+    format!("services:\n  - {{name: web, command: run}}\nsecurity:\n{security}")
+}
+
+fn reasons(answer: &Answer) -> Vec<String> {
+    assert_eq!(refusal(answer), refused(403, "denied"), "{}", answer.body);
+    let reasons = answer.json()["error"]["reasons"].clone();
+    let codes = reasons.as_array().unwrap().iter();
+    codes
+        .map(|reason| reason["code"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn one_time_password_reaches_the_decision_and_the_metrics() {
+    let world = World::new();
+    let lines =
+        format!("  attestation:\n    mode: none\n    one_time_password_shared_secret: {SECRET}\n");
+    world.put(&policy("app", &service(&lines)));
+    let attester = Attester::new(&world, "app/web");
+    assert_eq!(reasons(&attester.attest(&world, |_| {})), ["otp-missing"]);
+    let right = otp_now();
+    let wrong = if right == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
+    let attester = Attester::new(&world, "app/web");
+    let answer = attester.attest(&world, |request| request["otp"] = json!(wrong));
+    assert_eq!(reasons(&answer), ["otp-wrong"]);
+    let attester = Attester::new(&world, "app/web");
+    let answer = attester.attest(&world, |request| request["otp"] = json!(right));
+    assert_eq!(attester.open(&world, &answer).arguments.len(), 1);
+    let attester = Attester::new(&world, "app/web");
+    let answer = attester.attest(&world, |request| request["otp"] = json!(right));
+    assert_eq!(reasons(&answer), ["otp-used"]);
+    let metrics = world.get_as_stranger("/metrics").body;
+    for code in ["otp-missing", "otp-wrong", "otp-used"] {
+        let line = format!("casque_denial_reasons_total{{code=\"{code}\"}} 1");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    let line = "casque_answers_total{route=\"attest\",status=\"403\",code=\"denied\"} 3";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+/// What an authenticator app shows for the secret `SECRET` (RFC 6238).
+fn otp_now() -> String {
+    let key = hmac::Key::new(
+        hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        b"Hello!\xde\xad\xbe\xefHello!\xde\xad\xbe\xef",
+    );
+    let step = SystemClock.now().as_unix_s() / 30;
+    let mac = hmac::sign(&key, &step.to_be_bytes());
+    let offset = usize::from(mac.as_ref()[19] & 0xf);
+    let four: [u8; 4] = mac.as_ref()[offset..offset + 4].try_into().unwrap();
+    format!(
+        "{:06}",
+        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    )
+}
+
+const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+
+#[test]
+fn access_token_proof_reaches_the_decision() {
+    let world = World::new();
+    let token = "a-token-that-both-ends-know";
+    let lines = format!("  service_access_token: {token}\n  attestation: {{mode: none}}\n");
+    world.put(&policy("app", &service(&lines)));
+    let attester = Attester::new(&world, "app/web");
+    assert_eq!(
+        reasons(&attester.attest(&world, |_| {})),
+        ["access-token-missing"]
+    );
+    let attester = Attester::new(&world, "app/web");
+    let proof = attester.proof("another token");
+    let answer = attester.attest(&world, |request| {
+        request["access_token_proof"] = json!(proof)
+    });
+    assert_eq!(reasons(&answer), ["access-token-wrong"]);
+    let attester = Attester::new(&world, "app/web");
+    let proof = attester.proof(token);
+    let answer = attester.attest(&world, |request| {
+        request["access_token_proof"] = json!(proof)
+    });
+    attester.open(&world, &answer);
+}
+
+#[test]
+fn attest_request_bent_is_refused() {
+    let world = World::new();
+    world.put(&policy("app", &service("  attestation: {mode: none}\n")));
+    type Bend = fn(&mut Value);
+    let bends: [(Bend, &str); 7] = [
+        (|request| request["otp"] = json!("12345"), "otp: expected"),
+        (
+            |request| request["otp"] = json!(123_456),
+            "expected an attestation request in JSON",
+        ),
+        (
+            |request| request["access_token_proof"] = json!("AAAA"),
+            "access_token_proof: expected 32 bytes",
+        ),
+        (
+            |request| request["access_token_proof"] = json!("?"),
+            "expected base64url",
+        ),
+        (
+            |request| request["skip"] = json!(true),
+            "unknown field `skip`",
+        ),
+        (
+            |request| request["evidence"] = json!({"type": "tdx"}),
+            "expected an attestation request in JSON",
+        ),
+        (
+            |request| *request = json!([]),
+            "expected an attestation request in JSON",
+        ),
+    ];
+    for (bend, says) in bends {
+        let answer = Attester::new(&world, "app/web").attest(&world, bend);
+        assert_eq!(refusal(&answer), refused(400, "request-malformed"));
+        assert!(answer.body.contains(says), "{says} {}", answer.body);
+        assert!(answer.json()["msg"].is_null(), "no route of SCONE's");
+    }
+    let answer = Attester::new(&world, "app/none").attest(&world, |_| {});
+    assert_eq!(refusal(&answer), refused(404, "no-such-service"));
+    let answer = Attester::new(&world, "app/web").attest(&world, |request| {
+        request["runtime_data"] = json!("e30");
+    });
+    assert_eq!(refusal(&answer), refused(400, "runtime-data-malformed"));
+    let attester = Attester::new(&World::new(), "app/web");
+    let answer = attester.attest(&world, |_| {});
+    assert_eq!(refusal(&answer), refused(401, "runtime-data-other-server"));
+    let answer = Attester::new(&world, "app/web").attest(&world, |request| {
+        request["evidence"] = json!({"type": "sgx", "quote": "AAAA"});
+    });
+    assert_eq!(refusal(&answer), refused(400, "evidence-malformed"));
+}
