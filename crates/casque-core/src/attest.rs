@@ -3,21 +3,17 @@
 //! The steps are those of section 4 of the design (ARCHITECTURE.md, "One release, step by step"); the
 //! numbers stand beside the code. Steps 1, 2, 3 and 12 are the agent's and the server's.
 
-use casque_appraise::{
-    Appraisal, Evidence, Identity, MaaTrust, appraise_absent, appraise_maa, appraise_sgx,
-};
-use casque_policy::{
-    AccessPolicy, Demands, Denial, Grant, Mode, Principals, Service, decide, screen,
-};
+use casque_appraise::{Evidence, Identity};
+use casque_policy::{AccessPolicy, Denial, Grant, Principals, Service, decide};
 use casque_secrets::{SealedConfiguration, seal_configuration};
-use casque_types::{ConfigId, Configuration, MaaUrl, RuntimeData, Seconds, Timestamp};
+use casque_types::{ConfigId, Configuration, RuntimeData, Seconds, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::factors::{Brought, Judged};
 use crate::resolve::{Context, Resolved, SecretFault, Source, asked_by, provided_by};
 use crate::{
-    AttestError, AuditAction, AuditEvent, Casque, Clock as _, EndorsementSource as _,
-    MaaSource as _, Ports, ResolveError, SecondFactors, VolumeError,
+    AttestError, AuditAction, AuditEvent, Casque, Clock as _, Ports, ResolveError, SecondFactors,
+    VolumeError,
 };
 
 /// A request to attest.
@@ -61,12 +57,10 @@ impl<P: Ports> Casque<P> {
         let binding = runtime.binding();
         let loaded = self.policy_of(&config).await?;
         let service = service_of(&loaded, &config)?;
-        let demands = self.demands_of(&loaded, service, &config, now).await?;
-        if let Err(denial) = screen(&demands, &request.evidence) {
-            return Err(self.denied(&loaded, &config, denial, now).await);
-        }
-        // 5., 6. endorsements, then the appraisal itself
-        let appraisal = (self.appraise(&demands, &request.evidence, runtime, now)).await?;
+        // 5., 6. what is demanded; endorsements, then the appraisal itself
+        let (demands, appraisal) = self
+            .judge(&loaded, service, &config, &request.evidence, runtime, now)
+            .await?;
         // 7. the decision, with the second factors that it takes
         let identity = software_identity(appraisal.identity());
         let context = Context::of_release(now, &identity);
@@ -82,88 +76,6 @@ impl<P: Ports> Casque<P> {
                 released.await
             }
             Err(denial) => Err(self.denied(&loaded, &config, denial, now).await),
-        }
-    }
-
-    /// What the service demands, its policy's clauses closed over what their secrets say now.
-    async fn demands_of<'p>(
-        &self,
-        loaded: &'p LoadedPolicy,
-        service: &'p Service,
-        config: &ConfigId,
-        now: Timestamp,
-    ) -> Result<Demands<'p>, AttestError> {
-        let asks = loaded.policy.asks_of_demands(service);
-        let (fills, faults) = self.fills(loaded, asks, now).await?;
-        if let Some(fault) = faults.into_iter().next() {
-            return Err(secret_error(config, fault));
-        }
-        let demands = loaded.policy.demands(service, &fills);
-        demands.map_err(|cause| AttestError::Clause {
-            config: config.clone(),
-            cause,
-        })
-    }
-
-    /// 5. and 6.: has the policy's verifier judge the evidence.
-    ///
-    /// Evidence that the policy's mode has no use for is not judged: the appraisal proves nothing then,
-    /// and the decision says what was missing.
-    async fn appraise(
-        &self,
-        demands: &Demands<'_>,
-        evidence: &Evidence,
-        runtime: RuntimeData,
-        now: Timestamp,
-    ) -> Result<Appraisal, AttestError> {
-        match (&demands.security().mode, evidence) {
-            (Mode::Hardware, Evidence::Sgx(quote)) => {
-                let id = quote.endorsements_id()?;
-                let endorsements = self.ports.endorsements().sgx(id, now).await?;
-                Ok(appraise_sgx(
-                    quote,
-                    &runtime,
-                    &endorsements,
-                    &self.anchors,
-                    now,
-                )?)
-            }
-            (Mode::Maa { url, min_rsa_bits }, Evidence::Sgx(_) | Evidence::MaaToken(_)) => {
-                let trust = self.maa_trust(url, *min_rsa_bits);
-                self.appraise_by_maa(&trust, evidence, runtime, now).await
-            }
-            (Mode::Hardware | Mode::Maa { .. } | Mode::DangerousNone, _) => {
-                Ok(appraise_absent(runtime))
-            }
-        }
-    }
-
-    async fn appraise_by_maa(
-        &self,
-        trust: &MaaTrust,
-        evidence: &Evidence,
-        runtime: RuntimeData,
-        now: Timestamp,
-    ) -> Result<Appraisal, AttestError> {
-        let submitted;
-        let token = match evidence {
-            Evidence::MaaToken(token) => token,
-            Evidence::Sgx(quote) => {
-                let maa = self.ports.maa();
-                submitted = maa.attest_sgx(&trust.issuer, quote, &runtime, now).await?;
-                &submitted
-            }
-            Evidence::Absent => return Ok(appraise_absent(runtime)),
-        };
-        let keys = (self.ports.maa().keys(&trust.issuer, token.key_id(), now)).await?;
-        Ok(appraise_maa(token, &runtime, &keys, trust, now)?)
-    }
-
-    fn maa_trust(&self, url: &MaaUrl, min_rsa_bits: u32) -> MaaTrust {
-        MaaTrust {
-            issuer: url.clone(),
-            min_rsa_bits,
-            clock_skew: self.limits.clock_skew,
         }
     }
 
@@ -238,7 +150,7 @@ impl<P: Ports> Casque<P> {
     }
 
     /// A denial, with what the policy expects where everyone may read the policy.
-    async fn denied(
+    pub(crate) async fn denied(
         &self,
         loaded: &LoadedPolicy,
         config: &ConfigId,
@@ -281,7 +193,7 @@ fn no_service(config: &ConfigId) -> AttestError {
 }
 
 /// A store that fails is no fault of a secret.
-fn secret_error(config: &ConfigId, (secret, cause): SecretFault) -> AttestError {
+pub(crate) fn secret_error(config: &ConfigId, (secret, cause): SecretFault) -> AttestError {
     match cause {
         ResolveError::Store(error) => AttestError::Store(error),
         cause => AttestError::Secret {

@@ -109,20 +109,20 @@ impl<P: Ports> Casque<P> {
         })
     }
 
-    /// What fills the placeholders of clauses, from the store alone: whoever asks has proved nothing yet. What
-    /// cannot be had is a fault, and left out.
+    /// What fills the placeholders of clauses. What cannot be had, or not by whoever asks, is a fault, and left
+    /// out.
     pub(crate) async fn fills(
         &self,
         loaded: &LoadedPolicy,
         asks: impl Iterator<Item = &Placeholder> + Send,
-        now: Timestamp,
+        context: Context<'_>,
     ) -> Result<(Fills, Vec<SecretFault>), StoreError> {
         let (mut fills, mut faults) = (Fills::default(), Vec::new());
         let asks: Vec<&Placeholder> = asks.collect();
         if asks.is_empty() {
             return Ok((fills, faults));
         }
-        let values = self.near_values(loaded, &asks, now).await?;
+        let values = self.values_of(loaded, &asks, context).await?;
         let mut filled = HashSet::with_capacity(asks.len());
         for ask in asks {
             if !filled.insert((&ask.secret, ask.format, ask.encoding)) {
@@ -146,11 +146,11 @@ impl<P: Ports> Casque<P> {
         Ok((fills, faults))
     }
 
-    async fn near_values<'p>(
+    async fn values_of<'p>(
         &self,
         loaded: &'p LoadedPolicy,
         asks: &[&'p Placeholder],
-        now: Timestamp,
+        context: Context<'_>,
     ) -> Result<BTreeMap<&'p SecretName, Result<SecretValue, ResolveError>>, StoreError> {
         let names: BTreeSet<&SecretName> = asks.iter().map(|ask| &ask.secret).collect();
         let found = names.len();
@@ -165,7 +165,6 @@ impl<P: Ports> Casque<P> {
             return Ok(asked.into_iter().map(too_many).collect());
         }
         let mut stored = self.stored_values(loaded, &asked).await?;
-        let context = Context::of_stranger(now);
         let mut values = BTreeMap::new();
         for secret in asked {
             let stored = stored.remove(&secret.name);
@@ -178,7 +177,8 @@ impl<P: Ports> Casque<P> {
         Ok(values)
     }
 
-    /// Who may do what with a policy. An entry whose secret cannot be had gives nobody anything, and so does a
+    /// Who may do what with a policy, by what the store has: whoever asks has proved nothing but a key, which
+    /// everybody can make. An entry whose secret cannot be had gives nobody anything, and so does a
     /// policy whose secrets do not fit; [`Access::unreadable`] says why somebody may be missing.
     pub(crate) async fn access_of<'p>(
         &self,
@@ -186,7 +186,9 @@ impl<P: Ports> Casque<P> {
         now: Timestamp,
     ) -> Result<Access<'p>, StoreError> {
         let asks = loaded.policy.access.asks();
-        let (mut fills, faults) = self.fills(loaded, asks.iter(), now).await?;
+        let (mut fills, faults) = self
+            .fills(loaded, asks.iter(), Context::of_stranger(now))
+            .await?;
         let mut unreadable: BTreeSet<SecretName> =
             faults.into_iter().map(|(name, _)| name).collect();
         let missing = asks.iter().filter(|ask| unreadable.contains(&ask.secret));

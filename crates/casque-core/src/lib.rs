@@ -13,6 +13,7 @@ mod export;
 mod exported;
 mod factors;
 mod fill;
+mod judge;
 mod outside;
 mod policies;
 mod ports;

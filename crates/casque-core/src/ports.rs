@@ -1,21 +1,20 @@
 //! What the use cases need from the world. Adapters of ring 3 implement these traits; the test kit fakes them.
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
-use casque_appraise::{MaaKeys, MaaToken, SgxEndorsements, SgxEndorsementsId, SgxQuote};
-use casque_types::{
-    EntraCredential, KeyHash, MaaUrl, PolicyHash, PolicyName, Rng, RuntimeData, Seconds, Secret,
-    SecretName, Timestamp, VaultAddress, VaultSecretName,
-};
+use casque_types::{KeyHash, PolicyHash, PolicyName, Rng, Secret, SecretName, Timestamp};
 use thiserror::Error;
 
 pub use self::kept::{
     KeepError, Kept, KeptKey, KeptKeyError, KeptRevision, Once, OnceError, Spending,
 };
+pub use self::sources::{
+    AccessToken, EndorsementSource, ExportRequest, MaaSource, RemoteSource, SourceFailure,
+    SourceKind, TokenPurpose, TokenSource, VaultSecret, VaultSource,
+};
 
 mod kept;
+mod sources;
 
 /// All ports of one running Casque.
 pub trait Ports: Send + Sync + 'static {
@@ -324,193 +323,4 @@ impl AuditAction {
             Self::ValueMoved => "value-moved",
         }
     }
-}
-
-/// Gets access tokens from Entra ID; caches by credential and scope, one request at a time for each.
-pub trait TokenSource: Send + Sync {
-    /// A token with enough life left for its purpose.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] with a sentence for the author.
-    fn token(
-        &self,
-        credential: &EntraCredential,
-        purpose: TokenPurpose<'_>,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Arc<AccessToken>, SourceFailure>> + Send;
-}
-
-/// What a token is for; authority and scope follow from it.
-#[derive(Clone, Copy, Debug)]
-pub enum TokenPurpose<'a> {
-    /// To read from this vault.
-    Vault(&'a VaultAddress),
-    /// To be handed to the workload: Key Vault's scope in the default cloud.
-    Workload,
-}
-
-/// An OAuth 2.0 access token.
-#[derive(Debug)]
-pub struct AccessToken {
-    /// The token.
-    pub token: Secret,
-    /// End of its life.
-    pub expires: Timestamp,
-}
-
-/// Reads secrets from Key Vault, and keeps values there.
-pub trait VaultSource: Send + Sync {
-    /// A secret that is enabled and inside its life at `now`: its current version, or the one named, 32
-    /// letters and digits.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] with a sentence for the author.
-    fn secret(
-        &self,
-        vault: &VaultAddress,
-        name: &VaultSecretName,
-        version: Option<&str>,
-        token: &AccessToken,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<VaultSecret, SourceFailure>> + Send;
-
-    /// Sets a secret's value, at most 25,000 bytes of text, as a new version; its id.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] with a sentence for the author.
-    fn set_secret(
-        &self,
-        vault: &VaultAddress,
-        name: &VaultSecretName,
-        value: &Secret,
-        token: &AccessToken,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<String, SourceFailure>> + Send;
-}
-
-/// Asks other CASes for what they export.
-pub trait RemoteSource: Send + Sync {
-    /// A value that another CAS exports to a policy of this one, as `casque_secrets` writes stored values.
-    ///
-    /// The other CAS must have the key `server`; this one shows it its own identity key.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] with a sentence for the author.
-    fn exported(
-        &self,
-        address: &str,
-        server: &KeyHash,
-        request: &ExportRequest,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Secret, SourceFailure>> + Send;
-}
-
-/// What one CAS asks of another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportRequest {
-    /// The policy that exports.
-    pub session: PolicyName,
-    /// The version that it must have, if the importer pins it.
-    pub session_hash: Option<PolicyHash>,
-    /// The secret.
-    pub secret: SecretName,
-    /// The policy that imports.
-    pub importer: PolicyName,
-    /// Its version.
-    pub importer_hash: PolicyHash,
-}
-
-/// A secret as a vault holds it.
-#[derive(Debug)]
-pub struct VaultSecret {
-    /// The value; a vault holds text only.
-    pub value: Secret,
-    /// Free text; a hint only.
-    pub content_type: Option<String>,
-    /// The id with version, for the audit log.
-    pub id: String,
-}
-
-/// Talks to instances of Microsoft Azure Attestation.
-pub trait MaaSource: Send + Sync {
-    /// Has an instance judge a quote (background-check model).
-    ///
-    /// # Errors
-    /// [`SourceFailure`] when it refuses the quote or cannot be reached.
-    fn attest_sgx(
-        &self,
-        url: &MaaUrl,
-        quote: &SgxQuote,
-        runtime: &RuntimeData,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<MaaToken, SourceFailure>> + Send;
-
-    /// The keys under `<url>/certs`: cached, fetched again (not too often) when `key_id` is not among them.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] when they cannot be had.
-    fn keys(
-        &self,
-        url: &MaaUrl,
-        key_id: &str,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Arc<MaaKeys>, SourceFailure>> + Send;
-}
-
-/// Gets endorsements; caches them, one request at a time for each.
-pub trait EndorsementSource: Send + Sync {
-    /// The endorsements for one family of SGX platforms.
-    ///
-    /// # Errors
-    /// [`SourceFailure`] when there are none in the cache that are valid and none can be fetched.
-    fn sgx(
-        &self,
-        id: SgxEndorsementsId,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Arc<SgxEndorsements>, SourceFailure>> + Send;
-}
-
-/// A remote party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourceKind {
-    /// Microsoft Entra ID.
-    Entra,
-    /// Azure Key Vault.
-    KeyVault,
-    /// Microsoft Azure Attestation.
-    Maa,
-    /// Intel's certification service.
-    Endorser,
-    /// Another CAS.
-    Remote,
-}
-
-impl fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Entra => "Microsoft Entra ID",
-            Self::KeyVault => "Azure Key Vault",
-            Self::Maa => "Microsoft Azure Attestation",
-            Self::Endorser => "Intel's certification service",
-            Self::Remote => "another CAS",
-        })
-    }
-}
-
-/// Why a remote party did not give what was asked: a sentence for the policy's author, without secrets.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{source_kind}: {what}")]
-pub struct SourceFailure {
-    /// Which party.
-    pub source_kind: SourceKind,
-    /// A stable code such as `entra-wrong-secret`; all are listed in `docs/errors-azure.md` and `docs/errors-endorsements.md`.
-    pub code: &'static str,
-    /// What was asked, of whom, and what came back.
-    pub what: String,
-    /// What to do next.
-    pub mend: String,
-    /// Whether the same request may succeed later without any change.
-    pub retryable: bool,
-    /// When the party said to ask again.
-    pub retry_after: Option<Seconds>,
 }

@@ -57,7 +57,7 @@ impl<P: Ports> Casque<P> {
         };
         let values = self.values_for(&new, current.as_deref(), now).await?;
         let values = self.move_outside(&new, values, now).await;
-        let values = values.map_err(|(secret, cause)| PutPolicyError::Secret { secret, cause })?;
+        let values = values.map_err(|(secret, cause)| PutPolicyError::of_secret(secret, cause))?;
         let record = record_of(&new, current.as_deref(), text, now);
         let event = put_event(&record, caller, now);
         let put = self.ports.store().put(NewPolicy { record, values }, event);

@@ -72,10 +72,7 @@ impl<P: Ports> Casque<P> {
             .await?;
         let mut values = Values::new();
         for (name, stored) in stored {
-            let fault = |cause| PutPolicyError::Secret {
-                secret: name.clone(),
-                cause,
-            };
+            let fault = |cause| PutPolicyError::of_secret(name.clone(), cause);
             let value = match (Outside::parse(&stored), current.policy.secret(&name)) {
                 (Some(outside), Some(secret)) => self
                     .fetch_outside(current, secret, &outside, Context::at(now))
@@ -147,10 +144,8 @@ impl<P: Ports> Casque<P> {
                     continue;
                 }
                 let value = self.value_of(new, spec, None, Context::at(now)).await;
-                let value = value.map_err(|cause| PutPolicyError::Secret {
-                    secret: needed.clone(),
-                    cause,
-                })?;
+                let value =
+                    value.map_err(|cause| PutPolicyError::of_secret(needed.clone(), cause))?;
                 borrowed.insert(needed.clone(), value.value);
             }
         }

@@ -211,6 +211,14 @@ fn because(unreadable: &[SecretName]) -> String {
 }
 
 impl PutPolicyError {
+    /// A store that fails is no fault of a secret.
+    pub(crate) fn of_secret(secret: SecretName, cause: ResolveError) -> Self {
+        match cause {
+            ResolveError::Store(error) => Self::Store(error),
+            cause => Self::Secret { secret, cause },
+        }
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub const fn blame(&self) -> Blame {

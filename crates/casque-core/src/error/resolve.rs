@@ -153,7 +153,14 @@ impl ResolveError {
     /// Whose fault it is while a policy is put: what no later attempt can change is its author's.
     pub(super) const fn blame_when_put(&self) -> Blame {
         match (self, self.blame()) {
-            (Self::Source(_) | Self::Store(_) | Self::Busy | Self::Rng(_), blame)
+            (
+                Self::Source(_)
+                | Self::Store(_)
+                | Self::Busy
+                | Self::Rng(_)
+                | Self::OutsideChanged { .. },
+                blame,
+            )
             | (_, blame @ Blame::Bug) => blame,
             _ => Blame::Malformed,
         }

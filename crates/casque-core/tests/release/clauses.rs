@@ -1,11 +1,16 @@
 //! Access policies, security, attestation and platforms that secrets fill in.
 
 use assert_matches::assert_matches;
-use casque_core::{AttestError, Blame, PutPolicyError, ReadPolicyError, ResolveError, StoreError};
+use casque_appraise::Evidence;
+use casque_core::{
+    AttestError, Blame, ExportRequest, PutPolicyError, ReadPolicyError, ResolveError, StoreError,
+};
 use casque_policy::Credentials;
+use casque_secrets::SecretValue;
 use casque_testkit::TestWorld;
 use casque_testkit::fakes::{StoreFault, StoreOperation};
-use casque_types::KeyHash;
+use casque_testkit::sgx::QuoteFlaw;
+use casque_types::{KeyHash, Secret};
 use pollster::block_on;
 
 use crate::policies::{assert_nothing_released, reasons};
@@ -127,8 +132,8 @@ fn access_by_a_generated_certificate_lets_who_holds_its_key() {
         .try_into()
         .unwrap();
     let kind = casque_types::SecretKind::PublicKey;
-    let public = casque_secrets::SecretValue::from_given(kind, &public.value).unwrap();
-    let casque_secrets::SecretValue::PublicKey(spki) = public else {
+    let public = SecretValue::from_given(kind, &public.value).unwrap();
+    let SecretValue::PublicKey(spki) = public else {
         panic!("expected a public key");
     };
     assert!(read(&world, "b", KeyHash::of_spki(&spki)).is_ok());
@@ -168,7 +173,8 @@ fn attestation_by_a_chain_that_ends_in_a_vault_or_a_placeholder_is_refused() {
     let service = "    attestation: {mrenclave: [$$SCONE::f$$]}\n";
     let imported = IMPORTED.replace("config-fragment", "ascii");
     let _ = world.put(&open(service, &imported));
-    let (secret, cause) = fault(world.attest("b/s"));
+    let attempt = world.attempt("b/s");
+    let (secret, cause) = fault(world.send(&attempt, Evidence::Absent));
     assert_eq!(secret, "f");
     assert_matches!(cause, ResolveError::OutOfReach);
     assert_eq!(world.ports.tokens.calls.count(), 0);
@@ -202,25 +208,95 @@ fn attestation_while_the_store_fails_is_the_stores_fault() {
     );
 }
 
-/// Whoever asks has proved nothing yet: not even with a valid quote is anybody else asked.
-#[test]
-fn attestation_by_a_secret_of_others_is_refused_and_nobody_is_asked() {
+const FAR: &str = "far:1";
+
+/// A service whose fragment another CAS exports, and that CAS; further keys of the policy.
+fn far(world: &TestWorld, rest: &str, value: &str) {
     let key = KeyHash::of_spki(b"far");
-    let far = format!(
-        "secrets:\n  - {{name: f, kind: config-fragment, import: {{session: a, secret: f, cas_url: \"far:1\", cas_key: {key}}}}}\n"
+    let import = format!(
+        "{rest}secrets:\n  - {{name: f, kind: config-fragment, import: {{session: a, secret: f, cas_url: \"{FAR}\", cas_key: {key}}}}}\n"
     );
-    let vault =
-        format!("secrets:\n{AAD}  - {{name: m, kind: ascii, import_akv: {{vault: my-vault}}}}\n");
-    let by_text = "    attestation: {mrenclave: [\"$$SCONE::m$$\"]}\n";
-    for (service, rest, name) in [(ATTESTATION, far, "f"), (by_text, vault, "m")] {
+    let hash = world.put(&open(ATTESTATION, &import));
+    let request = ExportRequest {
+        session: "a".parse().unwrap(),
+        session_hash: None,
+        secret: "f".parse().unwrap(),
+        importer: "b".parse().unwrap(),
+        importer_hash: hash,
+    };
+    let fragment = Secret::copied_from(value.as_bytes());
+    let stored = SecretValue::ConfigFragment(fragment).to_stored();
+    (world.ports.remote).export(FAR, key, request, stored);
+}
+
+#[test]
+fn attestation_by_another_cas_is_asked_for_once_the_evidence_is_genuine() {
+    let other = "66".repeat(32);
+    for (listed, is_granted) in [(measurement(), true), (other, false)] {
         let world = TestWorld::new();
-        let _ = world.put(&open(service, &rest));
-        let (secret, cause) = fault(world.attest("b/s"));
-        assert_eq!(secret, name);
-        assert_matches!(cause, ResolveError::OutOfReach);
-        let calls = world.ports.remote.calls.count() + world.ports.tokens.calls.count();
-        assert_eq!(calls + world.ports.vaults.calls.count(), 0);
+        far(&world, "", &format!("[{{mrenclave: [\"{listed}\"]}}]"));
+        let answer = world.attest("b/s");
+        match is_granted {
+            true => assert!(answer.is_ok(), "{answer:?}"),
+            false => assert_eq!(reasons(answer), ["measurement-mismatch"]),
+        }
+        assert_eq!(world.ports.remote.calls.count(), 1);
     }
+}
+
+#[test]
+fn attestation_by_another_cas_is_not_asked_for_over_evidence_that_proves_nothing() {
+    let security = "security: {attestation: {mode: none}}\n";
+    let listed = format!("[{{mrenclave: [\"{}\"]}}]", measurement());
+    let world = TestWorld::new();
+    far(&world, "", &listed);
+    let attempt = world.attempt("b/s");
+    let forged = world.quote_with(&attempt, Some(QuoteFlaw::QeSigner));
+    assert_matches!(world.send(&attempt, forged), Err(AttestError::Sgx(_)));
+    for evidence in [Evidence::Absent, world.token(&attempt, |_| {})] {
+        let (secret, cause) = fault(world.send(&attempt, evidence));
+        assert_eq!(secret, "f");
+        assert_matches!(cause, ResolveError::OutOfReach);
+    }
+    assert_eq!(world.ports.remote.calls.count(), 0);
+    let world = TestWorld::new();
+    far(&world, security, &listed);
+    assert_matches!(fault(world.attest("b/s")).1, ResolveError::OutOfReach);
+    assert_eq!(world.ports.remote.calls.count(), 0);
+    assert_nothing_released(&world);
+}
+
+#[test]
+fn attestation_by_a_vault_is_asked_for_once_the_evidence_is_genuine() {
+    let world = TestWorld::new();
+    let rest =
+        format!("secrets:\n{AAD}  - {{name: m, kind: ascii, import_akv: {{vault: my-vault}}}}\n");
+    let service = "    attestation: {mrenclave: [\"$$SCONE::m$$\"]}\n";
+    let _ = world.put(&open(service, &rest));
+    let attempt = world.attempt("b/s");
+    let forged = world.quote_with(&attempt, Some(QuoteFlaw::QeSigner));
+    assert_matches!(world.send(&attempt, forged), Err(AttestError::Sgx(_)));
+    assert_eq!(world.ports.tokens.calls.count(), 0);
+    let (_, cause) = fault(world.attest("b/s"));
+    assert_matches!(cause, ResolveError::Source(failure) if failure.code == "vault-name-unresolved");
+    let vault = "my-vault".parse().unwrap();
+    (world.ports.vaults).put(&vault, &"m".parse().unwrap(), &measurement(), None);
+    assert_eq!(value(&world, "b"), "hello");
+}
+
+#[test]
+fn security_by_a_secret_of_others_is_refused_and_nobody_is_asked() {
+    let key = KeyHash::of_spki(b"far");
+    let world = TestWorld::new();
+    let service = format!("    mrenclaves: [\"{}\"]\n", measurement());
+    let rest = format!(
+        "security: $$SCONE::f$$\nsecrets:\n  - {{name: f, kind: config-fragment, import: {{session: a, secret: f, cas_url: \"{FAR}\", cas_key: {key}}}}}\n"
+    );
+    let _ = world.put(&open(&service, &rest));
+    let (secret, cause) = fault(world.attest("b/s"));
+    assert_eq!(secret, "f");
+    assert_matches!(cause, ResolveError::OutOfReach);
+    assert_eq!(world.ports.remote.calls.count(), 0);
 }
 
 #[test]

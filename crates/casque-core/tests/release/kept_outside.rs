@@ -175,6 +175,25 @@ fn update_whose_values_are_not_in_the_vault_any_more_is_refused() {
 }
 
 #[test]
+fn update_over_values_that_were_changed_in_the_vault_is_refused_and_may_be_mended() {
+    let world = world();
+    let first = world.put(&keeping("a", IN_VAULT));
+    let name = only_written(&world);
+    let text = held(&world, &name);
+    world.ports.vaults.put(&vault(), &name, "changed", None);
+    let next = after(first, &keeping("a", ""));
+    let answer = world.try_put(&next);
+    assert_eq!(
+        answer.as_ref().unwrap_err().blame(),
+        casque_core::Blame::Unavailable
+    );
+    let (_, cause) = put_fault(answer);
+    assert_matches!(cause, ResolveError::OutsideChanged { .. });
+    world.ports.vaults.put(&vault(), &name, &text, None);
+    let _ = world.put(&next);
+}
+
+#[test]
 fn put_while_the_vault_fails_puts_nothing_and_can_be_tried_again() {
     let world = world();
     let down = failure(SourceKind::KeyVault, "vault-timeout");

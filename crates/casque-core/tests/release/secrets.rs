@@ -8,14 +8,7 @@ use casque_testkit::fakes::{StoreFault, StoreOperation, failure};
 use casque_types::{Configuration, Format};
 
 use crate::policies::{HARDWARE, app, assert_nothing_released, variable, world};
-
-/// The secret at fault and the fault.
-fn fault(answer: Result<Configuration, AttestError>) -> (String, ResolveError) {
-    match answer {
-        Err(AttestError::Secret { secret, cause, .. }) => (secret.as_str().to_owned(), cause),
-        other => panic!("expected a secret at fault, found {other:?}"),
-    }
-}
+use crate::support::fault;
 
 fn source_fault(answer: Result<Configuration, AttestError>) -> (String, SourceFailure) {
     match fault(answer) {

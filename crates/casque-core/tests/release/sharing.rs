@@ -506,6 +506,27 @@ fn export_value_is_for_the_cas_that_the_exporter_names() {
 }
 
 #[test]
+fn export_value_of_another_version_than_the_pinned_one_is_absent() {
+    let world = TestWorld::new();
+    let current = world.put(&exporter("a", ", export_public: true"));
+    for (pin, is_let) in [(current, true), (PolicyHash::from([8; 32]), false)] {
+        let request = ExportRequest {
+            session: "a".parse().unwrap(),
+            session_hash: Some(pin),
+            secret: "x".parse().unwrap(),
+            importer: "b".parse().unwrap(),
+            importer_hash: PolicyHash::from([7; 32]),
+        };
+        let caller = KeyHash::of_spki(b"caller");
+        match block_on(world.casque.export_value(&request, &caller)) {
+            Ok(_) => assert!(is_let),
+            Err(ReadValueError::Absent { .. }) => assert!(!is_let),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn export_value_of_an_absent_policy_is_absent() {
     let world = TestWorld::new();
     let answer = exported(&world, &KeyHash::of_spki(b"caller"));

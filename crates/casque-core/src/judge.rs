@@ -1,0 +1,173 @@
+//! What a service demands, and what evidence proves: steps 5 and 6 of a release (module `attest`).
+//!
+//! What a service demands may be said by secrets, its own or imported. Until evidence is appraised anybody may
+//! have sent it, and nobody but the store is asked for him:
+//! 1. the clauses are closed over what the store has; usually that is all, or there are no such clauses;
+//! 2. claims that are sure to be denied are, and then the evidence is appraised;
+//! 3. where `attestation` or `platforms` ask for secrets of Key Vault or of another CAS, the evidence is
+//!    appraised first, as `security` says, which must be closed by then; only for evidence that proves a TEE
+//!    are the others asked.
+
+use casque_appraise::{
+    Appraisal, Evidence, Identity, MaaTrust, appraise_absent, appraise_maa, appraise_sgx,
+};
+use casque_policy::{Demands, Fills, Mode, Service, screen};
+use casque_types::{ConfigId, MaaUrl, RuntimeData, Timestamp};
+
+use crate::attest::secret_error;
+use crate::casque::LoadedPolicy;
+use crate::resolve::{Context, SecretFault};
+use crate::{AttestError, Casque, EndorsementSource as _, MaaSource as _, Ports, ResolveError};
+
+impl<P: Ports> Casque<P> {
+    /// What the service demands, and what the evidence proves.
+    pub(crate) async fn judge<'p>(
+        &self,
+        loaded: &'p LoadedPolicy,
+        service: &'p Service,
+        config: &ConfigId,
+        evidence: &Evidence,
+        runtime: RuntimeData,
+        now: Timestamp,
+    ) -> Result<(Demands<'p>, Appraisal), AttestError> {
+        // 1.
+        let asks = loaded.policy.asks_of_demands(service);
+        let stranger = Context::of_stranger(now);
+        let (fills, faults) = self.fills(loaded, asks, stranger).await?;
+        if !faults.is_empty() {
+            let mode = mode_before_others(loaded, config, &fills, faults)?;
+            let appraisal = self.appraise(&mode, evidence, runtime, now).await?;
+            let demands = self.far_demands(loaded, service, config, &appraisal, now);
+            return Ok((demands.await?, appraisal));
+        }
+        // 2.
+        let demands = demands(loaded, service, config, &fills)?;
+        if let Err(denial) = screen(&demands, evidence) {
+            return Err(self.denied(loaded, config, denial, now).await);
+        }
+        let mode = &demands.security().mode;
+        let appraisal = self.appraise(mode, evidence, runtime, now).await?;
+        Ok((demands, appraisal))
+    }
+
+    /// 3.
+    async fn far_demands<'p>(
+        &self,
+        loaded: &'p LoadedPolicy,
+        service: &'p Service,
+        config: &ConfigId,
+        appraisal: &Appraisal,
+        now: Timestamp,
+    ) -> Result<Demands<'p>, AttestError> {
+        let context = match appraisal.identity() {
+            Identity::Sgx(_) => Context::at(now),
+            Identity::Unattested => Context::of_stranger(now),
+        };
+        let asks = loaded.policy.asks_of_demands(service);
+        let (fills, faults) = self.fills(loaded, asks, context).await?;
+        match faults.into_iter().next() {
+            Some(fault) => Err(secret_error(config, fault)),
+            None => demands(loaded, service, config, &fills),
+        }
+    }
+
+    /// 5. and 6.: has the policy's verifier judge the evidence.
+    ///
+    /// Evidence that the policy's mode has no use for is not judged: the appraisal proves nothing then,
+    /// and the decision says what was missing.
+    async fn appraise(
+        &self,
+        mode: &Mode,
+        evidence: &Evidence,
+        runtime: RuntimeData,
+        now: Timestamp,
+    ) -> Result<Appraisal, AttestError> {
+        match (mode, evidence) {
+            (Mode::Hardware, Evidence::Sgx(quote)) => {
+                let id = quote.endorsements_id()?;
+                let endorsements = self.ports.endorsements().sgx(id, now).await?;
+                Ok(appraise_sgx(
+                    quote,
+                    &runtime,
+                    &endorsements,
+                    &self.anchors,
+                    now,
+                )?)
+            }
+            (Mode::Maa { url, min_rsa_bits }, Evidence::Sgx(_) | Evidence::MaaToken(_)) => {
+                let trust = self.maa_trust(url, *min_rsa_bits);
+                self.appraise_by_maa(&trust, evidence, runtime, now).await
+            }
+            (Mode::Hardware | Mode::Maa { .. } | Mode::DangerousNone, _) => {
+                Ok(appraise_absent(runtime))
+            }
+        }
+    }
+
+    async fn appraise_by_maa(
+        &self,
+        trust: &MaaTrust,
+        evidence: &Evidence,
+        runtime: RuntimeData,
+        now: Timestamp,
+    ) -> Result<Appraisal, AttestError> {
+        let submitted;
+        let token = match evidence {
+            Evidence::MaaToken(token) => token,
+            Evidence::Sgx(quote) => {
+                let maa = self.ports.maa();
+                submitted = maa.attest_sgx(&trust.issuer, quote, &runtime, now).await?;
+                &submitted
+            }
+            Evidence::Absent => return Ok(appraise_absent(runtime)),
+        };
+        let keys = (self.ports.maa().keys(&trust.issuer, token.key_id(), now)).await?;
+        Ok(appraise_maa(token, &runtime, &keys, trust, now)?)
+    }
+
+    fn maa_trust(&self, url: &MaaUrl, min_rsa_bits: u32) -> MaaTrust {
+        MaaTrust {
+            issuer: url.clone(),
+            min_rsa_bits,
+            clock_skew: self.limits.clock_skew,
+        }
+    }
+}
+
+fn demands<'p>(
+    loaded: &'p LoadedPolicy,
+    service: &'p Service,
+    config: &ConfigId,
+    fills: &Fills,
+) -> Result<Demands<'p>, AttestError> {
+    let demands = loaded.policy.demands(service, fills);
+    demands.map_err(|cause| AttestError::Clause {
+        config: config.clone(),
+        cause,
+    })
+}
+
+/// How evidence is judged before others are asked; a fault of another kind, or of `security` itself, ends it.
+fn mode_before_others(
+    loaded: &LoadedPolicy,
+    config: &ConfigId,
+    fills: &Fills,
+    faults: Vec<SecretFault>,
+) -> Result<Mode, AttestError> {
+    let security = &loaded.policy.security;
+    let is_of_security = |fault: &SecretFault| {
+        let mut asks = security.asks().iter();
+        asks.any(|ask| ask.secret == fault.0)
+    };
+    let is_final =
+        |fault: &SecretFault| !matches!(fault.1, ResolveError::OutOfReach) || is_of_security(fault);
+    if let Some(fault) = faults.into_iter().find(is_final) {
+        return Err(secret_error(config, fault));
+    }
+    let closed = security.close(fills);
+    let closed = closed.map_err(|cause| AttestError::Clause {
+        config: config.clone(),
+        cause,
+    })?;
+    Ok(closed.mode.clone())
+}
