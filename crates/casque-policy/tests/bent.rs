@@ -80,6 +80,28 @@ fn general() -> Vec<Bend> {
         bend("name: ns/app", "name: a\rb", "\r", "yaml-character"),
         bend("name: ns/app", "name: @ns", "@ns", "yaml-syntax"),
         bend("pwd: /srv", "pwd: a: b", ": b", "yaml-syntax"),
+        hinted(
+            "name: ns/app",
+            "name: {{ name }}",
+            "{ name",
+            "yaml-key",
+            "`{{` begins a template of another tool: render it, then check what it wrote",
+        ),
+        hinted(
+            "images:",
+            "_IMAGES_\nimages:",
+            "images:",
+            "yaml-syntax",
+            "every line is `key: value`, `- item` or deeper than the key above it; \
+             a template that puts in whole lines is rendered first",
+        ),
+        hinted(
+            "pwd: /srv",
+            "command: [${A}]",
+            "{A}]",
+            "yaml-syntax",
+            "within brackets write `$NAME`, or quotes around `\"${NAME}\"`",
+        ),
         bend("      MODE: hw", "\tMODE: hw", "MODE", "yaml-tab"),
         bend("name: ns/app", "name: &x ns", "&x", "yaml-alias"),
         bend("images:", "---\nimages:", "---", "yaml-documents"),
@@ -862,4 +884,19 @@ fn every_code_is_found_by_some_test() {
         .filter(|c| !seen.contains(*c))
         .collect();
     assert!(missing.is_empty(), "no test finds {missing:?}");
+}
+
+#[test]
+fn image_name_of_a_policy_without_images_is_only_warned_of() {
+    let measurement = "0".repeat(64);
+    let text = format!(
+        "name: a\nversion: \"0.3\"\nservices:\n  - name: s\n    mrenclaves: [{measurement}]\n    image_name: x/y:1\n"
+    );
+    let parsed = Policy::parse(&text).unwrap();
+    let found: Vec<_> = parsed
+        .warnings
+        .iter()
+        .filter(|found| found.code == "unknown-image")
+        .collect();
+    assert_matches!(found.as_slice(), [found] if found.severity == Severity::Warning);
 }

@@ -206,6 +206,13 @@ impl Reader<'_, '_, '_, '_> {
             return Some(name.to_owned());
         }
         let message = format!("no image is named {}", quoted(name));
+        if self.image_names.is_empty() {
+            // Published policies write the container's image there; nothing can be missed.
+            let found = Diagnostic::warning(codes::UNKNOWN_IMAGE, text.position(), message);
+            let hint = "the policy has no `images`, so the service gets no files and no volumes";
+            self.findings.push(found.hint(hint));
+            return None;
+        }
         let mut found = Diagnostic::error(codes::UNKNOWN_IMAGE, text.position(), message);
         found.hint = nearest_hint(name, self.image_names.iter().copied())
             .or_else(|| Some("add it under `images`".to_owned()));

@@ -281,7 +281,12 @@ impl<'a> Loader<'a> {
             Content::Map { entries, key } => {
                 let Some((key, position)) = key.take() else {
                     let message = format!("expected a text as key, found {}", node.value.kind());
-                    return Err(Diagnostic::error(codes::YAML_KEY, node.position, message));
+                    let refused = Diagnostic::error(codes::YAML_KEY, node.position, message);
+                    let line = line_at(self.text, node.position.line);
+                    return Err(match template_hint(line) {
+                        Some(hint) => refused.hint(hint),
+                        None => refused,
+                    });
                 };
                 entries.push(Entry {
                     key,
@@ -302,19 +307,35 @@ impl<'a> Loader<'a> {
         if found.contains("recursion limit") {
             return too_deep(position);
         }
-        let line = self.text.lines().nth(position.line.saturating_sub(1));
-        let indentation = line.unwrap_or_default().trim_start_matches(' ');
+        let line = line_at(self.text, position.line);
+        let indentation = line.trim_start_matches(' ');
         if found.contains("tab") && indentation.starts_with('\t') {
             let message = "expected spaces as indentation, found a tab";
             let refused = Diagnostic::error(codes::YAML_TAB, position, message);
             return refused.hint("YAML does not allow tabs there: replace each by spaces");
         }
         let refused = Diagnostic::error(codes::YAML_SYNTAX, position, format!("not YAML: {found}"));
-        match syntax_hint(found) {
+        match template_hint(line).or_else(|| syntax_hint(found)) {
             Some(hint) => refused.hint(hint),
             None => refused,
         }
     }
+}
+
+fn line_at(text: &str, number: usize) -> &str {
+    let line = text.lines().nth(number.saturating_sub(1));
+    line.unwrap_or_default()
+}
+
+/// For a line that another tool's template would have written anew.
+fn template_hint(line: &str) -> Option<&'static str> {
+    if line.contains("{{") {
+        return Some("`{{` begins a template of another tool: render it, then check what it wrote");
+    }
+    if line.contains("${") && line.contains(['[', ',']) {
+        return Some("within brackets write `$NAME`, or quotes around `\"${NAME}\"`");
+    }
+    None
 }
 
 fn syntax_hint(found: &str) -> Option<&'static str> {
@@ -323,6 +344,12 @@ fn syntax_hint(found: &str) -> Option<&'static str> {
     }
     if found.contains("unexpected character") {
         return Some("a text that begins with `@`, a back quote or `%` needs quotes around it");
+    }
+    if found.contains("simple key") {
+        return Some(
+            "every line is `key: value`, `- item` or deeper than the key above it; \
+             a template that puts in whole lines is rendered first",
+        );
     }
     if found.contains("unknown escape") {
         return Some("within double quotes a backslash is written twice; single quotes need none");
