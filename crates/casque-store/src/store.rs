@@ -156,9 +156,11 @@ impl Store for SqliteStore {
         let wanted = wanted.to_vec();
         self.readers
             .read(move |connection| {
+                // One snapshot: SQLite then takes its locks and looks at its log once, not for each value.
+                let snapshot = connection.transaction().map_err(Failure::from)?;
                 let mut found = Vec::with_capacity(wanted.len());
                 for secret in wanted {
-                    let value = load_value(connection, &shared.keys, &name, &hash, &secret)?;
+                    let value = load_value(&snapshot, &shared.keys, &name, &hash, &secret)?;
                     found.extend(value.map(|value| (secret, value)));
                 }
                 Ok(found)
@@ -181,7 +183,8 @@ impl Store for SqliteStore {
         let (shared, name) = (Arc::clone(&self.shared), name.clone());
         self.readers
             .read(move |connection| {
-                let history = load_history(connection, &shared.keys, &name, &head.hash)?;
+                let snapshot = connection.transaction().map_err(Failure::from)?;
+                let history = load_history(&snapshot, &shared.keys, &name, &head.hash)?;
                 Ok(history)
             })
             .await
