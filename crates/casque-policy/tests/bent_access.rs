@@ -22,57 +22,15 @@ use casque_policy::{
 use casque_types::{Digest, KeyHash, MrEnclave, Secret};
 use proptest::prelude::*;
 
+mod bending;
+
+use bending::{bend, expect_all, found_in};
+
 const BASE: &str = include_str!("access.yaml");
 const CERTIFICATE: &str = include_str!("keys/certificate.pem");
 const ED25519: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
 // ---- bends ----
-
-/// One bend: `from` becomes `to`; `code` must be found where `at` stands first in the bent text.
-struct Bend {
-    from: &'static str,
-    to: String,
-    at: &'static str,
-    code: &'static str,
-}
-
-fn bend(from: &'static str, to: &str, at: &'static str, code: &'static str) -> Bend {
-    let to = to.to_owned();
-    Bend { from, to, at, code }
-}
-
-fn place(text: &str, offset: usize) -> Position {
-    let before = &text[..offset];
-    Position {
-        line: before.matches('\n').count() + 1,
-        column: before.rsplit('\n').next().unwrap().chars().count() + 1,
-    }
-}
-
-fn found_in(text: &str) -> Vec<Diagnostic> {
-    match Policy::parse(text) {
-        Ok(parsed) => parsed.warnings,
-        Err(found) => found,
-    }
-}
-
-fn judge(bend: &Bend) -> Result<(), String> {
-    assert!(BASE.contains(bend.from), "{}", bend.from);
-    let text = BASE.replacen(bend.from, &bend.to, 1);
-    let expected = place(&text, text.find(bend.at).expect(bend.at));
-    let found = found_in(&text);
-    let mut matching = found.iter().filter(|f| f.code == bend.code);
-    if matching.any(|f| f.position == expected) {
-        return Ok(());
-    }
-    let (code, to) = (bend.code, &bend.to);
-    Err(format!("{code} at {expected} in `{to}`: {found:#?}"))
-}
-
-fn expect_all(bends: &[Bend]) {
-    let failed: Vec<String> = bends.iter().filter_map(|b| judge(b).err()).collect();
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
-}
 
 #[test]
 fn base_policy_has_no_findings() {
@@ -83,182 +41,188 @@ fn base_policy_has_no_findings() {
 fn root_bent_is_found() {
     let p256 = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
     let hash = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
-    expect_all(&[
-        bend("salt: 00", "salt: zz", "zz01", "bad-hash"),
-        bend("salt: 00", "salt: ", "0102", "bad-hash"),
-        bend("namespace_hash: b9", "namespace_hash: ", "4d27", "bad-hash"),
-        bend(
-            "namespace_hash:",
-            &format!("predecessor: {hash}\nnamespace_hash:"),
-            "namespace_hash",
-            "exclusive-keys",
-        ),
-        bend(
-            "name: ns/app",
-            "name: $$SCONE::reader$$",
-            "$$SCONE",
-            "placeholder-misplaced",
-        ),
-        bend("signer: |", "signr: |", "signr", "unknown-key"),
-        bend("signer: |", "signer: abc\n  x: |", "abc", "bad-signer-key"),
-        bend(
-            "signer: |",
-            &format!("signer: {:?}\n  x: |", p256),
-            "\"---",
-            "bad-signer-key",
-        ),
-        bend(
-            "MCowBQYDK2VwAyEAGb9",
-            "MCowBQYDK2VwAyEA",
-            "-----BEGIN",
-            "bad-signer-key",
-        ),
-        bend(
-            "MCowBQYDK2VwAyEAGb9",
-            "MCowBQYDK2VuAyEAGb9",
-            "-----BEGIN",
-            "bad-signer-key",
-        ),
-        bend("\"0.3.12\"", "0.3.11", "salt", "newer-than-version"),
-        bend(
-            "\"0.3.12\"",
-            "0.3.11",
-            "list_sessions",
-            "newer-than-version",
-        ),
-        bend(
-            "\"0.3.12\"",
-            "0.3.10",
-            "namespace_hash",
-            "newer-than-version",
-        ),
-        bend("\"0.3.12\"", "0.3.9", "kind: config", "newer-than-version"),
-        bend("\"0.3.12\"", "0.2", "0.2", "version-old"),
-    ]);
+    expect_all(
+        BASE,
+        &[
+            bend("salt: 00", "salt: zz", "zz01", "bad-hash"),
+            bend("salt: 00", "salt: ", "0102", "bad-hash"),
+            bend("namespace_hash: b9", "namespace_hash: ", "4d27", "bad-hash"),
+            bend(
+                "namespace_hash:",
+                &format!("predecessor: {hash}\nnamespace_hash:"),
+                "namespace_hash",
+                "exclusive-keys",
+            ),
+            bend(
+                "name: ns/app",
+                "name: $$SCONE::reader$$",
+                "$$SCONE",
+                "placeholder-misplaced",
+            ),
+            bend("signer: |", "signr: |", "signr", "unknown-key"),
+            bend("signer: |", "signer: abc\n  x: |", "abc", "bad-signer-key"),
+            bend(
+                "signer: |",
+                &format!("signer: {:?}\n  x: |", p256),
+                "\"---",
+                "bad-signer-key",
+            ),
+            bend(
+                "MCowBQYDK2VwAyEAGb9",
+                "MCowBQYDK2VwAyEA",
+                "^-----BEGIN",
+                "bad-signer-key",
+            ),
+            bend(
+                "MCowBQYDK2VwAyEAGb9",
+                "MCowBQYDK2VuAyEAGb9",
+                "^-----BEGIN",
+                "bad-signer-key",
+            ),
+            bend("\"0.3.12\"", "0.3.11", "salt", "newer-than-version"),
+            bend(
+                "\"0.3.12\"",
+                "0.3.11",
+                "list_sessions",
+                "newer-than-version",
+            ),
+            bend(
+                "\"0.3.12\"",
+                "0.3.10",
+                "namespace_hash",
+                "newer-than-version",
+            ),
+            bend("\"0.3.12\"", "0.3.9", "kind: config", "newer-than-version"),
+            bend("\"0.3.12\"", "0.2", "0.2", "version-old"),
+        ],
+    );
 }
 
 #[test]
 fn access_bent_is_found() {
-    expect_all(&[
-        bend(
-            "create_sessions: ANY",
-            "create_sessions: []",
-            "[]",
-            "empty-list",
-        ),
-        bend("ANY", "[ANY, CREATOR]", "ANY, ", "word-not-alone"),
-        bend("ANY", "[{require-all: [NONE]}]", "NONE]", "word-not-alone"),
-        bend("ANY", "somebody", "somebody", "bad-key-hash"),
-        bend("NONE", "[{signer: x}]", "signer: x", "entry-not-here"),
-        bend(
-            "NONE",
-            "[{require-all: [CREATOR]}]",
-            "require-all: [C",
-            "entry-not-here",
-        ),
-        bend("ANY", "[{signer: x}]", "x}]", "bad-signer-key"),
-        bend("ANY", "[{sigher: x}]", "sigher", "unknown-key"),
-        bend("ANY", "[{signer: x, y: z}]", "{signer", "wrong-type"),
-        bend("ANY", "[{require-all: []}]", "require-all: []", "bad-count"),
-        bend("ANY", "[{require-all: x}]", "x}]", "wrong-type"),
-        bend(
-            "ANY",
-            "[{require-at-least-0: [CREATOR]}]",
-            "require-at-least-0",
-            "bad-count",
-        ),
-        bend(
-            "ANY",
-            "[{require-all: [{require-at-least-0: [CREATOR, $$SCONE::token$$]}]}]",
-            "require-at-least-0",
-            "bad-count",
-        ),
-        bend(
-            "ANY",
-            "[{require-at-least-01: [CREATOR]}]",
-            "require-at-least-01",
-            "bad-count",
-        ),
-        bend(
-            "ANY",
-            "[{require-at-least-x: [CREATOR]}]",
-            "require-at-least-x",
-            "bad-count",
-        ),
-        bend(
-            "ANY",
-            "[{require-at-least-2: [CREATOR]}]",
-            "require-at-least-2: [CREATOR]}",
-            "bad-count",
-        ),
-        bend(
-            "require-at-least-2",
-            "require-at-least-4",
-            "require-at-least-4",
-            "bad-count",
-        ),
-        bend(
-            "create_sessions",
-            "create-session",
-            "create-session",
-            "unknown-key",
-        ),
-        bend(
-            "ANY",
-            "$$SCONE::owmers$$",
-            "$$SCONE::owmers",
-            "unknown-secret-in-access",
-        ),
-        bend(
-            "ANY",
-            "$$SCONE::reader:hex$$",
-            "$$SCONE::reader:hex",
-            "format-not-of-kind",
-        ),
-        bend(
-            "ANY",
-            "$$SCONE::imported:chain$$",
-            "$$SCONE::imported:chain$$",
-            "format-not-of-kind",
-        ),
-        bend(
-            "ANY",
-            "$$SCONE::seed$$",
-            "$$SCONE::seed$$",
-            "fragment-misfit",
-        ),
-        bend(
-            "ANY",
-            "x$$SCONE::owners$$",
-            "$$SCONE::owners$$\n",
-            "fragment-misfit",
-        ),
-        bend(
-            "ANY",
-            "'x$$SCONE::owners'",
-            "$$SCONE::owners'",
-            "placeholder-syntax",
-        ),
-        bend("CREATOR]\n", "CREATED]\n", "CREATED", "bad-key-hash"),
-        bend(
-            "value: b94d27",
-            "value: a b94d27",
-            "a b94d27",
-            "bad-key-hash",
-        ),
-        bend(
-            "value: [39",
-            "value: [$$SCONE::reader$$, 39",
-            "$$SCONE::owners",
-            "nested-placeholder",
-        ),
-        bend(
-            "value: [39",
-            "value: [] # [39",
-            "require-at-least-2",
-            "bad-count",
-        ),
-    ]);
+    expect_all(
+        BASE,
+        &[
+            bend(
+                "create_sessions: ANY",
+                "create_sessions: []",
+                "[]",
+                "empty-list",
+            ),
+            bend("ANY", "[ANY, CREATOR]", "ANY, ", "word-not-alone"),
+            bend("ANY", "[{require-all: [NONE]}]", "NONE]", "word-not-alone"),
+            bend("ANY", "somebody", "somebody", "bad-key-hash"),
+            bend("NONE", "[{signer: x}]", "signer: x", "entry-not-here"),
+            bend(
+                "NONE",
+                "[{require-all: [CREATOR]}]",
+                "require-all: [C",
+                "entry-not-here",
+            ),
+            bend("ANY", "[{signer: x}]", "x}]", "bad-signer-key"),
+            bend("ANY", "[{sigher: x}]", "sigher", "unknown-key"),
+            bend("ANY", "[{signer: x, y: z}]", "{signer", "wrong-type"),
+            bend("ANY", "[{require-all: []}]", "require-all: []", "bad-count"),
+            bend("ANY", "[{require-all: x}]", "x}]", "wrong-type"),
+            bend(
+                "ANY",
+                "[{require-at-least-0: [CREATOR]}]",
+                "require-at-least-0",
+                "bad-count",
+            ),
+            bend(
+                "ANY",
+                "[{require-all: [{require-at-least-0: [CREATOR, $$SCONE::token$$]}]}]",
+                "require-at-least-0",
+                "bad-count",
+            ),
+            bend(
+                "ANY",
+                "[{require-at-least-01: [CREATOR]}]",
+                "require-at-least-01",
+                "bad-count",
+            ),
+            bend(
+                "ANY",
+                "[{require-at-least-x: [CREATOR]}]",
+                "require-at-least-x",
+                "bad-count",
+            ),
+            bend(
+                "ANY",
+                "[{require-at-least-2: [CREATOR]}]",
+                "require-at-least-2: [CREATOR]}",
+                "bad-count",
+            ),
+            bend(
+                "require-at-least-2",
+                "require-at-least-4",
+                "require-at-least-4",
+                "bad-count",
+            ),
+            bend(
+                "create_sessions",
+                "create-session",
+                "create-session",
+                "unknown-key",
+            ),
+            bend(
+                "ANY",
+                "$$SCONE::owmers$$",
+                "$$SCONE::owmers",
+                "unknown-secret-in-access",
+            ),
+            bend(
+                "ANY",
+                "$$SCONE::reader:hex$$",
+                "$$SCONE::reader:hex",
+                "format-not-of-kind",
+            ),
+            bend(
+                "ANY",
+                "$$SCONE::imported:chain$$",
+                "$$SCONE::imported:chain$$",
+                "format-not-of-kind",
+            ),
+            bend(
+                "ANY",
+                "$$SCONE::seed$$",
+                "$$SCONE::seed$$",
+                "fragment-misfit",
+            ),
+            bend(
+                "ANY",
+                "x$$SCONE::owners$$",
+                "$$SCONE::owners$$\n",
+                "fragment-misfit",
+            ),
+            bend(
+                "ANY",
+                "'x$$SCONE::owners'",
+                "$$SCONE::owners'",
+                "placeholder-syntax",
+            ),
+            bend("CREATOR]\n", "CREATED]\n", "CREATED", "bad-key-hash"),
+            bend(
+                "value: b94d27",
+                "value: a b94d27",
+                "a b94d27",
+                "bad-key-hash",
+            ),
+            bend(
+                "value: [39",
+                "value: [$$SCONE::reader$$, 39",
+                "^$$SCONE::owners",
+                "nested-placeholder",
+            ),
+            bend(
+                "value: [39",
+                "value: [] # [39",
+                "^require-at-least-2",
+                "bad-count",
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -278,245 +242,251 @@ fn access_by_keys_of_the_policy_takes_their_public_side_alone() {
 
 #[test]
 fn security_bent_is_found() {
-    expect_all(&[
-        bend(
-            "singleton_enclaves: false",
-            "singleton_enclaves: true",
-            "singleton",
-            "scone-runtime-only",
-        ),
-        bend(
-            "singleton_enclaves: false",
-            "singleton_enclaves: 1",
-            "1\n  service",
-            "bad-word",
-        ),
-        bend(
-            "service_access_token: $$SCONE::token$$",
-            "service_access_token: ''",
-            "''",
-            "empty-text",
-        ),
-        bend(
-            "$$SCONE::token$$",
-            "$$SCONE::tocken$$",
-            "$$SCONE::tocken",
-            "unknown-secret",
-        ),
-        bend(
-            "mode: $$SCONE::mode$$",
-            "mode: $$SCONE::mod$$",
-            "$$SCONE::mod$$",
-            "unknown-secret",
-        ),
-        bend("value: hardware", "value: software", "software", "bad-word"),
-        bend(
-            "value: hardware",
-            "value: none",
-            "none}",
-            "dangerous-mode-none",
-        ),
-        bend("[hyperthreading", "[hyper-threading", "hyper-", "bad-word"),
-        bend(
-            "tolerate: [",
-            "tolerate: [local-attestation-trust-cas-tcb, ",
-            "local-a",
-            "toleration-unused",
-        ),
-        bend(
-            "value: [INTEL-SA-00615]",
-            "value: [INTEL-SA-1]",
-            "INTEL-SA-1",
-            "bad-advisory",
-        ),
-        bend(
-            "must_be_sgx_local: false",
-            "must_be_sgx_local: true",
-            "must_be",
-            "local-attestation",
-        ),
-        bend(
-            "must_be_sgx_local: false",
-            "trusted_scone_qe_pubkeys: []",
-            "trusted",
-            "legacy-key",
-        ),
-        bend(
-            "must_be_sgx_local: false",
-            "trusted_scone_qe_pubkeys: [x]",
-            "x]",
-            "bad-hash",
-        ),
-        bend(
-            "must_be_sgx_local: false",
-            "certificates: []",
-            "certificates",
-            "key-not-for-mode",
-        ),
-        bend(
-            "mode: $$SCONE::mode$$",
-            "mode: maa\n    url: https://a.example\n    certificates: []",
-            "certificates",
-            "maa-certificates-unused",
-        ),
-        bend(
-            "mode: $$SCONE::mode$$",
-            "mode: maa\n    url: https://a.example\n    certificates: [x]",
-            "x]",
-            "bad-certificate",
-        ),
-        bend(
-            "mode: $$SCONE::mode$$",
-            "mode: maa\n    url: https://a.example\n    min_rsa_signing_key_size: 1024",
-            "1024",
-            "rsa-key-size",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "JBSWY3DPEHPK3PXPJBSWY3DPE",
-            "JBSW",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "JBSWY3DPEHPK3PXPJBSWY3DPE1",
-            "JBSW",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "jbswy3dpehpk3pxpjbswy3dpeh",
-            "jbsw",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH=",
-            "JBSW",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "$$SCONE::seed$$",
-            "$$SCONE::seed$$",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "$$SCONE::token$$",
-            "$$SCONE::token$$\n\n",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "$$SCONE::reader$$",
-            "$$SCONE::reader$$\n",
-            "bad-shared-secret",
-        ),
-        bend(
-            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
-            "A$$SCONE::seed:base32$$",
-            "A$$",
-            "bad-shared-secret",
-        ),
-        bend(
-            "$$SCONE::token$$",
-            "$$SCONE::owners$$",
-            "$$SCONE::owners$$\n",
-            "fragment-misfit",
-        ),
-        bend(
-            "attestation:\n    mode",
-            "attestations:\n    mode",
-            "attestations",
-            "unknown-key",
-        ),
-    ]);
+    expect_all(
+        BASE,
+        &[
+            bend(
+                "singleton_enclaves: false",
+                "singleton_enclaves: true",
+                "singleton",
+                "scone-runtime-only",
+            ),
+            bend(
+                "singleton_enclaves: false",
+                "singleton_enclaves: 1",
+                "1\n  service",
+                "bad-word",
+            ),
+            bend(
+                "service_access_token: $$SCONE::token$$",
+                "service_access_token: ''",
+                "''",
+                "empty-text",
+            ),
+            bend(
+                "$$SCONE::token$$",
+                "$$SCONE::tocken$$",
+                "$$SCONE::tocken",
+                "unknown-secret",
+            ),
+            bend(
+                "mode: $$SCONE::mode$$",
+                "mode: $$SCONE::mod$$",
+                "$$SCONE::mod$$",
+                "unknown-secret",
+            ),
+            bend("value: hardware", "value: software", "software", "bad-word"),
+            bend(
+                "value: hardware",
+                "value: none",
+                "none}",
+                "dangerous-mode-none",
+            ),
+            bend("[hyperthreading", "[hyper-threading", "hyper-", "bad-word"),
+            bend(
+                "tolerate: [",
+                "tolerate: [local-attestation-trust-cas-tcb, ",
+                "local-a",
+                "toleration-unused",
+            ),
+            bend(
+                "value: [INTEL-SA-00615]",
+                "value: [INTEL-SA-1]",
+                "INTEL-SA-1",
+                "bad-advisory",
+            ),
+            bend(
+                "must_be_sgx_local: false",
+                "must_be_sgx_local: true",
+                "must_be",
+                "local-attestation",
+            ),
+            bend(
+                "must_be_sgx_local: false",
+                "trusted_scone_qe_pubkeys: []",
+                "trusted",
+                "legacy-key",
+            ),
+            bend(
+                "must_be_sgx_local: false",
+                "trusted_scone_qe_pubkeys: [x]",
+                "x]",
+                "bad-hash",
+            ),
+            bend(
+                "must_be_sgx_local: false",
+                "certificates: []",
+                "certificates",
+                "key-not-for-mode",
+            ),
+            bend(
+                "mode: $$SCONE::mode$$",
+                "mode: maa\n    url: https://a.example\n    certificates: []",
+                "certificates",
+                "maa-certificates-unused",
+            ),
+            bend(
+                "mode: $$SCONE::mode$$",
+                "mode: maa\n    url: https://a.example\n    certificates: [x]",
+                "x]",
+                "bad-certificate",
+            ),
+            bend(
+                "mode: $$SCONE::mode$$",
+                "mode: maa\n    url: https://a.example\n    min_rsa_signing_key_size: 1024",
+                "1024",
+                "rsa-key-size",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "JBSWY3DPEHPK3PXPJBSWY3DPE",
+                "JBSW",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "JBSWY3DPEHPK3PXPJBSWY3DPE1",
+                "JBSW",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "jbswy3dpehpk3pxpjbswy3dpeh",
+                "jbsw",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH=",
+                "JBSW",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "$$SCONE::seed$$",
+                "$$SCONE::seed$$",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "$$SCONE::token$$",
+                "$$SCONE::token$$\n\n",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "$$SCONE::reader$$",
+                "$$SCONE::reader$$\n",
+                "bad-shared-secret",
+            ),
+            bend(
+                "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+                "A$$SCONE::seed:base32$$",
+                "A$$",
+                "bad-shared-secret",
+            ),
+            bend(
+                "$$SCONE::token$$",
+                "$$SCONE::owners$$",
+                "$$SCONE::owners$$\n",
+                "fragment-misfit",
+            ),
+            bend(
+                "attestation:\n    mode",
+                "attestations:\n    mode",
+                "attestations",
+                "unknown-key",
+            ),
+        ],
+    );
 }
 
 #[test]
 fn service_bent_is_found() {
-    expect_all(&[
-        bend(
-            "attestation: [$$SCONE::images$$]",
-            "attestation: []",
-            "name: web",
-            "attestation-missing",
-        ),
-        bend(
-            "$$SCONE::images$$",
-            "$$SCONE::image$$",
-            "$$SCONE::image$$",
-            "unknown-secret",
-        ),
-        bend(
-            "      mrenclave: [29",
-            "      mrenclaves: [29",
-            "mrenclaves: [29",
-            "unknown-key",
-        ),
-        bend(
-            "      mrenclave: [29",
-            "      mrenclave: [2",
-            "21645",
-            "bad-hash",
-        ),
-        bend("value: 391645", "value: 39164", "39164fc02", "bad-hash"),
-        bend(
-            "- mrenclave: $$SCONE::imported:hex$$",
-            "- mrenclave: $$SCONE::imported$$",
-            "$$SCONE::imported$$",
-            "fragment-misfit",
-        ),
-        bend(
-            "- mrenclave: $$SCONE::imported:hex$$",
-            "- mrenclave: $$SCONE::imported:hex$$\n        x: y",
-            "x: y",
-            "unknown-key",
-        ),
-        bend(
-            "INTEL_QE_ID:00",
-            "INTEL_QE_ID:0",
-            "\"INTEL_QE_ID:0",
-            "bad-platform",
-        ),
-        bend(
-            "INTEL_QE_ID:ff",
-            "INTEL_QE:ff",
-            "\"INTEL_QE:",
-            "bad-platform",
-        ),
-        bend(
-            "mode: $$SCONE::mode$$",
-            "mode: none",
-            "[\"INTEL",
-            "platforms-unused",
-        ),
-        bend(
-            "$$SCONE::seed:base32nopad$$",
-            "JBSW",
-            "JBSW\n",
-            "bad-shared-secret",
-        ),
-        bend(
-            "size: 20",
-            "size: 15",
-            "$$SCONE::seed:base32",
-            "bad-shared-secret",
-        ),
-        bend(
-            "$$SCONE::seed:base32nopad$$",
-            "$$SCONE::seed:hex$$",
-            "$$SCONE::seed:hex",
-            "bad-shared-secret",
-        ),
-        bend(
-            "$$SCONE::seed:base32nopad$$",
-            "$$SCONE::sead$$",
-            "$$SCONE::sead",
-            "unknown-secret",
-        ),
-    ]);
+    expect_all(
+        BASE,
+        &[
+            bend(
+                "attestation: [$$SCONE::images$$]",
+                "attestation: []",
+                "^name: web",
+                "attestation-missing",
+            ),
+            bend(
+                "$$SCONE::images$$",
+                "$$SCONE::image$$",
+                "$$SCONE::image$$",
+                "unknown-secret",
+            ),
+            bend(
+                "      mrenclave: [29",
+                "      mrenclaves: [29",
+                "mrenclaves: [29",
+                "unknown-key",
+            ),
+            bend(
+                "      mrenclave: [29",
+                "      mrenclave: [2",
+                "21645",
+                "bad-hash",
+            ),
+            bend("value: 391645", "value: 39164", "39164fc02", "bad-hash"),
+            bend(
+                "- mrenclave: $$SCONE::imported:hex$$",
+                "- mrenclave: $$SCONE::imported$$",
+                "$$SCONE::imported$$",
+                "fragment-misfit",
+            ),
+            bend(
+                "- mrenclave: $$SCONE::imported:hex$$",
+                "- mrenclave: $$SCONE::imported:hex$$\n        x: y",
+                "x: y",
+                "unknown-key",
+            ),
+            bend(
+                "INTEL_QE_ID:00",
+                "INTEL_QE_ID:0",
+                "^\"INTEL_QE_ID:0",
+                "bad-platform",
+            ),
+            bend(
+                "INTEL_QE_ID:ff",
+                "INTEL_QE:ff",
+                "^\"INTEL_QE:",
+                "bad-platform",
+            ),
+            bend(
+                "mode: $$SCONE::mode$$",
+                "mode: none",
+                "[\"INTEL",
+                "platforms-unused",
+            ),
+            bend(
+                "$$SCONE::seed:base32nopad$$",
+                "JBSW",
+                "JBSW\n",
+                "bad-shared-secret",
+            ),
+            bend(
+                "size: 20",
+                "size: 15",
+                "^$$SCONE::seed:base32",
+                "bad-shared-secret",
+            ),
+            bend(
+                "$$SCONE::seed:base32nopad$$",
+                "$$SCONE::seed:hex$$",
+                "$$SCONE::seed:hex",
+                "bad-shared-secret",
+            ),
+            bend(
+                "$$SCONE::seed:base32nopad$$",
+                "$$SCONE::sead$$",
+                "$$SCONE::sead",
+                "unknown-secret",
+            ),
+        ],
+    );
     let empty = BASE.replace(
         "[\"INTEL_QE_ID:00112233445566778899aabbccddeeff\", $$SCONE::machines$$]",
         "[]",
