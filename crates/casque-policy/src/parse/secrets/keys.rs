@@ -41,27 +41,10 @@ pub(super) const fn keys_of(kind: SecretKind) -> &'static [&'static str] {
     }
 }
 
-pub(super) const KIND_KEYS: &[&str] = &[
-    "value",
-    "size",
-    "key_type",
-    "migrate",
-    "private_key",
-    "issuer",
-    "common_name",
-    "endpoint",
-    "dns",
-    "san",
-    "valid_for",
-    "tenant_id",
-    "client_id",
-    "application_secret",
-    "certificate_thumbprint",
-    "signer",
-    "alg",
-    "validity",
-    "payload",
-];
+/// Those of [`KEYS`] that not every kind has.
+pub(super) const KIND_KEYS: &[&str] = KEYS.read.split_at(KEYS_OF_ALL_KINDS).1;
+
+const KEYS_OF_ALL_KINDS: usize = 6;
 
 pub(super) const KINDS: &[(&str, SecretKind)] = &[
     ("ascii", SecretKind::Ascii),
@@ -79,6 +62,7 @@ pub(super) const KINDS: &[(&str, SecretKind)] = &[
 
 pub(in crate::parse) const KEYS: Keys = Keys {
     place: "a secret",
+    // The first `KEYS_OF_ALL_KINDS` are those of every kind.
     read: &[
         "name",
         "kind",
