@@ -25,15 +25,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["core", "appraise", "types"]),
     ("azure", &["core", "appraise", "types"]),
     ("endorse", &["core", "appraise", "types"]),
-    ("remote", &["core", "wire", "types"]),
+    ("tls", &["types"]),
+    ("remote", &["core", "tls", "wire", "types"]),
     ("attester", &["appraise", "types"]),
     ("wire", &["types"]),
-    ("client", &["wire", "appraise", "secrets", "types"]),
+    ("client", &["tls", "wire", "appraise", "secrets", "types"]),
     (
         "server",
         &[
             "core", "policy", "appraise", "secrets", "store", "azure", "endorse", "remote",
-            "attester", "wire", "types",
+            "attester", "tls", "wire", "types",
         ],
     ),
     (

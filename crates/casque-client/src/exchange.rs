@@ -3,6 +3,7 @@
 use std::io::{self, Read as _};
 use std::time::Duration;
 
+use casque_tls::OtherKey;
 use casque_wire::ErrorAnswer;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
@@ -11,7 +12,7 @@ use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
-use crate::tls::{Observed, ObservedServer, OtherKey, client_config};
+use crate::tls::{Observed, ObservedServer, client_config};
 use crate::transport::TlsConnector;
 use crate::{AddressParseError, ClientError, ClientIdentity, ServerAddress, ServerTrust};
 
@@ -230,13 +231,11 @@ impl Exchange {
 
     fn tls_failed(&self, error: rustls::Error) -> ClientError {
         let address = self.address.clone();
-        if let rustls::Error::Other(rustls::OtherError(inner)) = &error
-            && let Some(OtherKey { expected, found }) = inner.downcast_ref()
-        {
+        if let Some(OtherKey { expected, found }) = OtherKey::in_error(&error) {
             return ClientError::OtherServer {
                 address,
-                expected: Box::new(*expected),
-                found: Box::new(*found),
+                expected: Box::new(expected),
+                found: Box::new(found),
             };
         }
         ClientError::Tls {

@@ -5,16 +5,15 @@
 
 use std::sync::{Arc, OnceLock};
 
+use casque_tls::{certified_key, key_hash_of, require_key};
 use casque_types::{KeyHash, Secret};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use thiserror::Error;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::ClientError;
 
@@ -57,15 +56,9 @@ impl ClientIdentity {
     /// # Errors
     /// [`ClientError::Identity`] when the key is of no known type or not the certificate's.
     pub fn new(certificate: Vec<u8>, pkcs8: &Secret) -> Result<Self, ClientError> {
-        // exposed: the provider keeps the key that handshakes are signed with
-        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.expose()));
-        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der)
-            .map_err(|source| ClientError::Identity { source })?;
-        let certified = CertifiedKey::new(vec![CertificateDer::from(certificate)], key);
-        certified
-            .keys_match()
-            .map_err(|source| ClientError::Identity { source })?;
-        Ok(Self(Arc::new(certified)))
+        let certified = certified_key(certificate, pkcs8);
+        let certified = certified.map_err(|source| ClientError::Identity { source })?;
+        Ok(Self(certified))
     }
 }
 
@@ -138,14 +131,6 @@ fn parse_authorities(pem: &[u8]) -> Result<RootCertStore, ClientError> {
     Ok(roots)
 }
 
-/// A server showed another key than the pinned one.
-#[derive(Debug, Error)]
-#[error("the server's key hash is `{found}`, not `{expected}`")]
-pub(crate) struct OtherKey {
-    pub(crate) expected: KeyHash,
-    pub(crate) found: KeyHash,
-}
-
 #[derive(Debug)]
 enum Rule {
     Key(KeyHash),
@@ -195,7 +180,7 @@ impl ServerCertVerifier for IdentityVerifier {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("only TLS 1.3 is spoken".to_owned()))
+        casque_tls::refuse_tls12()
     }
 
     fn verify_tls13_signature(
@@ -217,17 +202,4 @@ impl ServerCertVerifier for IdentityVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
-}
-
-fn key_hash_of(certificate: &CertificateDer<'_>) -> Result<KeyHash, rustls::Error> {
-    let parsed = ParsedCertificate::try_from(certificate)?;
-    Ok(KeyHash::of_spki(&parsed.subject_public_key_info()))
-}
-
-fn require_key(expected: KeyHash, found: KeyHash) -> Result<(), rustls::Error> {
-    if expected == found {
-        return Ok(());
-    }
-    let refusal = rustls::OtherError(Arc::new(OtherKey { expected, found }));
-    Err(rustls::Error::Other(refusal))
 }

@@ -3,6 +3,7 @@
 //! Copies of what is received remain in the buffers of the TLS and HTTP libraries until they are reused;
 //! what is kept here is wiped.
 
+use casque_tls::OtherKey;
 use casque_types::{KeyHash, Seconds};
 use casque_wire as wire;
 use reqwest::header::RETRY_AFTER;
@@ -11,7 +12,6 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::names::NameUnresolved;
-use crate::tls::OtherKey;
 
 /// One answer, whatever its status.
 #[derive(Debug)]
@@ -122,13 +122,8 @@ impl ExchangeError {
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
-        if let rustls::Error::Other(other) = error
-            && let Some(key) = other.0.downcast_ref::<OtherKey>()
-        {
-            return Self::OtherKey {
-                expected: key.expected,
-                found: key.found,
-            };
+        if let Some(OtherKey { expected, found }) = OtherKey::in_error(error) {
+            return Self::OtherKey { expected, found };
         }
         Self::Tls {
             reason: tls_reason(error),

@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
+use casque_tls::{certified_key, key_hash_of, require_key};
 use casque_types::{KeyHash, Secret};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use thiserror::Error;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 /// This CAS's own key and certificate, and how it speaks TLS.
 #[derive(Debug)]
@@ -27,16 +26,11 @@ impl OwnTls {
     /// Of a certificate in DER and its private key in PKCS#8 DER.
     pub(crate) fn new(certificate: Vec<u8>, pkcs8: &Secret) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        // Exposed for the provider, which keeps the key that handshakes are signed with.
-        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.expose()));
-        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der)?;
-        let certificate = CertificateDer::from(certificate);
-        let key_hash = key_hash_of(&certificate)?;
-        let certified = CertifiedKey::new(vec![certificate], key);
-        certified.keys_match()?;
+        let key_hash = key_hash_of(&CertificateDer::from(certificate.as_slice()))?;
+        let certified = certified_key(certificate, pkcs8)?;
         Ok(Self {
             provider,
-            certified: Arc::new(certified),
+            certified,
             key_hash,
         })
     }
@@ -65,14 +59,6 @@ impl OwnTls {
     }
 }
 
-/// A server showed another key than the pinned one.
-#[derive(Debug, Error)]
-#[error("expected key hash `{expected}`, found `{found}`")]
-pub(crate) struct OtherKey {
-    pub(crate) expected: KeyHash,
-    pub(crate) found: KeyHash,
-}
-
 /// Accepts the certificate over one key, if the server proves to hold that key.
 #[derive(Debug)]
 struct PinnedKey {
@@ -89,13 +75,8 @@ impl ServerCertVerifier for PinnedKey {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let found = key_hash_of(end_entity)?;
-        if found == self.expected {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let expected = self.expected;
-        let refusal = rustls::OtherError(Arc::new(OtherKey { expected, found }));
-        Err(rustls::Error::Other(refusal))
+        require_key(self.expected, key_hash_of(end_entity)?)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -104,9 +85,7 @@ impl ServerCertVerifier for PinnedKey {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General(
-            "only TLS 1.3 is spoken here".to_owned(),
-        ))
+        casque_tls::refuse_tls12()
     }
 
     fn verify_tls13_signature(
@@ -121,9 +100,4 @@ impl ServerCertVerifier for PinnedKey {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
-}
-
-fn key_hash_of(certificate: &CertificateDer<'_>) -> Result<KeyHash, rustls::Error> {
-    let parsed = ParsedCertificate::try_from(certificate)?;
-    Ok(KeyHash::of_spki(&parsed.subject_public_key_info()))
 }

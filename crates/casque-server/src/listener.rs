@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use casque_tls::key_hash_of;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,7 +21,6 @@ use tower::ServiceExt as _;
 
 use crate::caller::Caller;
 use crate::metrics::Metrics;
-use crate::tls::key_hash_of;
 
 /// A bound listener with all that its connections share.
 pub(crate) struct Listener {
@@ -138,7 +138,7 @@ impl Connection {
 fn caller_of(stream: &TlsStream<TcpStream>) -> Caller {
     let (_, session) = stream.get_ref();
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
-    Caller(certificate.and_then(key_hash_of))
+    Caller(certificate.and_then(|found| key_hash_of(found).ok()))
 }
 
 const DRAIN: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use casque_secrets::{IdentityError, IdentityKey};
-use casque_types::{KeyHash, Rng, Timestamp};
+use casque_types::{Rng, Timestamp};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -52,12 +52,6 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
-/// The key hash of a client's certificate, which the handshake has verified.
-pub(crate) fn key_hash_of(certificate: &CertificateDer<'_>) -> Option<KeyHash> {
-    let parsed = ParsedCertificate::try_from(certificate).ok()?;
-    Some(KeyHash::of_spki(parsed.subject_public_key_info().as_ref()))
-}
-
 /// Accepts every client certificate whose key the client proves to hold; none is accepted too.
 #[derive(Debug)]
 struct AnyClientKey {
@@ -98,9 +92,7 @@ impl ClientCertVerifier for AnyClientKey {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General(
-            "only TLS 1.3 is spoken here".to_owned(),
-        ))
+        casque_tls::refuse_tls12()
     }
 
     fn verify_tls13_signature(
