@@ -39,6 +39,8 @@ pub(crate) type ReadClause<T> = fn(&Node<'_>, &mut Findings) -> Option<T>;
 pub struct OpenClause<T> {
     tree: Node<'static>,
     asks: Vec<Placeholder>,
+    /// What each of `asks` is written as.
+    bodies: Vec<String>,
     read: ReadClause<T>,
 }
 
@@ -131,20 +133,31 @@ impl<T: Clone> Clause<Vec<T>> {
 }
 
 impl<T> OpenClause<T> {
-    /// A clause over these nodes, whose placeholders are `asks` in the order of the text.
-    pub(crate) const fn new(
+    /// A clause over these nodes, whose placeholders are `asks` with what they are written as.
+    pub(crate) fn new(
         tree: Node<'static>,
-        asks: Vec<Placeholder>,
+        asks: Vec<(String, Placeholder)>,
         read: ReadClause<T>,
     ) -> Self {
-        Self { tree, asks, read }
+        let (bodies, asks) = asks.into_iter().unzip();
+        Self {
+            tree,
+            asks,
+            bodies,
+            read,
+        }
     }
 
     fn close(&self, fills: &Fills) -> Result<T, ClauseError> {
         let mut findings = Findings::default();
         let mut budget = Budget::default();
         let filler = ByFills {
-            asks: self.asks.iter(),
+            asks: self
+                .bodies
+                .iter()
+                .map(String::as_str)
+                .zip(&self.asks)
+                .collect(),
             fills,
             text_left: Budget::default(),
         };
@@ -181,9 +194,10 @@ fn without_values(found: &Diagnostic) -> Diagnostic {
     Diagnostic::error(found.code, found.position, message)
 }
 
-/// Fills placeholders in the order in which the parser saw them.
+/// Fills placeholders by what they are written as. Not by their order: an entry that is left out may have had
+/// some, which do not stand in the tree any more.
 struct ByFills<'c> {
-    asks: std::slice::Iter<'c, Placeholder>,
+    asks: HashMap<&'c str, &'c Placeholder>,
     fills: &'c Fills,
     /// What fragments may still be read: each is read again wherever it stands.
     text_left: Budget,
@@ -192,11 +206,11 @@ struct ByFills<'c> {
 impl Filler for ByFills<'_> {
     fn fill(
         &mut self,
-        _body: &str,
+        body: &str,
         position: Position,
         _findings: &mut Findings,
     ) -> Result<Filled, Diagnostic> {
-        let asked = self.asks.next();
+        let asked = self.asks.get(body).copied();
         let fill = asked.and_then(|asked| self.fills.0.get(&key(asked)));
         let name = asked.map_or("?", |asked| asked.secret.as_str());
         match fill {

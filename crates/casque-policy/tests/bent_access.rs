@@ -833,6 +833,25 @@ fn access_entry_that_cannot_be_had_gives_nobody_anything() {
 }
 
 #[test]
+fn access_entry_that_is_left_out_gives_its_placeholders_to_no_other_entry() {
+    let text = OPEN
+        .replace("UPDATE", "['$$SCONE::gone$$$$SCONE::a$$', '$$SCONE::b$$']")
+        .replace("SECURITY", NO_SECURITY)
+        .replace("ATTESTATION", MEASURED);
+    let policy = parsed(&text);
+    let fills = policy.access.asks().iter().map(|asked| {
+        let byte = if asked.secret.as_str() == "a" { 1 } else { 2 };
+        text_of_caller(byte)
+    });
+    let access = close(&policy.access, fills.collect::<Vec<_>>()).unwrap();
+    assert!(permits(&access, &[2]) && !permits(&access, &[1]));
+}
+
+fn text_of_caller(byte: u8) -> Fill {
+    text(&caller(byte).to_string())
+}
+
+#[test]
 fn access_requirement_counts_what_fills_it() {
     let policy = open(
         &format!("[{{require-at-least-3: [CREATOR, {A}]}}]"),

@@ -169,7 +169,7 @@ struct ByText<'f, 's, 'n, 'a> {
     secrets: &'f Secrets<'s, 'n, 'a>,
     unknown: UnknownSecret,
     templates: &'static [&'static str],
-    asks: &'f mut Vec<Placeholder>,
+    asks: &'f mut Vec<(String, Placeholder)>,
 }
 
 impl Filler for ByText<'_, '_, '_, '_> {
@@ -200,7 +200,7 @@ impl Filler for ByText<'_, '_, '_, '_> {
                 Ok(Filled::Node(stated(value, kind)))
             }
             _ => {
-                self.asks.push(placeholder);
+                self.asks.push((body.to_owned(), placeholder));
                 Ok(Filled::Open)
             }
         }
