@@ -22,19 +22,14 @@ impl<P: Ports> Casque<P> {
         caller: &KeyHash,
     ) -> Result<Secret, ReadValueError> {
         let now = self.ports.clock().now();
-        let import = casque_policy::Import {
-            session: request.session.clone(),
-            hash: request.session_hash,
-            secret: request.secret.clone(),
-            cas: None,
-        };
         let importer = Importer {
             policy: &request.importer,
             hash: &request.importer_hash,
             cas: caller,
             here: self.identity.key_hash(),
         };
-        let exporter = self.exporter(&import).await;
+        let exporter = self.exporter(&request.session, request.session_hash, &request.secret);
+        let exporter = exporter.await;
         let exporter = exporter.map_err(|cause| fault(request, cause))?;
         let context = context_for(&exporter, request, importer, now);
         let value = self.exported_value(&exporter, &request.secret, importer, context);

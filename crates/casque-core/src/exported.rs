@@ -13,7 +13,7 @@ use casque_types::{
 
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::resolve::Context;
-use crate::{Casque, Clock as _, Ports, ReadValueError, ResolveError, Store as _};
+use crate::{Casque, Clock as _, Ports, ReadValueError, ResolveError};
 
 /// Which public values are asked for.
 #[derive(Clone, Debug)]
@@ -59,16 +59,11 @@ impl<P: Ports> Casque<P> {
         if public.is_empty() {
             return Err(absent_value(query));
         }
-        let names: Vec<SecretName> = public.iter().map(|secret| secret.name.clone()).collect();
-        let store = self.ports.store();
-        let mut stored = store
-            .values(&loaded.policy.name, &loaded.hash, &names)
-            .await?;
+        let mut stored = self.stored_values(&loaded, &public).await?;
         let now = self.ports.clock().now();
         let mut values = Vec::with_capacity(public.len());
         for secret in public {
-            let index = stored.iter().position(|(name, _)| *name == secret.name);
-            let stored = index.map(|index| stored.swap_remove(index).1);
+            let stored = stored.remove(&secret.name);
             values.extend(self.public_value(&loaded, secret, stored, now).await?);
         }
         match values.is_empty() {

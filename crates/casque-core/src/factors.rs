@@ -132,7 +132,7 @@ impl<P: Ports> Casque<P> {
         code: &OtpCode,
         context: Context<'_>,
     ) -> Result<Option<OtpStep>, AttestError> {
-        let present = context.now.as_unix_s() / STEP_S;
+        let present = OtpStep::at(context.now).0;
         if !self.wrong_codes.take_guess(config, present) {
             return Err(refused(config, blocked()));
         }
@@ -226,8 +226,6 @@ fn blocked() -> Reason {
 const SHARED_SECRET: &str = "one_time_password_shared_secret";
 const ACCESS_TOKEN: &str = "service_access_token";
 const OTP_PATH: &str = "security.attestation.one_time_password_shared_secret";
-/// RFC 6238 section 4.1.
-const STEP_S: u64 = 30;
 /// With three steps that count, a guesser needs ten days on average for one hit.
 const MOST_WRONG_CODES: u32 = 10;
 

@@ -272,7 +272,7 @@ pub struct AuditEvent {
     pub subject: String,
     /// The version concerned.
     pub policy: PolicyHash,
-    /// The key of the one who asked; for a release the digest of the sealed-to key.
+    /// The key of the one who asked, if one did by key; for a release the fact `binding` says what it was made for.
     pub caller: Option<KeyHash>,
     /// Further facts, without secrets: identity proved, verifier, vault secret ids.
     pub facts: Vec<(&'static str, String)>,
@@ -299,10 +299,6 @@ pub enum AuditAction {
     CertificateRenewed,
     /// The key of a volume was made.
     VolumeKeyMade,
-    /// The tag of a volume's state was replaced.
-    VolumeTagUpdated,
-    /// A value was moved to where it is kept from now on.
-    ValueMoved,
 }
 
 impl AuditAction {
@@ -319,8 +315,6 @@ impl AuditAction {
             Self::ValueExported => "value-exported",
             Self::CertificateRenewed => "certificate-renewed",
             Self::VolumeKeyMade => "volume-key-made",
-            Self::VolumeTagUpdated => "volume-tag-updated",
-            Self::ValueMoved => "value-moved",
         }
     }
 }

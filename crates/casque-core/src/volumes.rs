@@ -5,8 +5,6 @@
 //! policy whatever its version, the same for every replica. An imported volume has the exporter's key; the
 //! importer may do no more with it than the exporter lets it.
 
-use std::sync::Arc;
-
 use casque_policy::{
     Mount, OwnVolume, Service, Template, VolumeExport, VolumeImport, VolumeOrigin,
 };
@@ -16,7 +14,7 @@ use casque_types::{
 };
 use zeroize::Zeroizing;
 
-use crate::casque::{LoadError, LoadedPolicy};
+use crate::casque::LoadedPolicy;
 use crate::fill::Nul;
 use crate::resolve::{Context, Resolved, Source};
 use crate::{
@@ -133,7 +131,8 @@ impl<P: Ports> Casque<P> {
         sources: &mut Vec<Source>,
         context: Context<'_>,
     ) -> Result<Owned, VolumeError> {
-        let exporter = self.volume_exporter(import).await?;
+        let exporter = self.pinned_policy(&import.session, import.hash).await?;
+        let exporter = exporter.ok_or_else(|| not_exported(import))?;
         let volume = exporter.policy.volumes.iter().find_map(|volume| {
             let VolumeOrigin::Own(own) = &volume.origin else {
                 return None;
@@ -160,28 +159,6 @@ impl<P: Ports> Casque<P> {
         let (session, name) = (&import.session, &volume.name);
         sources.push(Source::Volume(format!("{session}/{name}")));
         Ok(Owned::new(own, key, export.update_policy))
-    }
-
-    async fn volume_exporter(
-        &self,
-        import: &VolumeImport,
-    ) -> Result<Arc<LoadedPolicy>, VolumeError> {
-        let found = self.current_policy(&import.session).await;
-        let found = found.map_err(|error| match error {
-            LoadError::Store(error) => ResolveError::Store(error),
-            LoadError::Unparsable => ResolveError::Unparsable {
-                policy: import.session.clone(),
-            },
-        })?;
-        let exporter = found.ok_or_else(|| not_exported(import))?;
-        match import.hash {
-            Some(pinned) if pinned != exporter.hash => Err(ResolveError::OtherVersion {
-                policy: import.session.clone(),
-                pinned,
-            }
-            .into()),
-            _ => Ok(exporter),
-        }
     }
 }
 

@@ -135,7 +135,12 @@ pub fn with_creator(text: &str, creator: &KeyHash) -> String {
         return text.to_owned();
     };
     let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
-    format!("{before}{line}{after}")
+    // Never grown: the text can hold credentials, and a block that is left behind is not wiped.
+    let mut whole = String::with_capacity(text.len().saturating_add(line.len()));
+    whole.push_str(before);
+    whole.push_str(&line);
+    whole.push_str(after);
+    whole
 }
 
 /// Where to insert what.

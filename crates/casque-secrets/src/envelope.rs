@@ -253,7 +253,7 @@ fn read_value(
             pkcs8_of_pkcs1(&value).map(SecretValue::PrivateKey)
         }
         _ if value.expose_text().is_none() => Err(EnvelopeError::NotUtf8),
-        _ => Ok(SecretValue::from_vault(kind, &value, content_type)?),
+        _ => Ok(SecretValue::from_vault(kind, &value)?),
     }
 }
 

@@ -163,16 +163,11 @@ impl SecretValue {
 
     /// The value of a Key Vault secret; `kind` as the policy says, inferred when it does not.
     ///
-    /// `_content_type` is what anyone wrote beside the value, and decides nothing (see this module).
     /// `kind: private-key` takes the key out of a certificate's PEM too.
     ///
     /// # Errors
     /// Text that is no value of that kind, each cause with what to do about it.
-    pub fn from_vault(
-        kind: Option<SecretKind>,
-        value: &Secret,
-        _content_type: Option<&str>,
-    ) -> Result<Self, ImportError> {
+    pub fn from_vault(kind: Option<SecretKind>, value: &Secret) -> Result<Self, ImportError> {
         match kind.unwrap_or_else(|| inferred_kind(value)) {
             SecretKind::Ascii => text(value),
             SecretKind::Binary => Ok(Self::Binary(bytes_of_text(value))),

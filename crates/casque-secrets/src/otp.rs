@@ -44,7 +44,7 @@ impl OtpSecret {
     /// not depend on the code. Should two steps share a code, the later one is named.
     #[must_use]
     pub fn verify(&self, code: &OtpCode, now: Timestamp) -> Option<OtpStep> {
-        let current = now.as_unix_s() / STEP_S;
+        let current = OtpStep::at(now).0;
         let first = current.saturating_sub(WINDOW_STEPS);
         let last = current.saturating_add(WINDOW_STEPS);
         let mut found = None;
@@ -114,6 +114,12 @@ impl fmt::Debug for OtpCode {
 pub struct OtpStep(pub u64);
 
 impl OtpStep {
+    /// The step that a point of time belongs to.
+    #[must_use]
+    pub const fn at(time: Timestamp) -> Self {
+        Self(time.as_unix_s() / STEP_S)
+    }
+
     /// The first point of time at which this step's code is refused by age alone.
     ///
     /// A record of the step's being spent may be forgotten then, by a clock that never goes back.
@@ -211,6 +217,7 @@ const fn value_of(letter: u8) -> Option<u8> {
     }
 }
 
+/// RFC 6238 section 4.1.
 const STEP_S: u64 = 30;
 /// How many steps before and after the current one are taken: clocks differ, and people type slowly.
 const WINDOW_STEPS: u64 = 1;

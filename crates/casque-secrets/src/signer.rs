@@ -32,7 +32,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::key::PrivateKey;
-use crate::pem::{pem_bytes, read_pem, write_pem};
+use crate::pem::{PUBLIC_KEY, pem_bytes, read_pem, write_pem};
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -315,8 +315,6 @@ const fn key_hash_hint(version: u8) -> &'static str {
     }
 }
 
-/// The PEM label of `SubjectPublicKeyInfo` (RFC 7468 section 13).
-const PUBLIC_KEY: &str = "PUBLIC KEY";
 const LEGACY_VERSION: u8 = 10;
 const MAX_LEGACY_BYTES: usize = 64;
 /// One key has less than 300; there may be text around it.

@@ -39,7 +39,7 @@ impl SecretValue {
         match kind {
             Some(SecretKind::Binary) => Ok(Self::Binary(decoded)),
             None if encoding != VaultText::Utf8 => Ok(Self::Binary(decoded)),
-            kind => Self::from_vault(kind, &decoded, None),
+            kind => Self::from_vault(kind, &decoded),
         }
     }
 }

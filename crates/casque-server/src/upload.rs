@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use casque_core::Blame;
 use casque_secrets::{
     DecryptSessionError, SessionEncryptionKey, SessionEncryptionPublicKey, SignerKey,
-    SignerKeyError, decrypt_session, session_message,
+    decrypt_session, session_message,
 };
 use casque_types::KeyHash;
 use casque_wire as wire;
@@ -100,7 +100,7 @@ fn signed(body: &[u8]) -> Result<Upload, Refusal> {
 }
 
 fn signer(index: usize, raw: &wire::SessionSignature, message: &[u8]) -> Result<KeyHash, Refusal> {
-    let key = signer_key(&raw.signer).map_err(|error| {
+    let key: SignerKey = raw.signer.parse().map_err(|error| {
         let message = format!("signatures[{index}].signer: {error}");
         let hint = "`openssl pkey -pubout` prints the public key of a private one";
         refusal(Code::SessionSignerMalformed, message, hint)
@@ -115,13 +115,6 @@ fn signer(index: usize, raw: &wire::SessionSignature, message: &[u8]) -> Result<
     key.verify(message, &signature)
         .map_err(|error| wrong_signature(index, &key, &error.to_string()))?;
     Ok(key.key_hash())
-}
-
-fn signer_key(text: &str) -> Result<SignerKey, SignerKeyError> {
-    match text.contains("-----BEGIN") {
-        true => SignerKey::from_spki_pem(text),
-        false => SignerKey::from_legacy(text.trim()),
-    }
 }
 
 /// No signature in base64 has hexadecimal digits alone: one in 10^43 of them would.

@@ -143,7 +143,7 @@ async fn audit_records_of_spend_and_keep_are_in_the_chain() {
         .await;
     assert_matches!(again, Ok(Spending::Spent));
     let (policy, key) = (name("ns/a"), "tag".parse().unwrap());
-    let event = audit(AuditAction::VolumeTagUpdated);
+    let event = audit(AuditAction::VolumeKeyMade);
     let keep = store
         .keep(&policy, &key, Secret::copied_from(b"x"), None, event)
         .await;
@@ -157,7 +157,7 @@ async fn audit_records_of_spend_and_keep_are_in_the_chain() {
         .query_map([], |row| row.get::<_, String>(0))
         .unwrap();
     let actions: Vec<String> = actions.map(Result::unwrap).collect();
-    assert_eq!(actions, ["value-exported", "volume-tag-updated"]);
+    assert_eq!(actions, ["value-exported", "volume-key-made"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

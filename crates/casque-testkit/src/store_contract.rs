@@ -176,7 +176,7 @@ async fn keep(
     value: &[u8],
     expected: Option<u64>,
 ) -> Result<KeptRevision, KeepError> {
-    let audit = Some(event(AuditAction::VolumeTagUpdated));
+    let audit = Some(event(AuditAction::VolumeKeyMade));
     let (value, expected) = (Secret::copied_from(value), expected.map(KeptRevision));
     store
         .keep(&name(policy), &id(key), value, expected, audit)

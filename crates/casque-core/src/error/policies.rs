@@ -11,8 +11,10 @@ use crate::{IssueError, StoreError};
 /// Why a policy was not put.
 #[derive(Debug, Error)]
 pub enum PutPolicyError {
-    /// The caller showed no client certificate.
-    #[error("a policy can only be put with a client certificate: its key becomes the creator")]
+    /// The caller showed no client certificate, and nobody signed.
+    #[error(
+        "a policy can only be put with a client certificate or a signature: its key becomes the creator"
+    )]
     NoCaller,
     /// The text is no policy.
     #[error("the policy has errors")]

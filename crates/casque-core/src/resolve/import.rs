@@ -47,7 +47,9 @@ impl<P: Ports> Casque<P> {
                 (value.await?, format!("{from} at {server}"))
             }
             _ => {
-                let exporter = self.exporter(import).await?;
+                let exporter = self
+                    .exporter(&import.session, import.hash, &import.secret)
+                    .await?;
                 let importer = self.importer(loaded);
                 let context = context.deeper()?;
                 let value = self.exported_value(&exporter, &import.secret, importer, context);
@@ -91,22 +93,35 @@ impl<P: Ports> Casque<P> {
     /// The policy that an import names, at the version that it pins.
     pub(crate) async fn exporter(
         &self,
-        import: &Import,
+        session: &PolicyName,
+        pinned: Option<PolicyHash>,
+        secret: &SecretName,
     ) -> Result<Arc<LoadedPolicy>, ResolveError> {
-        let exporter = self.current_policy(&import.session).await;
-        let exporter = exporter.map_err(|error| match error {
+        let exporter = self.pinned_policy(session, pinned).await?;
+        exporter.ok_or_else(|| not_exported(session, secret))
+    }
+
+    /// A policy, at the version that is pinned.
+    pub(crate) async fn pinned_policy(
+        &self,
+        name: &PolicyName,
+        pinned: Option<PolicyHash>,
+    ) -> Result<Option<Arc<LoadedPolicy>>, ResolveError> {
+        let found = self.current_policy(name).await;
+        let found = found.map_err(|error| match error {
             LoadError::Store(error) => ResolveError::Store(error),
             LoadError::Unparsable => ResolveError::Unparsable {
-                policy: import.session.clone(),
+                policy: name.clone(),
             },
         })?;
-        let exporter = exporter.ok_or_else(|| not_exported(&import.session, &import.secret))?;
-        match import.hash {
-            Some(pinned) if pinned != exporter.hash => Err(ResolveError::OtherVersion {
-                policy: import.session.clone(),
-                pinned,
-            }),
-            _ => Ok(exporter),
+        match (&found, pinned) {
+            (Some(found), Some(pinned)) if pinned != found.hash => {
+                Err(ResolveError::OtherVersion {
+                    policy: name.clone(),
+                    pinned,
+                })
+            }
+            _ => Ok(found),
         }
     }
 

@@ -128,10 +128,12 @@ impl<P: Ports> Casque<P> {
         let asked: Vec<&SecretSpec> = (wanted.iter())
             .filter_map(|name| loaded.policy.secret(name))
             .collect();
-        let mut stored = self.stored_values(loaded, &asked).await.map_err(|error| {
-            let first = asked.first().map_or_else(unnamed, |s| s.name.clone());
-            (first, ResolveError::Store(error))
-        })?;
+        let Some(first) = asked.first() else {
+            return Ok(Resolved::default());
+        };
+        let stored = self.stored_values(loaded, &asked).await;
+        let mut stored =
+            stored.map_err(|error| (first.name.clone(), ResolveError::Store(error)))?;
         let mut fetches: Vec<BoxFuture<'_, Result<NamedValue, SecretFault>>> = Vec::new();
         for secret in asked {
             let stored = stored.remove(&secret.name);
@@ -292,11 +294,6 @@ pub(crate) fn provided_by<'p>(
             None => Box::new(policy.secrets.iter().map(|secret| &secret.name)),
         },
     }
-}
-
-#[expect(clippy::expect_used, reason = "the text is a name")]
-fn unnamed() -> SecretName {
-    "unnamed".parse().expect("the text is a name")
 }
 
 /// How many secrets of one release are fetched at once.

@@ -96,7 +96,9 @@ impl<P: Ports> Casque<P> {
             if import.cas.as_ref().is_some_and(|cas| !self.is_this(cas)) {
                 return Err(ResolveError::NoCredential);
             }
-            let exporter = self.exporter(import).await?;
+            let exporter = self
+                .exporter(&import.session, import.hash, &import.secret)
+                .await?;
             let _exported = exported_to(&exporter, &import.secret, self.importer(at))?;
             context = context.deeper()?;
             let there = import.secret.clone();
@@ -110,9 +112,8 @@ fn plain(
     encoding: Option<ValueEncoding>,
     found: &VaultSecret,
 ) -> Result<SecretValue, ResolveError> {
-    let content_type = found.content_type.as_deref();
     Ok(match encoding {
-        None => SecretValue::from_vault(kind, &found.value, content_type)?,
+        None => SecretValue::from_vault(kind, &found.value)?,
         Some(encoding) => {
             let encoding = match encoding {
                 ValueEncoding::Utf8 => VaultText::Utf8,

@@ -9,7 +9,7 @@ fn given(kind: SecretKind, text: &str) -> Result<SecretValue, ImportError> {
 }
 
 fn vault(kind: Option<SecretKind>, text: &str) -> Result<SecretValue, ImportError> {
-    SecretValue::from_vault(kind, &secret(text), None)
+    SecretValue::from_vault(kind, &secret(text))
 }
 
 fn key_pem(key: &Secret) -> String {

@@ -142,7 +142,7 @@ fn store_spend_and_keep_append_their_audit_records_with_what_they_write() {
         block_on(store.spend(once, NOW, audit))
     };
     let keep = |expected| {
-        let audit = Some(event(AuditAction::VolumeTagUpdated));
+        let audit = Some(event(AuditAction::VolumeKeyMade));
         block_on(store.keep(&policy, &key, Secret::copied_from(b"x"), expected, audit))
     };
     store.fail_once(StoreOperation::Spend, StoreFault::Before);
