@@ -245,6 +245,12 @@ impl CliError {
             Self::NoPredecessor { .. } => {
                 "write the current hash as `predecessor` into the file, or have `access_policy` let you read the policy".to_owned()
             }
+            Self::Unreadable { .. } => {
+                "give the policy or the signed session that it was made from".to_owned()
+            }
+            Self::NotATree(_) => {
+                "write anchors and aliases out; casque session check FILE shows where".to_owned()
+            }
             Self::Sealed { .. } => {
                 "give -e, --use-env, -n, --predecessor and --with-self-as-creator where it is signed first".to_owned()
             }

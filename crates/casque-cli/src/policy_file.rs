@@ -8,6 +8,7 @@ use casque_policy::{Parsed, Policy, substitute};
 use casque_secrets::SignerKey;
 use casque_types::Secret;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::args::ChangeArgs;
 use crate::edit;
@@ -173,7 +174,8 @@ pub(crate) fn read_bounded(path: &Path) -> Result<Secret, FileError> {
 }
 
 fn bounded(reader: impl Read, path: &Path) -> Result<Secret, FileError> {
-    let mut bytes = Vec::with_capacity(64 * 1024);
+    // Never grown: a block that is left behind is not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES.saturating_add(2)));
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     (reader.take(limit.saturating_add(1)))
         .read_to_end(&mut bytes)
@@ -186,7 +188,7 @@ fn bounded(reader: impl Read, path: &Path) -> Result<Secret, FileError> {
             path: path.to_owned(),
         });
     }
-    Ok(Secret::new(bytes))
+    Ok(Secret::from(bytes))
 }
 
 const MAX_BYTES: usize = 1024 * 1024;

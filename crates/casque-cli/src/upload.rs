@@ -199,6 +199,11 @@ pub(crate) fn plain_text(path: &Path, stdin: &mut dyn Read) -> Result<Secret, Cl
     let text = read_text(path, stdin)?;
     match serde_json::from_str::<SignedSession>(text_of(&text)) {
         Ok(signed) => Ok(Secret::new(signed.session.into_bytes())),
+        Err(_) if serde_json::from_str::<EncryptedSession>(text_of(&text)).is_ok() => {
+            Err(CliError::Unreadable {
+                path: path.to_owned(),
+            })
+        }
         Err(_) => Ok(text),
     }
 }

@@ -48,8 +48,6 @@ macro_rules! reason_codes {
 }
 
 reason_codes! {
-    /// The policy has no service of this name.
-    ServiceUnknown = "service-unknown",
     /// The evidence is bound to another policy or service.
     ConfigMismatch = "config-mismatch",
     /// The policy demands evidence, and there was none.

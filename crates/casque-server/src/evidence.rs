@@ -4,6 +4,7 @@ use casque_appraise::{Evidence, MaaToken, SgxQuote};
 use casque_core::{AttestRequest, Blame, SecondFactors};
 use casque_secrets::OtpCode;
 use casque_wire as wire;
+use zeroize::Zeroizing;
 
 use crate::answer::Refusal;
 use crate::code::Code;
@@ -22,7 +23,11 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
         runtime_data: raw.runtime_data.0,
         evidence,
         factors: SecondFactors {
-            one_time_password: raw.otp.as_deref().map(code).transpose()?,
+            one_time_password: raw
+                .otp
+                .map(Zeroizing::new)
+                .map(|text| code(&text))
+                .transpose()?,
             access_token_proof: raw.access_token_proof.map(proof).transpose()?,
         },
     })

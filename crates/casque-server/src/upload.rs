@@ -36,7 +36,7 @@ pub(crate) fn upload(body: &[u8]) -> Result<Upload, Refusal> {
         return signed(body);
     }
     if body.len() > MOST_POLICY_BYTES {
-        return Err(too_large(MOST_POLICY_BYTES));
+        return Err(too_large(MOST_POLICY_BYTES, SPLIT));
     }
     let text = std::str::from_utf8(body).map_err(|error| not_utf8(body, &error))?;
     Ok(Upload {
@@ -83,7 +83,7 @@ fn signed(body: &[u8]) -> Result<Upload, Refusal> {
     })?;
     let text = Zeroizing::new(raw.session);
     if text.len() > MOST_POLICY_BYTES {
-        return Err(too_large(MOST_POLICY_BYTES));
+        return Err(too_large(MOST_POLICY_BYTES, SPLIT));
     }
     let found = raw.signatures.len();
     if !(1..=MOST_SIGNATURES).contains(&found) {
@@ -181,6 +181,8 @@ fn refusal(code: Code, message: impl Into<String>, hint: &str) -> Refusal {
     Refusal::new(Blame::Malformed, code, message, Some(hint))
 }
 
+/// What to do about a policy that is too large.
+pub(crate) const SPLIT: &str = "split the policy, or import large values from Key Vault";
 const SHAPES: &str = "docs/http.md shows the body";
 /// The most bytes of a policy's text.
 pub(crate) const MOST_POLICY_BYTES: usize = 1024 * 1024;

@@ -46,8 +46,8 @@ pub struct Challenge {
     pub evidence: Vec<String>,
 }
 
-/// Runtime data and the evidence that is bound to it.
-#[derive(Debug, Serialize, Deserialize)]
+/// Runtime data and the evidence that is bound to it. Not printed: it can hold a one-time password.
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttestRequest {

@@ -21,7 +21,7 @@ pub enum VolumeError {
         path: PathBuf,
     },
     /// Two volumes for one path.
-    #[error("expected each path of a volume once, found `{}` twice", .path.display())]
+    #[error("expected each path of a volume once, found `{}` twice: give each volume a `path` of its own in the policy", .path.display())]
     Twice {
         /// The path.
         path: PathBuf,
@@ -43,7 +43,9 @@ pub enum VolumeError {
         name: VolumeName,
     },
     /// The key has another size.
-    #[error("expected a key of 32 bytes for the volume `{name}`, found {found}")]
+    #[error(
+        "expected a key of 32 bytes for the volume `{name}`, found {found}: mend its `fspf_key` in the policy"
+    )]
     Key {
         /// The volume.
         name: VolumeName,
@@ -77,7 +79,7 @@ pub enum VolumeError {
         said: String,
     },
     /// Something else stands where the volume is to be.
-    #[error("expected a directory to mount at, found something else at `{}`", .path.display())]
+    #[error("expected a directory to mount at, found something else at `{}`: remove it from the image, or mount elsewhere", .path.display())]
     NotDirectory {
         /// Where.
         path: PathBuf,
@@ -100,7 +102,7 @@ pub enum VolumeError {
     },
     /// The encrypted directory was made with another key.
     #[error(
-        "the volume's key does not open `{}`: it was made with another key, or its `gocryptfs.conf` is damaged", .directory.display()
+        "the volume's key does not open `{}`: it was made with another key, or its `gocryptfs.conf` is damaged; give the policy the old `fspf_key` back, or the agent an empty directory for a new volume (`--volumes DIR`)", .directory.display()
     )]
     OtherKey {
         /// The encrypted directory.

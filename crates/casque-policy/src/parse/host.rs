@@ -59,7 +59,7 @@ impl HostArguments {
             }
             if let Some(number) = findings.ok(self.number(digits).map_err(|message| {
                 Diagnostic::error(codes::HOST_ARGUMENT, position, message)
-                    .hint("`@@1` is the first argument; `\\@\\@` is the text `@@`")
+                    .hint("`@@1` is the first argument; for the text `@@1` give a variable, `-e V='\\@\\@1'`, and write `$V`")
             })) {
                 push_text(&mut plain, parts);
                 parts.push(Part::Host(number));

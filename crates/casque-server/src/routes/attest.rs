@@ -47,7 +47,7 @@ pub(super) async fn version(State(routes): Shared) -> Response {
 
 impl Routes {
     async fn attest(&self, body: Body) -> Result<wire::AttestAnswer, Refusal> {
-        let body = bounded(body, MOST_ATTEST_BYTES).await?;
+        let body = bounded(body, MOST_ATTEST_BYTES, "docs/http.md shows the request").await?;
         let raw = serde_json::from_slice(&body);
         let raw = raw.map_err(|error| malformed_json("an attestation request", &error))?;
         let released = self.casque.attest(evidence::request(raw)?).await?;

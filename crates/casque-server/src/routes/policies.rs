@@ -15,7 +15,7 @@ use crate::answer::{Refusal, diagnostic};
 use crate::body::bounded;
 use crate::caller::Caller;
 use crate::confidential::Wiped;
-use crate::upload::{MOST_UPLOAD_BYTES, Upload, encrypted_upload, upload};
+use crate::upload::{MOST_UPLOAD_BYTES, SPLIT, Upload, encrypted_upload, upload};
 
 pub(super) async fn create(
     State(routes): Shared,
@@ -88,7 +88,7 @@ pub(super) async fn hash(
 
 impl Routes {
     async fn create(&self, caller: Caller, body: Body) -> Result<wire::PolicyCreated, Refusal> {
-        let body = bounded(body, MOST_UPLOAD_BYTES).await?;
+        let body = bounded(body, MOST_UPLOAD_BYTES, SPLIT).await?;
         self.put(caller, upload(&body)?).await
     }
 
@@ -97,7 +97,7 @@ impl Routes {
         caller: Caller,
         body: Body,
     ) -> Result<wire::PolicyCreated, Refusal> {
-        let body = bounded(body, MOST_UPLOAD_BYTES).await?;
+        let body = bounded(body, MOST_UPLOAD_BYTES, SPLIT).await?;
         let upload = encrypted_upload(&body, &self.session_key)?;
         self.put(caller, upload).await
     }

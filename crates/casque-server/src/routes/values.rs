@@ -57,7 +57,7 @@ impl Routes {
         Caller(caller): Caller,
         body: Body,
     ) -> Result<Wiped<wire::ExportAnswer>, Refusal> {
-        let body = bounded(body, MOST_EXPORT_BYTES).await?;
+        let body = bounded(body, MOST_EXPORT_BYTES, "docs/http.md shows the request").await?;
         let caller = caller.ok_or_else(no_certificate)?;
         let raw = serde_json::from_slice(&body);
         let raw = raw.map_err(|error| malformed_json("an export request", &error))?;
