@@ -833,6 +833,14 @@ fn access_entry_that_cannot_be_had_gives_nobody_anything() {
 }
 
 #[test]
+fn attestation_by_an_empty_fragment_is_refused() {
+    let text = "name: x\nversion: 0.3.10\nservices:\n- {name: web, attestation: $$SCONE::f$$}\n\
+                secrets:\n- {name: f, kind: config-fragment, value: []}\n";
+    let codes: Vec<_> = found_in(text).iter().map(|found| found.code).collect();
+    assert!(codes.contains(&"empty-list"), "{codes:?}");
+}
+
+#[test]
 fn access_entry_that_is_left_out_gives_its_placeholders_to_no_other_entry() {
     let text = OPEN
         .replace("UPDATE", "['$$SCONE::gone$$$$SCONE::a$$', '$$SCONE::b$$']")

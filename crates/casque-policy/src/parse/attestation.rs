@@ -42,8 +42,15 @@ pub(super) fn read(
 }
 
 fn read_entries(node: &Node<'_>, findings: &mut Findings) -> Option<Vec<AttestationEntry>> {
-    let entries = node.one_or_more().iter();
-    let read = entries.filter_map(|entry| read_entry(entry, findings));
+    let entries = node.one_or_more();
+    if entries.is_empty() {
+        // A fragment's: what the policy's own text states is looked at before.
+        let message = "`attestation`: expected at least one measurement or signer";
+        let found = Diagnostic::error(codes::EMPTY_LIST, node.position, message);
+        findings.push(found.hint("say it in the value of the config-fragment"));
+        return None;
+    }
+    let read = entries.iter().filter_map(|entry| read_entry(entry, findings));
     Some(read.collect())
 }
 
