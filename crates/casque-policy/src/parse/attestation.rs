@@ -50,7 +50,9 @@ fn read_entries(node: &Node<'_>, findings: &mut Findings) -> Option<Vec<Attestat
         findings.push(found.hint("say it in the value of the config-fragment"));
         return None;
     }
-    let read = entries.iter().filter_map(|entry| read_entry(entry, findings));
+    let read = entries
+        .iter()
+        .filter_map(|entry| read_entry(entry, findings));
     Some(read.collect())
 }
 
