@@ -6,6 +6,7 @@
 //! `Serialize` nor `Deserialize`.
 
 mod azure;
+mod azure_vm;
 mod configuration;
 mod digest;
 mod key_hash;
@@ -15,12 +16,15 @@ mod rng;
 mod runtime_data;
 mod secret;
 mod sgx;
+mod snp;
+mod tdx;
 mod timestamp;
 
 pub use azure::{
     AzureIdParseError, CertificateThumbprint, ClientId, ClientProof, EntraCredential, MaaUrl,
     TenantId, UrlParseError, VaultAddress, VaultName, VaultSecretName,
 };
+pub use azure_vm::{AciIdentity, AttestationKeyProof, AzureVmIdentity, AzureVmTee, UvmIdentity};
 pub use configuration::{
     Argument, ArgumentPart, Configuration, ConfigurationFile, ConfigurationVolume, FileContent,
     FileMode, FileSystemProtection, UpdatePolicy, VariableValue, VolumeFiles,
@@ -33,6 +37,8 @@ pub use rng::{Rng, RngError};
 pub use runtime_data::{Kem, KemPublicKey, Nonce, ReportData, RuntimeData, RuntimeDataError};
 pub use secret::Secret;
 pub use sgx::{MrEnclave, MrSigner, SgxIdentity};
+pub use snp::{SnpIdentity, SnpPlatform, SnpProduct, SnpProductParseError, SnpSigner, SnpTcb};
+pub use tdx::TdxIdentity;
 pub use timestamp::{Seconds, Timestamp};
 
 /// The SHA-256 digest of `bytes`.
