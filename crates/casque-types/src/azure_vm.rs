@@ -23,9 +23,9 @@ pub struct AzureVmIdentity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AzureVmTee {
     /// AMD SEV-SNP.
-    Snp(SnpIdentity),
+    Snp(Box<SnpIdentity>),
     /// Intel TDX.
-    Tdx(TdxIdentity),
+    Tdx(Box<TdxIdentity>),
 }
 
 /// What vouches for the attestation key of a virtual TPM.
