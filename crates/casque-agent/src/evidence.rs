@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use casque_attester::{AttesterError, Collected, EvidenceSource};
 use casque_client::{Challenge, EvidenceKind};
 use casque_types::RuntimeData;
-use casque_wire::{B64, Evidence};
+use casque_wire::{AnyB64, Evidence};
 use thiserror::Error;
 
 /// Where the evidence comes from.
@@ -94,7 +94,9 @@ impl EvidencePlan<'_> {
                 let kind = matches!(collected, Collected::SgxQuote(_)).then_some(EvidenceKind::Sgx);
                 require_taken(kind, collected.kind().as_str(), challenge)?;
                 match collected {
-                    Collected::SgxQuote(quote) => Ok(Evidence::Sgx { quote: B64(quote) }),
+                    Collected::SgxQuote(quote) => Ok(Evidence::Sgx {
+                        quote: AnyB64(quote),
+                    }),
                     other => Err(not_taken(other.kind().as_str(), challenge)),
                 }
             }

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use casque_types::{Digest, MaaUrl, RuntimeData, SgxIdentity, Timestamp};
+use casque_types::{
+    AciIdentity, AzureVmIdentity, AzureVmTee, Digest, MaaUrl, RuntimeData, SgxIdentity,
+    SnpIdentity, SnpPlatform, TdxIdentity, Timestamp,
+};
 use thiserror::Error;
+
+use crate::Verdict;
 
 /// The proof that evidence was authentic, fresh and bound to one request.
 ///
@@ -12,72 +17,50 @@ use thiserror::Error;
 /// appraised. It is not `Clone`; `decide` consumes it.
 #[derive(Debug)]
 pub struct Appraisal {
-    identity: Identity,
-    tcb: Tcb,
-    verifier: Verifier,
-    scope: Scope,
-    platform: Option<Digest<16>>,
+    verdict: Verdict,
     runtime: RuntimeData,
-    valid_until: Option<Timestamp>,
 }
 
 impl Appraisal {
     /// Only this crate's appraisers call it, each after its last check.
-    pub(crate) const fn new(
-        identity: Identity,
-        tcb: Tcb,
-        verifier: Verifier,
-        scope: Scope,
-        runtime: RuntimeData,
-        valid_until: Option<Timestamp>,
-    ) -> Self {
-        Self {
-            identity,
-            tcb,
-            verifier,
-            scope,
-            platform: None,
-            runtime,
-            valid_until,
-        }
+    pub(crate) const fn new(verdict: Verdict, runtime: RuntimeData) -> Self {
+        Self { verdict, runtime }
     }
 
-    /// Says on which machine it was, if the evidence proves that.
+    /// What was proved.
     #[must_use]
-    pub(crate) const fn on_platform(mut self, platform: Digest<16>) -> Self {
-        self.platform = Some(platform);
-        self
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// Who was proved to ask.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
-        &self.identity
+        self.verdict.identity()
     }
 
     /// The state of the platform's trusted computing base.
     #[must_use]
     pub const fn tcb(&self) -> &Tcb {
-        &self.tcb
+        self.verdict.tcb()
     }
 
     /// Who judged the evidence.
     #[must_use]
     pub const fn verifier(&self) -> &Verifier {
-        &self.verifier
+        self.verdict.verifier()
     }
 
     /// How much the evidence speaks for.
     #[must_use]
     pub const fn scope(&self) -> Scope {
-        self.scope
+        self.verdict.scope()
     }
 
-    /// The machine, by the id of its quoting enclave, which the quote's signature covers. Set for SGX quotes
-    /// that Casque judged itself; a token of the attestation service does not say it.
+    /// The machine; see [`Verdict::platform`].
     #[must_use]
     pub const fn platform(&self) -> Option<&Digest<16>> {
-        self.platform.as_ref()
+        self.verdict.platform()
     }
 
     /// What the evidence is bound to: server, config, nonce and the key that receives the answer.
@@ -89,7 +72,7 @@ impl Appraisal {
     /// When the endorsements or the token behind it run out.
     #[must_use]
     pub const fn valid_until(&self) -> Option<Timestamp> {
-        self.valid_until
+        self.verdict.valid_until()
     }
 }
 
@@ -97,15 +80,7 @@ impl Appraisal {
 /// Only a policy with `mode: none` grants anything to it.
 #[must_use]
 pub const fn appraise_absent(runtime: RuntimeData) -> Appraisal {
-    let tcb = Tcb::unknown();
-    Appraisal::new(
-        Identity::Unattested,
-        tcb,
-        Verifier::Nobody,
-        Scope::Nothing,
-        runtime,
-        None,
-    )
+    Appraisal::new(Verdict::absent(), runtime)
 }
 
 /// The identity that was proved.
@@ -115,6 +90,29 @@ pub enum Identity {
     Unattested,
     /// An SGX enclave.
     Sgx(SgxIdentity),
+    /// A guest of AMD SEV-SNP.
+    Snp(SnpIdentity),
+    /// A trust domain of Intel TDX.
+    Tdx(TdxIdentity),
+    /// A confidential virtual machine of Azure, behind its paravisor.
+    AzureVm(AzureVmIdentity),
+    /// A group of confidential containers of Azure.
+    Aci(AciIdentity),
+}
+
+impl Identity {
+    /// `none`, `sgx`, `snp`, `tdx`, `azure-vm` or `aci`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unattested => "none",
+            Self::Sgx(_) => "sgx",
+            Self::Snp(_) => "snp",
+            Self::Tdx(_) => "tdx",
+            Self::AzureVm(_) => "azure-vm",
+            Self::Aci(_) => "aci",
+        }
+    }
 }
 
 impl fmt::Display for Identity {
@@ -127,8 +125,37 @@ impl fmt::Display for Identity {
                 "sgx mrenclave={} mrsigner={} isvprodid={} isvsvn={} debug={}",
                 sgx.mr_enclave, sgx.mr_signer, sgx.product_id, sgx.svn, sgx.debug
             ),
+            Self::Snp(snp) => write_snp(f, snp),
+            Self::Tdx(tdx) => write_tdx(f, tdx),
+            Self::AzureVm(vm) => {
+                f.write_str("azure-vm ")?;
+                match &vm.tee {
+                    AzureVmTee::Snp(snp) => write_snp(f, snp),
+                    AzureVmTee::Tdx(tdx) => write_tdx(f, tdx),
+                }
+            }
+            Self::Aci(aci) => {
+                write!(f, "aci feed={} svn={} ", aci.uvm.feed, aci.uvm.svn)?;
+                write_snp(f, &aci.snp)
+            }
         }
     }
+}
+
+fn write_snp(f: &mut fmt::Formatter<'_>, snp: &SnpIdentity) -> fmt::Result {
+    write!(
+        f,
+        "snp measurement={} host_data={} guest_svn={} vmpl={} debug={}",
+        snp.measurement, snp.host_data, snp.guest_svn, snp.vmpl, snp.debug
+    )
+}
+
+fn write_tdx(f: &mut fmt::Formatter<'_>, tdx: &TdxIdentity) -> fmt::Result {
+    write!(
+        f,
+        "tdx mrtd={} mrconfigid={} debug={}",
+        tdx.mr_td, tdx.mr_config_id, tdx.debug
+    )
 }
 
 /// Who judged the evidence.
@@ -143,6 +170,11 @@ pub enum Verifier {
         /// The instance.
         issuer: MaaUrl,
     },
+    /// Both, and what they say was compared.
+    Both {
+        /// The instance.
+        issuer: MaaUrl,
+    },
 }
 
 impl fmt::Display for Verifier {
@@ -151,6 +183,7 @@ impl fmt::Display for Verifier {
             Self::Nobody => f.write_str("nobody"),
             Self::Casque => f.write_str("casque"),
             Self::Maa { issuer } => write!(f, "maa {issuer}"),
+            Self::Both { issuer } => write!(f, "casque and maa {issuer}"),
         }
     }
 }
@@ -162,6 +195,29 @@ pub enum Scope {
     Nothing,
     /// One process (SGX).
     Process,
+    /// One pod, or container group: everything in it.
+    Pod,
+    /// One virtual machine: every process and every pod in it.
+    Vm,
+}
+
+impl Scope {
+    /// `nothing`, `process`, `pod` or `vm`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Process => "process",
+            Self::Pod => "pod",
+            Self::Vm => "vm",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The state of the platform's trusted computing base.
@@ -171,6 +227,8 @@ pub struct Tcb {
     pub status: TcbStatus,
     /// The advisories that the vendor lists for that level, sorted.
     pub advisories: Vec<AdvisoryId>,
+    /// The versions of an AMD platform's components, where it is one.
+    pub snp: Option<SnpPlatform>,
 }
 
 impl Tcb {
@@ -180,6 +238,7 @@ impl Tcb {
         Self {
             status: TcbStatus::Unstated,
             advisories: Vec::new(),
+            snp: None,
         }
     }
 }
@@ -189,6 +248,8 @@ impl Tcb {
 pub enum TcbStatus {
     /// Nobody states it: no evidence, or the MAA's own baseline decided (`maa-managed-tcb`).
     Unstated,
+    /// AMD states none: the versions of the components count ([`Tcb::snp`]), by the floors of a policy.
+    ByVersions,
     /// Up to date.
     UpToDate,
     /// Software must be hardened.
@@ -201,6 +262,10 @@ pub enum TcbStatus {
     OutOfDate,
     /// Out of date, and the platform must be configured.
     OutOfDateConfigurationNeeded,
+    /// TDX: the platform is up to date, the domain was launched when it was not.
+    TdRelaunchAdvised,
+    /// The same, and the platform must be configured.
+    TdRelaunchAdvisedConfigurationNeeded,
     /// Revoked.
     Revoked,
 }
@@ -211,12 +276,15 @@ impl TcbStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unstated => "Unstated",
+            Self::ByVersions => "ByVersions",
             Self::UpToDate => "UpToDate",
             Self::SwHardeningNeeded => "SWHardeningNeeded",
             Self::ConfigurationNeeded => "ConfigurationNeeded",
             Self::ConfigurationAndSwHardeningNeeded => "ConfigurationAndSWHardeningNeeded",
             Self::OutOfDate => "OutOfDate",
             Self::OutOfDateConfigurationNeeded => "OutOfDateConfigurationNeeded",
+            Self::TdRelaunchAdvised => "TDRelaunchAdvised",
+            Self::TdRelaunchAdvisedConfigurationNeeded => "TDRelaunchAdvisedConfigurationNeeded",
             Self::Revoked => "Revoked",
         }
     }

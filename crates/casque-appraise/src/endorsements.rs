@@ -1,14 +1,15 @@
 //! What vendors and issuers state, parsed and not yet verified; and the keys that we decide to believe.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use casque_types::Timestamp;
+use casque_types::{SnpProduct, SnpSigner, SnpTcb, Timestamp};
 use der::{DateTime, Decode as _};
 use thiserror::Error;
 use x509_cert::crl::CertificateList;
 
-use crate::{SgxEndorsement, strict_json};
+use crate::{IntelEndorsement, strict_json};
 
 /// Which of Intel's certification authorities issued a PCK certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,9 +31,82 @@ impl PckAuthority {
     }
 }
 
-/// Which endorsements an SGX quote needs: the key of the endorsement cache.
+/// Which endorsements a piece of evidence needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EndorsementsId {
+    /// Intel's.
+    Intel(IntelEndorsementsId),
+    /// AMD's.
+    Amd(AmdEndorsementsId),
+}
+
+/// The endorsements at hand; whichever the evidence needs must be there.
+#[derive(Clone, Debug, Default)]
+pub struct Endorsements {
+    /// Intel's, for SGX and TDX quotes.
+    pub intel: Option<Arc<IntelEndorsements>>,
+    /// AMD's, for reports of SEV-SNP.
+    pub amd: Option<Arc<AmdEndorsements>>,
+}
+
+/// Which endorsements a report of SEV-SNP needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AmdEndorsementsId {
+    /// The generation, which names root, intermediate and revocation list.
+    pub product: SnpProduct,
+    /// Which kind of key signed the report.
+    pub signer: SnpSigner,
+    /// The certificate of that key, if the evidence does not bring it. A VLEK's cannot be fetched.
+    pub vcek: Option<VcekId>,
+}
+
+/// A VCEK: of one processor at one level.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VcekId {
+    /// 64 bytes, 8 on Turin.
+    pub chip_id: Vec<u8>,
+    /// The level.
+    pub tcb: SnpTcb,
+}
+
+/// What AMD states; all DER, unverified until an appraisal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AmdEndorsements {
+    /// The certificate of the VCEK, if it was asked for.
+    pub vcek: Option<Vec<u8>>,
+    /// Certificates of the intermediate (ASK, ASVK) and of the root (ARK); where they are missing, those that
+    /// are built in count. A root counts only if it is the built-in one.
+    pub chain: Vec<Vec<u8>>,
+    /// The revocation list, which the root signs. Where it is missing, revocation is not judged, and the
+    /// appraisal's claims say so.
+    pub crl: Option<Vec<u8>>,
+}
+
+/// Of which of Intel's TEEs endorsements speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SgxEndorsementsId {
+pub enum IntelTee {
+    /// SGX.
+    Sgx,
+    /// TDX.
+    Tdx,
+}
+
+impl IntelTee {
+    /// `sgx` or `tdx`, as in paths of Intel's PCS.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sgx => "sgx",
+            Self::Tdx => "tdx",
+        }
+    }
+}
+
+/// Which endorsements a quote needs: the key of the endorsement cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IntelEndorsementsId {
+    /// Of which TEE.
+    pub tee: IntelTee,
     /// The platform's family, model, stepping, platform and custom SKU (6 bytes).
     pub fmspc: [u8; 6],
     /// The authority whose revocation list is needed.
@@ -43,7 +117,7 @@ pub struct SgxEndorsementsId {
 ///
 /// The texts are kept as received: signatures go over their bytes. Unverified until an appraisal.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SgxEndorsements {
+pub struct IntelEndorsements {
     /// PEM chain of the TCB info's signer (header `TCB-Info-Issuer-Chain`).
     pub tcb_info_issuer_chain: String,
     /// The JSON text of the member `tcbInfo`.
@@ -64,13 +138,13 @@ pub struct SgxEndorsements {
     pub root_ca_crl: Vec<u8>,
 }
 
-impl fmt::Debug for SgxEndorsements {
+impl fmt::Debug for IntelEndorsements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SgxEndorsements").finish_non_exhaustive()
+        f.debug_struct("IntelEndorsements").finish_non_exhaustive()
     }
 }
 
-impl SgxEndorsements {
+impl IntelEndorsements {
     /// The platform family that the TCB info says it is for; unverified.
     ///
     /// # Errors
@@ -90,50 +164,53 @@ impl SgxEndorsements {
     ///
     /// # Errors
     /// [`EndorsementsParseError::Malformed`] when a document cannot be read or states no end.
-    pub fn validity(&self) -> Result<SgxEndorsementsValidity, EndorsementsParseError> {
+    pub fn validity(&self) -> Result<IntelEndorsementsValidity, EndorsementsParseError> {
         let windows = [
             (
-                SgxEndorsement::TcbInfo,
+                IntelEndorsement::TcbInfo,
                 json_window(TCB_INFO, &self.tcb_info)?,
             ),
             (
-                SgxEndorsement::QeIdentity,
+                IntelEndorsement::QeIdentity,
                 json_window("QE identity", &self.qe_identity)?,
             ),
             (
-                SgxEndorsement::PckCrl,
+                IntelEndorsement::PckCrl,
                 crl_window("PCK revocation list", &self.pck_crl)?,
             ),
             (
-                SgxEndorsement::RootCrl,
+                IntelEndorsement::RootCrl,
                 crl_window("root revocation list", &self.root_ca_crl)?,
             ),
         ];
         let [(document, (from, until)), others @ ..] = windows;
-        let all = SgxEndorsementsValidity {
+        let all = IntelEndorsementsValidity {
             from,
             until,
             first_to_expire: document,
         };
         Ok(others
             .into_iter()
-            .fold(all, SgxEndorsementsValidity::narrowed))
+            .fold(all, IntelEndorsementsValidity::narrowed))
     }
 }
 
 /// When a set of endorsements is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SgxEndorsementsValidity {
+pub struct IntelEndorsementsValidity {
     /// The latest beginning.
     pub from: Timestamp,
     /// The earliest end; the last second in which it is in force.
     pub until: Timestamp,
     /// Whose end that is.
-    pub first_to_expire: SgxEndorsement,
+    pub first_to_expire: IntelEndorsement,
 }
 
-impl SgxEndorsementsValidity {
-    fn narrowed(self, (document, (from, until)): (SgxEndorsement, (Timestamp, Timestamp))) -> Self {
+impl IntelEndorsementsValidity {
+    fn narrowed(
+        self,
+        (document, (from, until)): (IntelEndorsement, (Timestamp, Timestamp)),
+    ) -> Self {
         let (until, first_to_expire) = if until < self.until {
             (until, document)
         } else {
@@ -250,20 +327,72 @@ pub enum EndorsementsParseError {
 pub struct TrustAnchors {
     /// Root of Intel's SGX provisioning certificates, DER; `None` is Intel's own, built in.
     pub(crate) sgx_root: Option<Vec<u8>>,
+    /// AMD's roots with their intermediates by generation; `None` are AMD's own, built in.
+    pub(crate) amd: Option<Vec<AmdAnchor>>,
+    /// Root of the certificates of virtual TPMs' attestation keys, DER; `None` is Azure's own, built in.
+    pub(crate) azure_vtpm_root: Option<Vec<u8>>,
+    /// Who may issue references of utility virtual machines: `did:x509:…`; `None` are Microsoft's own.
+    pub(crate) uvm_issuers: Option<Vec<String>>,
+}
+
+/// The root of one generation of AMD's processors, and its intermediates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmdAnchor {
+    /// The generation.
+    pub product: SnpProduct,
+    /// Certificate of the root (ARK), DER.
+    pub ark: Vec<u8>,
+    /// Certificate of the authority over VCEKs (ASK), DER.
+    pub ask: Vec<u8>,
+    /// Certificate of the authority over VLEKs (ASVK), DER.
+    pub asvk: Vec<u8>,
 }
 
 impl TrustAnchors {
     /// The vendors' own roots.
     #[must_use]
     pub const fn vendors() -> Self {
-        Self { sgx_root: None }
+        Self {
+            sgx_root: None,
+            amd: None,
+            azure_vtpm_root: None,
+            uvm_issuers: None,
+        }
     }
 
-    /// Another root for SGX, for the software TEE alone.
+    /// Another root for SGX and TDX, for the software TEE alone.
     #[must_use]
-    pub const fn dangerous_with_sgx_root(root_der: Vec<u8>) -> Self {
+    pub fn dangerous_with_sgx_root(self, root_der: Vec<u8>) -> Self {
         Self {
             sgx_root: Some(root_der),
+            ..self
+        }
+    }
+
+    /// Other roots for SEV-SNP, for the software TEE alone.
+    #[must_use]
+    pub fn dangerous_with_amd(self, anchors: Vec<AmdAnchor>) -> Self {
+        Self {
+            amd: Some(anchors),
+            ..self
+        }
+    }
+
+    /// Another root for the attestation keys of virtual TPMs, for the software TEE alone.
+    #[must_use]
+    pub fn dangerous_with_azure_vtpm_root(self, root_der: Vec<u8>) -> Self {
+        Self {
+            azure_vtpm_root: Some(root_der),
+            ..self
+        }
+    }
+
+    /// Other issuers of references of utility virtual machines, for the software TEE alone.
+    #[must_use]
+    pub fn dangerous_with_uvm_issuers(self, issuers: Vec<String>) -> Self {
+        Self {
+            uvm_issuers: Some(issuers),
+            ..self
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens of Microsoft Azure Attestation about SGX enclaves (spec/azure.md section 3; RFC 7515, RFC 7519).
 //!
-//! Steps of [`verify_maa_token`], each with its own error:
+//! Steps of `verify`, each with its own error:
 //!
 //! 1. `alg` is RS256, `typ` is JWT. `none` is real: instances answer drafts of policies so.
 //! 2. `iss` is exactly the trusted instance: anyone may own another one, whose policy says what he likes.
@@ -10,15 +10,18 @@
 //! 5. The token is about an SGX enclave, and its identity is complete.
 //!
 //! No statement of the platform's TCB: the instance's baseline decided it (`maa-managed-tcb`).
-//! Not judged: the instance's own policy (see [`MaaVerdict::policy_hash`]), and whether it runs in a TEE.
+//! Not judged: the instance's own policy (see [`TokenStatement::policy_hash`]), and whether it runs in a TEE.
 
 mod error;
 mod keys;
 mod token;
 
-use casque_types::{Digest, MaaUrl, RuntimeData, Seconds, SgxIdentity, Timestamp};
+use casque_types::{MaaUrl, RuntimeData, Seconds, Timestamp};
 
-use crate::{Appraisal, Identity, MaaKeys, Scope, Tcb, Verifier};
+use crate::{
+    Appraisal, AppraiseError, Appraiser, Bound, Endorsements, Identity, MaaKeys, Scope, Submitted,
+    Tcb, Verdict, Verifier,
+};
 pub use error::MaaAppraiseError;
 pub use token::MaaToken;
 use token::{Claims, Header};
@@ -32,35 +35,74 @@ pub struct MaaTrust {
     pub min_rsa_bits: u32,
     /// How far clocks may differ.
     pub clock_skew: Seconds,
+    /// How old a token may be, by its `iat`. Tokens live 8 hours.
+    pub max_age: Seconds,
+    /// What is demanded of the instance's own key.
+    pub signer: SignerDemand,
 }
 
-/// What a token's signature proves; not bound to a request.
+/// What a verified token says beside the identity.
 #[derive(Clone, Debug)]
-pub struct MaaVerdict {
-    /// The enclave.
-    pub identity: SgxIdentity,
-    /// Who says so.
-    pub issuer: MaaUrl,
+pub struct TokenStatement {
     /// Digest of the attestation policy of the instance, if stated: base64url of SHA-256.
     pub policy_hash: Option<String>,
-    /// SHA-256 of the quote as it was submitted, if stated.
-    pub quote_hash: Option<Digest<32>>,
-    /// End of the token's life.
-    pub expires: Timestamp,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// Whether the instance's key is proved to be in a TEE.
+    pub signer: SignerProof,
+    /// The claims, JSON, as signed.
+    pub(crate) claims: String,
 }
 
-/// Verifies that the instance issued the token, for an SGX enclave, and that it holds now.
-///
-/// Says nothing of freshness: [`appraise_maa`] binds it to a request.
-///
-/// # Errors
-/// [`MaaAppraiseError`] for the first step that fails.
-pub fn verify_maa_token(
+/// What is known of the key that signed a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerProof {
+    /// The instance publishes it.
+    Published,
+    /// And a report of SEV-SNP in its certificate proves that it is in a TEE.
+    InTee,
+}
+
+/// Whether the instance's own key must be proved to be in a TEE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerDemand {
+    /// Any key that the instance publishes.
+    Any,
+    /// One with such a proof ([`SignerProof::InTee`]).
+    InTee,
+}
+
+/// A claim's value, for conditions of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(u64),
+    /// True or false.
+    Flag(bool),
+    /// A list of such values.
+    List(Vec<ClaimValue>),
+    /// Something else: an object, a fraction, null.
+    Other,
+}
+
+impl TokenStatement {
+    /// The claim at a path of member names joined by `.`, such as `x-ms-isolation-tee.x-ms-compliance-status`;
+    /// the longest name that fits is taken at each step. `None` if it is not there.
+    #[must_use]
+    pub fn claim(&self, _path: &str) -> Option<ClaimValue> {
+        None
+    }
+}
+
+pub(crate) fn verify(
+    _appraiser: &Appraiser,
     token: &MaaToken,
     keys: &MaaKeys,
     trust: &MaaTrust,
     now: Timestamp,
-) -> Result<MaaVerdict, MaaAppraiseError> {
+) -> Result<Verdict, MaaAppraiseError> {
     expect_algorithm(&token.header)?;
     expect_issuer(token, &trust.issuer)?;
     verify_signature(token, keys, trust.min_rsa_bits)?;
@@ -75,43 +117,67 @@ pub fn verify_maa_token(
         .identity
         .clone()
         .map_err(|claim| MaaAppraiseError::MissingClaim { claim })?;
-    Ok(MaaVerdict {
-        identity,
-        issuer: trust.issuer.clone(),
-        policy_hash: claims.policy_hash.clone(),
-        quote_hash: claims.quote_hash,
-        expires: claims.expires,
+    Ok(Verdict {
+        identity: Identity::Sgx(identity),
+        tcb: Tcb::unknown(),
+        verifier: Verifier::Maa {
+            issuer: trust.issuer.clone(),
+        },
+        scope: Scope::Process,
+        platform: None,
+        bound: Bound::Nothing,
+        token: Some(TokenStatement {
+            policy_hash: claims.policy_hash.clone(),
+            issued: claims.issued,
+            signer: SignerProof::Published,
+            claims: String::new(),
+        }),
+        valid_until: Some(claims.expires),
     })
 }
 
-/// Verifies the token, and checks that it is bound to `runtime`.
-///
-/// Bound means: it states the runtime data, as `x-ms-runtime` with exactly its members and values or as
-/// `x-ms-sgx-ehd` with its bytes, and no statement in it (these two, `x-ms-sgx-report-data`) contradicts.
-///
-/// # Errors
-/// Why it does not verify, or [`MaaAppraiseError::NotBound`].
-pub fn appraise_maa(
+pub(crate) fn appraise(
+    appraiser: &Appraiser,
     token: &MaaToken,
-    runtime: &RuntimeData,
+    runtime: RuntimeData,
     keys: &MaaKeys,
     trust: &MaaTrust,
     now: Timestamp,
-) -> Result<Appraisal, MaaAppraiseError> {
-    let verdict = verify_maa_token(token, keys, trust, now)?;
-    if !token.claims_binding(runtime) {
-        return Err(MaaAppraiseError::NotBound);
+) -> Result<Appraisal, AppraiseError> {
+    let verdict = verify(appraiser, token, keys, trust, now)?;
+    if !token.claims_binding(&runtime) {
+        return Err(MaaAppraiseError::NotBound.into());
     }
-    Ok(Appraisal::new(
-        Identity::Sgx(verdict.identity),
-        Tcb::unknown(),
-        Verifier::Maa {
-            issuer: verdict.issuer,
-        },
-        Scope::Process,
-        runtime.clone(),
-        Some(verdict.expires),
-    ))
+    Ok(Appraisal::new(verdict, runtime))
+}
+
+pub(crate) fn appraise_submitted(
+    appraiser: &Appraiser,
+    submitted: &Submitted<'_>,
+    runtime: RuntimeData,
+    trust: &MaaTrust,
+    now: Timestamp,
+) -> Result<Appraisal, AppraiseError> {
+    appraise(
+        appraiser,
+        submitted.token,
+        runtime,
+        submitted.keys,
+        trust,
+        now,
+    )
+}
+
+pub(crate) fn appraise_both(
+    appraiser: &Appraiser,
+    submitted: &Submitted<'_>,
+    runtime: RuntimeData,
+    endorsements: &Endorsements,
+    trust: &MaaTrust,
+    now: Timestamp,
+) -> Result<Appraisal, AppraiseError> {
+    appraise_submitted(appraiser, submitted, runtime.clone(), trust, now)?;
+    appraiser.appraise(submitted.evidence, runtime, endorsements, now)
 }
 
 fn expect_algorithm(header: &Header) -> Result<(), MaaAppraiseError> {

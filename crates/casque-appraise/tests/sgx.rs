@@ -7,9 +7,9 @@
 
 use assert_matches::assert_matches;
 use casque_appraise::{
-    AdvisoryId, EvidenceParseError, Identity, PckAuthority, RevokedThing, Scope, SgxAppraiseError,
-    SgxEndorsement, SgxEndorsements, SgxQuote, SgxVerdict, TcbStatus, TrustAnchors, Verifier,
-    appraise_sgx, verify_sgx_quote,
+    AdvisoryId, EvidenceParseError, Identity, IntelEndorsement, IntelEndorsements, PckAuthority,
+    QuoteAppraiseError, RevokedThing, Scope, SgxQuote, SgxVerdict, TcbStatus, TrustAnchors,
+    Verifier, appraise_sgx, verify_sgx_quote,
 };
 use casque_testkit::sgx::{
     EndorsementSpec, QuoteFlaw, QuoteSpec, SgxPlatform, SoftwareTee, Standing,
@@ -46,12 +46,12 @@ impl World {
         }
     }
 
-    fn endorsements(&self) -> SgxEndorsements {
+    fn endorsements(&self) -> IntelEndorsements {
         self.tee.endorsements_of(&self.spec).unwrap()
     }
 
     fn anchors(&self) -> TrustAnchors {
-        TrustAnchors::dangerous_with_sgx_root(self.tee.root_der().to_vec())
+        TrustAnchors::vendors().dangerous_with_sgx_root(self.tee.root_der().to_vec())
     }
 
     fn quote(&self) -> SgxQuote {
@@ -59,19 +59,19 @@ impl World {
         SgxQuote::parse(&self.tee.quote_of(&spec).unwrap()).unwrap()
     }
 
-    fn verify(&self, quote: &SgxQuote) -> Result<SgxVerdict, SgxAppraiseError> {
+    fn verify(&self, quote: &SgxQuote) -> Result<SgxVerdict, QuoteAppraiseError> {
         verify_sgx_quote(quote, &self.endorsements(), &self.anchors(), self.now)
     }
 
     /// Why the valid quote is refused after `bend`.
-    fn refusal(bend: impl FnOnce(&mut Self)) -> SgxAppraiseError {
+    fn refusal(bend: impl FnOnce(&mut Self)) -> QuoteAppraiseError {
         let mut world = Self::new();
         bend(&mut world);
         world.verify(&world.quote()).unwrap_err()
     }
 
     /// Why a quote with this flaw is refused, once parsed.
-    fn refusal_of(flaw: QuoteFlaw) -> SgxAppraiseError {
+    fn refusal_of(flaw: QuoteFlaw) -> QuoteAppraiseError {
         let world = Self::new();
         world.verify(&flawed(&world, flaw).unwrap()).unwrap_err()
     }
@@ -212,7 +212,7 @@ fn endorsements_state_platform_and_validity() {
     let validity = endorsements.validity().unwrap();
     assert_eq!(validity.from, world.spec.issued);
     assert_eq!(validity.until, NOW.plus(A_DAY));
-    assert_eq!(validity.first_to_expire, SgxEndorsement::PckCrl);
+    assert_eq!(validity.first_to_expire, IntelEndorsement::PckCrl);
 }
 
 // ---- what is refused: binding, root, quote ----
@@ -222,7 +222,7 @@ fn quote_bound_to_another_nonce_is_not_bound() {
     let world = World::new();
     let (endorsements, anchors) = (world.endorsements(), world.anchors());
     let refused = appraise_sgx(&world.quote(), &runtime(2), &endorsements, &anchors, NOW);
-    assert_matches!(refused, Err(SgxAppraiseError::NotBound));
+    assert_matches!(refused, Err(QuoteAppraiseError::NotBound));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn quote_with_bytes_after_the_binding_is_not_bound() {
     let quote = SgxQuote::parse(&quote).unwrap();
     let (endorsements, anchors) = (world.endorsements(), world.anchors());
     let refused = appraise_sgx(&quote, &runtime(1), &endorsements, &anchors, NOW);
-    assert_matches!(refused, Err(SgxAppraiseError::NotBound));
+    assert_matches!(refused, Err(QuoteAppraiseError::NotBound));
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn quote_of_software_tee_is_refused_under_intels_root() {
     let refused = verify_sgx_quote(&world.quote(), &world.endorsements(), &vendors, NOW);
     assert_eq!(
         refused.unwrap_err(),
-        SgxAppraiseError::EndorsementsSignature {
-            document: SgxEndorsement::RootCrl
+        QuoteAppraiseError::EndorsementsSignature {
+            document: IntelEndorsement::RootCrl
         }
     );
 }
@@ -255,23 +255,23 @@ fn quote_of_another_tee_is_refused_by_its_chain() {
     let (world, other) = (World::new(), World::new());
     assert_matches!(
         world.verify(&other.quote()),
-        Err(SgxAppraiseError::PckChain)
+        Err(QuoteAppraiseError::PckChain)
     );
 }
 
 #[test]
 fn anchor_that_is_no_certificate_is_a_defect() {
     let world = World::new();
-    let anchors = TrustAnchors::dangerous_with_sgx_root(vec![0x30, 0]);
+    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(vec![0x30, 0]);
     let refused = verify_sgx_quote(&world.quote(), &world.endorsements(), &anchors, NOW);
-    assert_matches!(refused, Err(SgxAppraiseError::TrustAnchor));
+    assert_matches!(refused, Err(QuoteAppraiseError::TrustAnchor));
 }
 
 #[test]
 fn quote_signed_by_foreign_platform_is_refused() {
     assert_eq!(
         World::refusal_of(QuoteFlaw::ForeignCertificates),
-        SgxAppraiseError::QeReport
+        QuoteAppraiseError::QeReport
     );
 }
 
@@ -283,28 +283,28 @@ fn quote_without_certificates_is_refused_by_its_chain() {
         quote.endorsements_id(),
         Err(EvidenceParseError::Malformed { .. })
     );
-    assert_matches!(world.verify(&quote), Err(SgxAppraiseError::PckChain));
+    assert_matches!(world.verify(&quote), Err(QuoteAppraiseError::PckChain));
 }
 
 #[test]
 fn quote_changed_after_signing_is_refused() {
     assert_eq!(
         World::refusal_of(QuoteFlaw::ReportSignature),
-        SgxAppraiseError::QuoteSignature
+        QuoteAppraiseError::QuoteSignature
     );
 }
 
 #[test]
 fn quote_whose_qe_report_is_bent_is_refused() {
     for flaw in [QuoteFlaw::QeReportSignature, QuoteFlaw::QeReportData] {
-        assert_eq!(World::refusal_of(flaw), SgxAppraiseError::QeReport);
+        assert_eq!(World::refusal_of(flaw), QuoteAppraiseError::QeReport);
     }
 }
 
 #[test]
 fn quote_of_a_quoting_enclave_that_is_not_intels_is_refused() {
     for flaw in [QuoteFlaw::QeSigner, QuoteFlaw::QeDebug, QuoteFlaw::QeSvn(0)] {
-        assert_eq!(World::refusal_of(flaw), SgxAppraiseError::QeIdentity);
+        assert_eq!(World::refusal_of(flaw), QuoteAppraiseError::QeIdentity);
     }
 }
 
@@ -350,13 +350,13 @@ fn quote_over_the_limit_is_refused_before_it_is_read() {
 #[test]
 fn endorsements_for_another_family_are_refused() {
     let refused = World::refusal(|world| world.spec.fmspc = Some([1; 6]));
-    assert_eq!(refused, SgxAppraiseError::WrongFmspc);
+    assert_eq!(refused, QuoteAppraiseError::WrongFmspc);
 }
 
 #[test]
 fn endorsements_for_tdx_are_refused() {
     let refused = World::refusal(|world| world.spec.tcb_info_id = "TDX");
-    assert_eq!(refused, SgxAppraiseError::WrongFmspc);
+    assert_eq!(refused, QuoteAppraiseError::WrongFmspc);
 }
 
 #[test]
@@ -364,50 +364,50 @@ fn platform_below_every_level_is_not_listed() {
     let refused = World::refusal(|world| {
         world.spec.least_pce_svn = Some(world.tee.platform().pce_svn + 1);
     });
-    assert_eq!(refused, SgxAppraiseError::TcbNotListed);
+    assert_eq!(refused, QuoteAppraiseError::TcbNotListed);
 }
 
 #[test]
 fn endorsements_past_their_life_are_expired_by_name() {
     let late = World::refusal(|world| world.now = world.spec.next_update.plus(Seconds(1)));
-    assert_matches!(late, SgxAppraiseError::EndorsementsExpired { .. });
+    assert_matches!(late, QuoteAppraiseError::EndorsementsExpired { .. });
     let info = World::refusal(|world| {
         world.spec.crl_next_update = world.spec.next_update.plus(A_DAY);
         world.now = world.spec.next_update.plus(Seconds(1));
     });
-    let document = SgxEndorsement::TcbInfo;
-    assert_eq!(info, SgxAppraiseError::EndorsementsExpired { document });
+    let document = IntelEndorsement::TcbInfo;
+    assert_eq!(info, QuoteAppraiseError::EndorsementsExpired { document });
     let list = World::refusal(|world| {
         world.spec.crl_next_update = NOW;
         world.now = NOW.plus(Seconds(1));
     });
-    let document = SgxEndorsement::RootCrl;
-    assert_eq!(list, SgxAppraiseError::EndorsementsExpired { document });
+    let document = IntelEndorsement::RootCrl;
+    assert_eq!(list, QuoteAppraiseError::EndorsementsExpired { document });
 }
 
 #[test]
 fn endorsements_before_their_life_are_not_valid_yet() {
     let refused = World::refusal(|world| world.now = world.spec.issued.minus(Seconds(1)));
-    let document = SgxEndorsement::TcbInfo;
+    let document = IntelEndorsement::TcbInfo;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsNotYetValid { document }
+        QuoteAppraiseError::EndorsementsNotYetValid { document }
     );
 }
 
 #[test]
 fn endorsements_changed_after_signing_are_refused_by_name() {
     let refused = World::refusal(|world| world.spec.tcb_info_changed = true);
-    let document = SgxEndorsement::TcbInfo;
+    let document = IntelEndorsement::TcbInfo;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsSignature { document }
+        QuoteAppraiseError::EndorsementsSignature { document }
     );
     let refused = World::refusal(|world| world.spec.qe_identity_changed = true);
-    let document = SgxEndorsement::QeIdentity;
+    let document = IntelEndorsement::QeIdentity;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsSignature { document }
+        QuoteAppraiseError::EndorsementsSignature { document }
     );
 }
 
@@ -415,27 +415,27 @@ fn endorsements_changed_after_signing_are_refused_by_name() {
 fn anything_revoked_is_refused_by_what_it_is() {
     let refused = World::refusal(|world| world.spec.pck = Standing::Revoked);
     let what = RevokedThing::PckCertificate;
-    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    assert_eq!(refused, QuoteAppraiseError::Revoked { what });
     let refused = World::refusal(|world| world.spec.authority = Standing::Revoked);
-    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    assert_eq!(refused, QuoteAppraiseError::Revoked { what });
     let refused = World::refusal(|world| world.spec.tcb_signer = Standing::Revoked);
     let what = RevokedThing::Signer;
-    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    assert_eq!(refused, QuoteAppraiseError::Revoked { what });
     let refused = World::refusal(|world| world.spec.tcb_status = TcbStatus::Revoked);
     let what = RevokedThing::Tcb;
-    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    assert_eq!(refused, QuoteAppraiseError::Revoked { what });
     let refused = World::refusal(|world| world.spec.qe_status = TcbStatus::Revoked);
-    assert_eq!(refused, SgxAppraiseError::Revoked { what });
+    assert_eq!(refused, QuoteAppraiseError::Revoked { what });
 }
 
 #[test]
 fn endorsements_with_another_qe_signer_are_refused() {
     let refused = World::refusal(|world| world.spec.qe_signer = Some(MrSigner::from([1; 32])));
-    assert_eq!(refused, SgxAppraiseError::QeIdentity);
+    assert_eq!(refused, QuoteAppraiseError::QeIdentity);
 }
 
 /// Why the valid quote is refused with bent endorsements.
-fn refusal_with(bend: impl FnOnce(&mut SgxEndorsements)) -> SgxAppraiseError {
+fn refusal_with(bend: impl FnOnce(&mut IntelEndorsements)) -> QuoteAppraiseError {
     let world = World::new();
     let mut endorsements = world.endorsements();
     bend(&mut endorsements);
@@ -444,28 +444,30 @@ fn refusal_with(bend: impl FnOnce(&mut SgxEndorsements)) -> SgxAppraiseError {
 
 #[test]
 fn endorsements_that_cannot_be_read_are_refused_by_name() {
-    type Bend = fn(&mut SgxEndorsements);
-    let bends: [(SgxEndorsement, Bend); 8] = [
-        (SgxEndorsement::TcbInfo, |it| it.tcb_info.push('}')),
-        (SgxEndorsement::TcbInfo, |it| it.tcb_info_signature.push(0)),
-        (SgxEndorsement::QeIdentity, |it| it.qe_identity.push('}')),
-        (SgxEndorsement::QeIdentity, |it| {
+    type Bend = fn(&mut IntelEndorsements);
+    let bends: [(IntelEndorsement, Bend); 8] = [
+        (IntelEndorsement::TcbInfo, |it| it.tcb_info.push('}')),
+        (IntelEndorsement::TcbInfo, |it| {
+            it.tcb_info_signature.push(0)
+        }),
+        (IntelEndorsement::QeIdentity, |it| it.qe_identity.push('}')),
+        (IntelEndorsement::QeIdentity, |it| {
             it.qe_identity_signature.clear();
         }),
-        (SgxEndorsement::SignerChain, |it| {
+        (IntelEndorsement::SignerChain, |it| {
             it.tcb_info_issuer_chain.clear();
         }),
-        (SgxEndorsement::SignerChain, |it| {
+        (IntelEndorsement::SignerChain, |it| {
             it.qe_identity_issuer_chain.clear();
         }),
-        (SgxEndorsement::PckCrl, |it| it.pck_crl.truncate(40)),
-        (SgxEndorsement::RootCrl, |it| it.root_ca_crl.truncate(40)),
+        (IntelEndorsement::PckCrl, |it| it.pck_crl.truncate(40)),
+        (IntelEndorsement::RootCrl, |it| it.root_ca_crl.truncate(40)),
     ];
     for (document, bend) in bends {
         let refused = refusal_with(bend);
         assert_eq!(
             refused,
-            SgxAppraiseError::EndorsementsMalformed { document }
+            QuoteAppraiseError::EndorsementsMalformed { document }
         );
     }
 }
@@ -474,10 +476,10 @@ fn endorsements_that_cannot_be_read_are_refused_by_name() {
 fn signer_chain_of_another_root_is_refused_by_name() {
     let other = World::new().endorsements();
     let refused = refusal_with(|it| it.tcb_info_issuer_chain = other.tcb_info_issuer_chain);
-    let document = SgxEndorsement::SignerChain;
+    let document = IntelEndorsement::SignerChain;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsSignature { document }
+        QuoteAppraiseError::EndorsementsSignature { document }
     );
 }
 
@@ -485,10 +487,10 @@ fn signer_chain_of_another_root_is_refused_by_name() {
 fn revocation_list_of_another_authority_is_refused_by_name() {
     let other = World::new().endorsements();
     let refused = refusal_with(|it| it.pck_crl = other.pck_crl);
-    let document = SgxEndorsement::PckCrl;
+    let document = IntelEndorsement::PckCrl;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsSignature { document }
+        QuoteAppraiseError::EndorsementsSignature { document }
     );
 }
 
@@ -501,10 +503,10 @@ fn revocation_list_of_the_pck_authority_expired_alone_is_named() {
     endorsements.pck_crl = world.tee.endorsements_of(&early).unwrap().pck_crl;
     let now = NOW.plus(Seconds(1));
     let refused = verify_sgx_quote(&world.quote(), &endorsements, &world.anchors(), now);
-    let document = SgxEndorsement::PckCrl;
+    let document = IntelEndorsement::PckCrl;
     assert_eq!(
         refused.unwrap_err(),
-        SgxAppraiseError::EndorsementsExpired { document }
+        QuoteAppraiseError::EndorsementsExpired { document }
     );
 }
 

@@ -14,9 +14,9 @@ use assert_matches::assert_matches;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use casque_appraise::{
-    AdvisoryId, EvidenceParseError, MaaAppraiseError, MaaKeys, MaaToken, MaaTrust, PckAuthority,
-    SgxAppraiseError, SgxEndorsement, SgxEndorsements, SgxEndorsementsId, SgxQuote, TcbStatus,
-    TrustAnchors, verify_maa_token, verify_sgx_quote,
+    AdvisoryId, EvidenceParseError, IntelEndorsement, IntelEndorsements, IntelEndorsementsId,
+    MaaAppraiseError, MaaKeys, MaaToken, MaaTrust, PckAuthority, QuoteAppraiseError, SgxQuote,
+    TcbStatus, TrustAnchors, verify_maa_token, verify_sgx_quote,
 };
 use casque_types::{Seconds, Timestamp, sha256};
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn hex(bytes: &[u8]) -> String {
 
 const PHALA_NOW: Timestamp = Timestamp::from_unix_s(1_750_334_171);
 
-fn phala() -> Option<(SgxQuote, SgxEndorsements)> {
+fn phala() -> Option<(SgxQuote, IntelEndorsements)> {
     let quote = vector("evidence/sgx-dcap/phala-sgx_quote.bin")?;
     let json = text("evidence/sgx-dcap/phala-sgx_quote_collateral.json")?;
     let json: Value = serde_json::from_str(&json).unwrap();
@@ -62,7 +62,7 @@ fn phala() -> Option<(SgxQuote, SgxEndorsements)> {
             .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect::<Vec<u8>>()
     };
-    let endorsements = SgxEndorsements {
+    let endorsements = IntelEndorsements {
         tcb_info_issuer_chain: text("tcb_info_issuer_chain"),
         tcb_info: text("tcb_info"),
         tcb_info_signature: bytes("tcb_info_signature"),
@@ -121,7 +121,7 @@ fn phala_quote_later_has_expired_endorsements() {
     let late = validity.until.plus(Seconds(1));
     let anchors = TrustAnchors::vendors();
     let refused = verify_sgx_quote(&quote, &endorsements, &anchors, late).unwrap_err();
-    assert_matches!(refused, SgxAppraiseError::EndorsementsExpired { document }
+    assert_matches!(refused, QuoteAppraiseError::EndorsementsExpired { document }
         if document == validity.first_to_expire);
 }
 
@@ -133,10 +133,10 @@ fn phala_quote_earlier_has_endorsements_that_are_not_valid_yet() {
     let early = Timestamp::from_unix_s(1_750_000_000);
     let anchors = TrustAnchors::vendors();
     let refused = verify_sgx_quote(&quote, &endorsements, &anchors, early).unwrap_err();
-    let document = SgxEndorsement::TcbInfo;
+    let document = IntelEndorsement::TcbInfo;
     assert_eq!(
         refused,
-        SgxAppraiseError::EndorsementsNotYetValid { document }
+        QuoteAppraiseError::EndorsementsNotYetValid { document }
     );
 }
 
@@ -151,7 +151,7 @@ fn occlum_quote_is_of_a_debug_enclave() {
     let enclave = hex(identity.mr_enclave.as_bytes());
     assert!(enclave.starts_with("8f173e46") && enclave.ends_with("011c68"));
     assert_eq!(quote.report_data()[..4], *b"test");
-    let SgxEndorsementsId { fmspc, .. } = quote.endorsements_id().unwrap();
+    let IntelEndorsementsId { fmspc, .. } = quote.endorsements_id().unwrap();
     assert_eq!(hex(&fmspc), "00606a000000");
 }
 

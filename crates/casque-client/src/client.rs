@@ -148,6 +148,8 @@ impl Client {
             access_token_proof: factors
                 .attester_proof(runtime)
                 .map(|proof| wire::B64(proof.into())),
+            maa_token: None,
+            service_account_token: None,
         };
         let large = Expected {
             what: expected,

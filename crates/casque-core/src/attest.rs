@@ -3,10 +3,10 @@
 //! The steps are those of section 4 of the design (ARCHITECTURE.md, "One release, step by step"); the
 //! numbers stand beside the code. Steps 1, 2, 3 and 12 are the agent's and the server's.
 
-use casque_appraise::{Evidence, Identity};
+use casque_appraise::{Evidence, Identity, MaaToken};
 use casque_policy::{AccessPolicy, Denial, Grant, Principals, Service, decide};
 use casque_secrets::{SealedConfiguration, seal_configuration};
-use casque_types::{ConfigId, Configuration, RuntimeData, Seconds, Timestamp};
+use casque_types::{AzureVmTee, ConfigId, Configuration, RuntimeData, Seconds, Timestamp};
 
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::factors::{Brought, Judged};
@@ -17,12 +17,13 @@ use crate::{
 };
 
 /// A request to attest.
-#[derive(Debug)]
 pub struct AttestRequest {
     /// The runtime data as sent.
     pub runtime_data: Vec<u8>,
     /// The evidence.
     pub evidence: Evidence,
+    /// A token of the attestation service about this evidence, if the attester had one issued as well.
+    pub maa_token: Option<MaaToken>,
     /// What the attester brings besides.
     pub factors: SecondFactors,
 }
@@ -59,7 +60,7 @@ impl<P: Ports> Casque<P> {
         let service = service_of(&loaded, &config)?;
         // 5., 6. what is demanded; endorsements, then the appraisal itself
         let (demands, appraisal) = self
-            .judge(&loaded, service, &config, &request.evidence, runtime, now)
+            .judge(&loaded, service, &config, &request, runtime, now)
             .await?;
         // 7. the decision, with the second factors that it takes
         let identity = software_identity(appraisal.identity());
@@ -217,10 +218,17 @@ fn volume_error(config: &ConfigId, volume: &str, cause: VolumeError) -> AttestEr
     }
 }
 
-/// What `$$SCONE::self::software_identity$$` says: the measurement of the enclave, or nothing that could be one.
+/// What `$$SCONE::self::software_identity$$` says: the measurement of enclave or guest, or nothing that could be one.
 fn software_identity(identity: &Identity) -> String {
     match identity {
         Identity::Sgx(sgx) => sgx.mr_enclave.to_string(),
+        Identity::Snp(snp) => snp.measurement.to_string(),
+        Identity::Tdx(tdx) => tdx.mr_td.to_string(),
+        Identity::AzureVm(vm) => match &vm.tee {
+            AzureVmTee::Snp(snp) => snp.measurement.to_string(),
+            AzureVmTee::Tdx(tdx) => tdx.mr_td.to_string(),
+        },
+        Identity::Aci(aci) => aci.snp.measurement.to_string(),
         Identity::Unattested => "unattested".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use casque_appraise::TrustAnchors;
+use casque_appraise::{Appraiser, TrustAnchors};
 use casque_policy::{Policy, policy_hash};
 use casque_secrets::IdentityKey;
 use casque_types::{KeyHash, PolicyHash, PolicyName, RngError, Seconds};
@@ -16,7 +16,7 @@ pub struct Casque<P: Ports> {
     pub(crate) ports: P,
     pub(crate) identity: Arc<IdentityKey>,
     pub(crate) challenge: ChallengeKey,
-    pub(crate) anchors: TrustAnchors,
+    pub(crate) appraiser: Appraiser,
     pub(crate) limits: Limits,
     pub(crate) wrong_codes: WrongCodes,
     policies: PolicyCache,
@@ -115,7 +115,7 @@ impl<P: Ports> Casque<P> {
             ports,
             identity,
             challenge,
-            anchors,
+            appraiser: Appraiser::new(anchors),
             limits,
             wrong_codes: WrongCodes::default(),
             policies,

@@ -1,6 +1,6 @@
 //! Why a use case was refused or failed, sorted by whose fault it is.
 
-use casque_appraise::{EvidenceParseError, MaaAppraiseError, SgxAppraiseError};
+use casque_appraise::{AppraiseError, EvidenceParseError};
 use casque_policy::{ClauseError, Denial};
 use casque_secrets::SealError;
 use casque_types::{ConfigId, PolicyName, RuntimeDataError, SecretName};
@@ -55,12 +55,9 @@ pub enum AttestError {
         "the evidence is not bound to this request: its report data is not the digest of the runtime data that came with it"
     )]
     NotBound,
-    /// The quote proves nothing.
-    #[error("the SGX quote proves nothing")]
-    Sgx(#[from] SgxAppraiseError),
-    /// The token proves nothing.
-    #[error("the token of Microsoft Azure Attestation proves nothing")]
-    Maa(#[from] MaaAppraiseError),
+    /// The evidence, or the token, proves nothing.
+    #[error("the evidence proves nothing")]
+    Appraise(#[from] AppraiseError),
     /// No such policy, or no such service in it; not told apart to strangers.
     #[error("there is no service `{config}`")]
     NoService {
@@ -142,7 +139,7 @@ impl AttestError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::RuntimeData(_) | Self::Evidence(_) | Self::Seal(_) => Blame::Malformed,
-            Self::OtherServer | Self::Nonce(_) | Self::NotBound | Self::Sgx(_) | Self::Maa(_) => {
+            Self::OtherServer | Self::Nonce(_) | Self::NotBound | Self::Appraise(_) => {
                 Blame::Unauthenticated
             }
             Self::NoService { .. } => Blame::Absent,
@@ -165,8 +162,7 @@ impl AttestError {
             Self::OtherServer => "runtime-data-other-server",
             Self::Nonce(error) => error.code(),
             Self::NotBound => "evidence-not-bound",
-            Self::Sgx(_) => "sgx-not-authentic",
-            Self::Maa(_) => "maa-not-authentic",
+            Self::Appraise(error) => error.code(),
             Self::NoService { .. } => "no-such-service",
             Self::Denied { .. } => "denied",
             Self::Source(failure) => failure.code,

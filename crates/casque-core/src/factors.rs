@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
+use casque_appraise::ServiceAccountToken;
 use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode, Template};
 use casque_secrets::{
     OtpCode, OtpSecret, OtpStep, ProofSide, access_token_proof, is_access_token_proof,
@@ -22,12 +23,14 @@ use crate::resolve::Context;
 use crate::{AttestError, AuditEvent, Casque, Once, Ports, ResolveError, Spending, Store as _};
 
 /// The second factors that an attester brings.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SecondFactors {
     /// The one-time password.
     pub one_time_password: Option<OtpCode>,
     /// The proof that it knows the service access token.
     pub access_token_proof: Option<[u8; 32]>,
+    /// A projected service account token of a Kubernetes cluster.
+    pub service_account_token: Option<ServiceAccountToken>,
 }
 
 /// Second factors, looked at.

@@ -8,13 +8,16 @@
 //!    appraised first, as `security` says, which must be closed by then; only for evidence that proves a TEE
 //!    are the others asked.
 
-use casque_appraise::{
-    Appraisal, Evidence, Identity, MaaTrust, appraise_absent, appraise_maa, appraise_sgx,
-};
-use casque_policy::{Demands, Fills, Mode, Service, screen};
-use casque_types::{ConfigId, MaaUrl, RuntimeData, Timestamp};
+use std::sync::Arc;
 
-use crate::attest::secret_error;
+use casque_appraise::{
+    Appraisal, Endorsements, Evidence, Identity, MaaKeys, MaaToken, MaaTrust, Submitted,
+    appraise_absent,
+};
+use casque_policy::{Demands, Fills, MaaDemands, Mode, Service, screen};
+use casque_types::{ConfigId, RuntimeData, Timestamp};
+
+use crate::attest::{AttestRequest, secret_error};
 use crate::casque::LoadedPolicy;
 use crate::resolve::{Context, SecretFault};
 use crate::{AttestError, Casque, EndorsementSource as _, MaaSource as _, Ports, ResolveError};
@@ -26,17 +29,18 @@ impl<P: Ports> Casque<P> {
         loaded: &'p LoadedPolicy,
         service: &'p Service,
         config: &ConfigId,
-        evidence: &Evidence,
+        request: &AttestRequest,
         runtime: RuntimeData,
         now: Timestamp,
     ) -> Result<(Demands<'p>, Appraisal), AttestError> {
+        let evidence = &request.evidence;
         // 1.
         let asks = loaded.policy.asks_of_demands(service);
         let stranger = Context::of_stranger(now);
         let (fills, faults) = self.fills(loaded, asks, stranger).await?;
         if !faults.is_empty() {
             let mode = mode_before_others(loaded, config, &fills, faults)?;
-            let appraisal = self.appraise(&mode, evidence, runtime, now).await?;
+            let appraisal = self.appraise(&mode, request, runtime, now).await?;
             let demands = self.far_demands(loaded, service, config, &appraisal, now);
             return Ok((demands.await?, appraisal));
         }
@@ -46,7 +50,7 @@ impl<P: Ports> Casque<P> {
             return Err(self.denied(loaded, config, denial, now).await);
         }
         let mode = &demands.security().mode;
-        let appraisal = self.appraise(mode, evidence, runtime, now).await?;
+        let appraisal = self.appraise(mode, request, runtime, now).await?;
         Ok((demands, appraisal))
     }
 
@@ -60,8 +64,8 @@ impl<P: Ports> Casque<P> {
         now: Timestamp,
     ) -> Result<Demands<'p>, AttestError> {
         let context = match appraisal.identity() {
-            Identity::Sgx(_) => Context::at(now),
             Identity::Unattested => Context::of_stranger(now),
+            _ => Context::at(now),
         };
         let asks = loaded.policy.asks_of_demands(service);
         let (fills, faults) = self.fills(loaded, asks, context).await?;
@@ -78,58 +82,94 @@ impl<P: Ports> Casque<P> {
     async fn appraise(
         &self,
         mode: &Mode,
+        request: &AttestRequest,
+        runtime: RuntimeData,
+        now: Timestamp,
+    ) -> Result<Appraisal, AttestError> {
+        let (evidence, token) = (&request.evidence, request.maa_token.as_ref());
+        let Some(demands) = mode.maa() else {
+            return match mode {
+                Mode::DangerousNone => Ok(appraise_absent(runtime)),
+                _ => self.appraise_evidence(evidence, runtime, now).await,
+            };
+        };
+        let trust = self.maa_trust(demands);
+        let evidence = match evidence {
+            Evidence::Absent => return Ok(appraise_absent(runtime)),
+            Evidence::MaaToken(_) if matches!(mode, Mode::Both(_)) => {
+                return Ok(appraise_absent(runtime));
+            }
+            Evidence::MaaToken(token) => {
+                let keys = self.maa_keys(&trust, token, now).await?;
+                let appraiser = &self.appraiser;
+                return Ok(appraiser.appraise_token(token, runtime, &keys, &trust, now)?);
+            }
+            evidence => evidence,
+        };
+        let asked;
+        let token = match token {
+            Some(token) => token,
+            None => {
+                let maa = self.ports.maa();
+                asked = maa.attest(&trust.issuer, evidence, &runtime, now).await?;
+                &asked
+            }
+        };
+        let submitted = Submitted {
+            evidence,
+            token,
+            keys: &*self.maa_keys(&trust, token, now).await?,
+        };
+        let appraiser = &self.appraiser;
+        Ok(match mode {
+            Mode::Both(_) => {
+                let endorsements = self.endorsements_of(evidence, now).await?;
+                appraiser.appraise_both(&submitted, runtime, &endorsements, &trust, now)?
+            }
+            _ => appraiser.appraise_submitted(&submitted, runtime, &trust, now)?,
+        })
+    }
+
+    async fn appraise_evidence(
+        &self,
         evidence: &Evidence,
         runtime: RuntimeData,
         now: Timestamp,
     ) -> Result<Appraisal, AttestError> {
-        match (mode, evidence) {
-            (Mode::Hardware, Evidence::Sgx(quote)) => {
-                let id = quote.endorsements_id()?;
-                let endorsements = self.ports.endorsements().sgx(id, now).await?;
-                Ok(appraise_sgx(
-                    quote,
-                    &runtime,
-                    &endorsements,
-                    &self.anchors,
-                    now,
-                )?)
-            }
-            (Mode::Maa { url, min_rsa_bits }, Evidence::Sgx(_) | Evidence::MaaToken(_)) => {
-                let trust = self.maa_trust(url, *min_rsa_bits);
-                self.appraise_by_maa(&trust, evidence, runtime, now).await
-            }
-            (Mode::Hardware | Mode::Maa { .. } | Mode::DangerousNone, _) => {
-                Ok(appraise_absent(runtime))
-            }
+        let endorsements = self.endorsements_of(evidence, now).await?;
+        Ok(self
+            .appraiser
+            .appraise(evidence, runtime, &endorsements, now)?)
+    }
+
+    async fn endorsements_of(
+        &self,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Endorsements, AttestError> {
+        match evidence.endorsements_id()? {
+            None => Ok(Endorsements::default()),
+            Some(id) => Ok(self.ports.endorsements().endorsements(&id, now).await?),
         }
     }
 
-    async fn appraise_by_maa(
+    async fn maa_keys(
         &self,
         trust: &MaaTrust,
-        evidence: &Evidence,
-        runtime: RuntimeData,
+        token: &MaaToken,
         now: Timestamp,
-    ) -> Result<Appraisal, AttestError> {
-        let submitted;
-        let token = match evidence {
-            Evidence::MaaToken(token) => token,
-            Evidence::Sgx(quote) => {
-                let maa = self.ports.maa();
-                submitted = maa.attest_sgx(&trust.issuer, quote, &runtime, now).await?;
-                &submitted
-            }
-            Evidence::Absent => return Ok(appraise_absent(runtime)),
-        };
-        let keys = (self.ports.maa().keys(&trust.issuer, token.key_id(), now)).await?;
-        Ok(appraise_maa(token, &runtime, &keys, trust, now)?)
+    ) -> Result<Arc<MaaKeys>, AttestError> {
+        let keys = self.ports.maa().keys(&trust.issuer, token.key_id(), now);
+        Ok(keys.await?)
     }
 
-    fn maa_trust(&self, url: &MaaUrl, min_rsa_bits: u32) -> MaaTrust {
+    fn maa_trust(&self, demands: &MaaDemands) -> MaaTrust {
         MaaTrust {
-            issuer: url.clone(),
-            min_rsa_bits,
+            issuer: demands.url.clone(),
+            min_rsa_bits: demands.min_rsa_bits,
             clock_skew: self.limits.clock_skew,
+            max_age: demands.max_age,
+            signer: demands.signer,
         }
     }
 }

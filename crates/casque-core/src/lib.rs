@@ -33,10 +33,10 @@ pub use error::{
 pub use exported::{PublicValue, ValueQuery};
 pub use factors::SecondFactors;
 pub use ports::{
-    AccessToken, AuditAction, AuditEvent, Clock, EndorsementSource, ExportRequest, KeepError, Kept,
-    KeptKey, KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError, PolicyPage,
-    PolicyRecord, Ports, PutError, RemoteSource, SourceFailure, SourceKind, Spending, Store,
-    StoreError, TokenPurpose, TokenSource, VaultSecret, VaultSource, VersionSummary,
+    AccessToken, AuditAction, AuditEvent, Clock, ClusterSource, EndorsementSource, ExportRequest,
+    KeepError, Kept, KeptKey, KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError,
+    PolicyPage, PolicyRecord, Ports, PutError, RemoteSource, SourceFailure, SourceKind, Spending,
+    Store, StoreError, TokenPurpose, TokenSource, VaultSecret, VaultSource, VersionSummary,
 };
 pub use put::PutOutcome;
 pub use read::{PolicyNames, PolicyText};

@@ -9,8 +9,8 @@ pub use self::kept::{
     KeepError, Kept, KeptKey, KeptKeyError, KeptRevision, Once, OnceError, Spending,
 };
 pub use self::sources::{
-    AccessToken, EndorsementSource, ExportRequest, MaaSource, RemoteSource, SourceFailure,
-    SourceKind, TokenPurpose, TokenSource, VaultSecret, VaultSource,
+    AccessToken, ClusterSource, EndorsementSource, ExportRequest, MaaSource, RemoteSource,
+    SourceFailure, SourceKind, TokenPurpose, TokenSource, VaultSecret, VaultSource,
 };
 
 mod kept;
@@ -30,8 +30,10 @@ pub trait Ports: Send + Sync + 'static {
     type Vaults: VaultSource;
     /// Microsoft Azure Attestation.
     type Maa: MaaSource;
-    /// Intel's endorsements.
+    /// Endorsements of TEE vendors.
     type Endorsements: EndorsementSource;
+    /// Kubernetes clusters.
+    type Clusters: ClusterSource;
     /// Other CASes.
     type Remote: RemoteSource;
 
@@ -49,6 +51,8 @@ pub trait Ports: Send + Sync + 'static {
     fn maa(&self) -> &Self::Maa;
     /// The source of endorsements.
     fn endorsements(&self) -> &Self::Endorsements;
+    /// The source of clusters' keys.
+    fn clusters(&self) -> &Self::Clusters;
     /// The source of what other CASes export.
     fn remote(&self) -> &Self::Remote;
 }

@@ -53,7 +53,7 @@ impl Cas {
         commands: &Commands,
     ) -> Result<Self, CasError> {
         let config = Config::parse(&config_text(state, azure, port)?)?;
-        let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
+        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
         let server = Server::start(&config, anchors).await?;
         let casque = server.casque();
         commands.bind(move |config| Box::pin(program_of(Arc::clone(&casque), config)));

@@ -38,7 +38,7 @@ pub enum ServeError {
 /// [`ServeError`].
 pub fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let config = Config::read(&args.config)?;
-    let anchors = TrustAnchors::dangerous_with_sgx_root(std::fs::read(&args.root)?);
+    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(std::fs::read(&args.root)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

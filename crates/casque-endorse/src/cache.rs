@@ -7,14 +7,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use casque_appraise::{SgxEndorsements, SgxEndorsementsId};
+use casque_appraise::{IntelEndorsements, IntelEndorsementsId};
 use casque_types::Timestamp;
 use tokio::fs;
 use tokio::io::AsyncReadExt as _;
 
 /// Endorsements, and when they were fetched.
 pub(crate) struct Cached {
-    pub(crate) endorsements: SgxEndorsements,
+    pub(crate) endorsements: IntelEndorsements,
     pub(crate) fetched: Timestamp,
 }
 
@@ -30,7 +30,7 @@ impl DiskCache {
     }
 
     /// What is kept for `id`, if it can be read and is about that family.
-    pub(crate) async fn load(&self, id: SgxEndorsementsId) -> Option<Cached> {
+    pub(crate) async fn load(&self, id: IntelEndorsementsId) -> Option<Cached> {
         let path = self.path(id);
         let bytes = match read_bounded(&path).await {
             Ok(bytes) => bytes,
@@ -51,7 +51,7 @@ impl DiskCache {
     }
 
     /// Keeps them; a failure is reported and does no harm.
-    pub(crate) async fn store(&self, id: SgxEndorsementsId, cached: &Cached) {
+    pub(crate) async fn store(&self, id: IntelEndorsementsId, cached: &Cached) {
         let path = self.path(id);
         if let Err(error) = self.replace(&path, cached).await {
             let (file, cause) = (path.display(), error.kind());
@@ -66,7 +66,7 @@ impl DiskCache {
         fs::rename(&beside, path).await
     }
 
-    fn path(&self, id: SgxEndorsementsId) -> PathBuf {
+    fn path(&self, id: IntelEndorsementsId) -> PathBuf {
         let fmspc = hex::encode(id.fmspc);
         let authority = id.authority.as_str();
         self.directory.join(format!("sgx-{fmspc}-{authority}.json"))
@@ -84,7 +84,7 @@ const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The file's JSON.
 mod raw {
-    use casque_appraise::SgxEndorsements;
+    use casque_appraise::IntelEndorsements;
     use casque_types::Timestamp;
     use serde::{Deserialize, Serialize};
     use std::io;
@@ -115,7 +115,7 @@ mod raw {
             }
             Some(Cached {
                 fetched: Timestamp::from_unix_s(stored.fetched),
-                endorsements: SgxEndorsements {
+                endorsements: IntelEndorsements {
                     tcb_info_issuer_chain: stored.tcb_info_issuer_chain,
                     tcb_info: stored.tcb_info,
                     tcb_info_signature: hex::decode(stored.tcb_info_signature).ok()?,

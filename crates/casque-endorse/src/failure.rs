@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use casque_appraise::SgxEndorsement;
+use casque_appraise::IntelEndorsement;
 use casque_core::{SourceFailure, SourceKind};
 use casque_types::{Seconds, Timestamp};
 use thiserror::Error;
@@ -51,7 +51,7 @@ pub(crate) enum FetchError {
     #[error("{document} from `{url}` expired at {until}, now it is {now}")]
     Expired {
         url: String,
-        document: SgxEndorsement,
+        document: IntelEndorsement,
         until: Timestamp,
         now: Timestamp,
     },

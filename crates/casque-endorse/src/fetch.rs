@@ -11,7 +11,7 @@
 //! Chains are PEM, URL-encoded. The texts of `tcbInfo` and `enclaveIdentity` are kept byte for byte:
 //! signatures go over them.
 
-use casque_appraise::{SgxEndorsements, SgxEndorsementsId};
+use casque_appraise::{IntelEndorsements, IntelEndorsementsId};
 use casque_types::Timestamp;
 use percent_encoding::percent_decode_str;
 use reqwest::Client;
@@ -25,9 +25,9 @@ use crate::settings::Service;
 pub(crate) async fn fetch(
     client: &Client,
     service: &Service,
-    id: SgxEndorsementsId,
+    id: IntelEndorsementsId,
     now: Timestamp,
-) -> Result<SgxEndorsements, FetchError> {
+) -> Result<IntelEndorsements, FetchError> {
     let at = |path: String| format!("{}/sgx/certification/v4/{path}", service.base);
     let tcb_url = at(format!("tcb?fmspc={}", hex::encode_upper(id.fmspc)));
     let qe_url = at("qe/identity".to_owned());
@@ -42,7 +42,7 @@ pub(crate) async fn fetch(
     let (tcb_info, tcb_info_signature) = signed_member::<raw::TcbInfo<'_>>(&tcb_url, &tcb.body)?;
     let (qe_identity, qe_identity_signature) =
         signed_member::<raw::QeIdentity<'_>>(&qe_url, &qe.body)?;
-    let endorsements = SgxEndorsements {
+    let endorsements = IntelEndorsements {
         tcb_info_issuer_chain: chain(&tcb_url, &tcb, &TCB_CHAIN_HEADERS)?,
         tcb_info,
         tcb_info_signature,
@@ -102,8 +102,8 @@ fn revocation_list(url: &str, body: Vec<u8>) -> Result<Vec<u8>, FetchError> {
 }
 
 fn expect_for(
-    endorsements: &SgxEndorsements,
-    id: SgxEndorsementsId,
+    endorsements: &IntelEndorsements,
+    id: IntelEndorsementsId,
     url: &str,
 ) -> Result<(), FetchError> {
     let found = endorsements.fmspc().map_err(|_| FetchError::Malformed {
@@ -121,7 +121,7 @@ fn expect_for(
 }
 
 fn expect_in_force(
-    endorsements: &SgxEndorsements,
+    endorsements: &IntelEndorsements,
     service: &Service,
     now: Timestamp,
 ) -> Result<(), FetchError> {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use casque_appraise::{SgxEndorsements, SgxEndorsementsId};
+use casque_appraise::{Endorsements, EndorsementsId, IntelEndorsements, IntelEndorsementsId};
 use casque_core::{EndorsementSource, SourceFailure};
 use casque_types::{Seconds, Timestamp};
 use reqwest::Client;
@@ -32,7 +32,7 @@ pub struct IntelPcs {
     client: Client,
     service: Service,
     disk: DiskCache,
-    slots: Mutex<HashMap<SgxEndorsementsId, Arc<Slot>>>,
+    slots: Mutex<HashMap<IntelEndorsementsId, Arc<Slot>>>,
     fetches: Semaphore,
 }
 
@@ -47,7 +47,7 @@ struct Slot {
 
 #[derive(Clone, Debug)]
 struct Held {
-    endorsements: Arc<SgxEndorsements>,
+    endorsements: Arc<IntelEndorsements>,
     fetched: Timestamp,
     from: Timestamp,
     until: Timestamp,
@@ -91,7 +91,7 @@ impl IntelPcs {
     }
 
     /// The slot of `id`; makes room among those that hold nothing and that nobody waits for.
-    fn slot(&self, id: SgxEndorsementsId) -> Result<Arc<Slot>, FetchError> {
+    fn slot(&self, id: IntelEndorsementsId) -> Result<Arc<Slot>, FetchError> {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get(&id) {
             return Ok(Arc::clone(slot));
@@ -110,11 +110,11 @@ impl IntelPcs {
     /// Called by the one who holds the flight.
     async fn renew(
         &self,
-        id: SgxEndorsementsId,
+        id: IntelEndorsementsId,
         slot: &Slot,
         flight: &mut Flight,
         now: Timestamp,
-    ) -> Result<Arc<SgxEndorsements>, SourceFailure> {
+    ) -> Result<Arc<IntelEndorsements>, SourceFailure> {
         if !flight.disk_was_read {
             flight.disk_was_read = true;
             let cached = self.disk.load(id).await;
@@ -136,11 +136,11 @@ impl IntelPcs {
 
     async fn fetch_unless_quiet(
         &self,
-        id: SgxEndorsementsId,
+        id: IntelEndorsementsId,
         slot: &Slot,
         flight: &mut Flight,
         now: Timestamp,
-    ) -> Result<Arc<SgxEndorsements>, SourceFailure> {
+    ) -> Result<Arc<IntelEndorsements>, SourceFailure> {
         if let Some(failure) = flight.refusal_at(now) {
             return Err(failure);
         }
@@ -163,11 +163,11 @@ impl IntelPcs {
 
     async fn keep(
         &self,
-        id: SgxEndorsementsId,
+        id: IntelEndorsementsId,
         slot: &Slot,
-        endorsements: SgxEndorsements,
+        endorsements: IntelEndorsements,
         now: Timestamp,
-    ) -> Arc<SgxEndorsements> {
+    ) -> Arc<IntelEndorsements> {
         let cached = Cached {
             endorsements,
             fetched: now,
@@ -180,11 +180,31 @@ impl IntelPcs {
 }
 
 impl EndorsementSource for IntelPcs {
-    async fn sgx(
+    async fn endorsements(
         &self,
-        id: SgxEndorsementsId,
+        id: &EndorsementsId,
         now: Timestamp,
-    ) -> Result<Arc<SgxEndorsements>, SourceFailure> {
+    ) -> Result<Endorsements, SourceFailure> {
+        match id {
+            EndorsementsId::Intel(id) => Ok(Endorsements {
+                intel: Some(self.sgx(*id, now).await?),
+                amd: None,
+            }),
+            EndorsementsId::Amd(_) => Ok(Endorsements::default()),
+        }
+    }
+}
+
+impl IntelPcs {
+    /// Intel's endorsements alone.
+    ///
+    /// # Errors
+    /// As [`EndorsementSource::endorsements`].
+    pub async fn sgx(
+        &self,
+        id: IntelEndorsementsId,
+        now: Timestamp,
+    ) -> Result<Arc<IntelEndorsements>, SourceFailure> {
         let slot = (self.slot(id)).map_err(|busy| busy.failure(QUIET_FIRST))?;
         let in_force = slot.held().filter(|held| held.is_in_force(now));
         let mut flight = match (in_force, slot.flight.try_lock()) {
@@ -213,7 +233,7 @@ impl Held {
     }
 
     /// `None` if the documents state no dates.
-    fn of(endorsements: Arc<SgxEndorsements>, fetched: Timestamp) -> Option<Self> {
+    fn of(endorsements: Arc<IntelEndorsements>, fetched: Timestamp) -> Option<Self> {
         let validity = endorsements.validity().ok()?;
         Some(Self {
             endorsements,

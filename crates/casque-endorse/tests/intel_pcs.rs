@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use casque_appraise::{
-    PckAuthority, SgxEndorsements, SgxEndorsementsId, SgxQuote, TrustAnchors, verify_sgx_quote,
+    IntelEndorsements, IntelEndorsementsId, PckAuthority, SgxQuote, TrustAnchors, verify_sgx_quote,
 };
 use casque_core::{EndorsementSource, SourceFailure, SourceKind};
 use casque_endorse::{EndorserSettings, EndorserSetupError, IntelPcs};
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    async fn get(&self, now: Timestamp) -> Result<Arc<SgxEndorsements>, SourceFailure> {
+    async fn get(&self, now: Timestamp) -> Result<Arc<IntelEndorsements>, SourceFailure> {
         self.source.sgx(self.tee.endorsements_id(), now).await
     }
 
@@ -245,7 +245,7 @@ async fn endorsements_fetched_verify_a_quote_of_their_platform() {
     let quote = world.tee.quote(&identity, &[5; 64]).unwrap();
     let quote = SgxQuote::parse(&quote).unwrap();
     assert_eq!(quote.endorsements_id(), Ok(world.tee.endorsements_id()));
-    let anchors = TrustAnchors::dangerous_with_sgx_root(world.tee.root_der().to_vec());
+    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(world.tee.root_der().to_vec());
     let verdict = verify_sgx_quote(&quote, &endorsements, &anchors, NOW).unwrap();
     assert_eq!(verdict.identity, identity);
 }
@@ -542,7 +542,7 @@ async fn families_that_failed_make_room_for_others() {
     world.service.bend(|it| it.all(404));
     for number in 0..300_u16 {
         let [high, low] = number.to_be_bytes();
-        let id = SgxEndorsementsId {
+        let id = IntelEndorsementsId {
             fmspc: [0xff, 0, 0, 0, high, low],
             authority: PckAuthority::Processor,
         };

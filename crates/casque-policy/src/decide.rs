@@ -8,7 +8,7 @@ mod rules;
 use std::borrow::Cow;
 
 use casque_appraise::{Appraisal, Evidence, EvidenceKind, Identity};
-use casque_types::{ConfigId, PolicyName, ServiceName, SgxIdentity};
+use casque_types::{ConfigId, PolicyName, ServiceName};
 
 use crate::{
     AttestationEntry, ClauseError, Denial, Fills, Mode, Placeholder, Platform, Policy, Reason,
@@ -156,7 +156,8 @@ pub fn decide(
 /// # Errors
 /// The denial, with the rules that are sure to fail; others may fail later.
 pub fn screen(demands: &Demands<'_>, evidence: &Evidence) -> Result<(), Denial> {
-    let reasons = screen_claims(demands, evidence.kind(), evidence.claimed_identity());
+    let claimed = evidence.claimed_identity();
+    let reasons = screen_claims(demands, evidence.kind(), claimed.as_ref());
     if reasons.is_empty() {
         Ok(())
     } else {
@@ -167,25 +168,21 @@ pub fn screen(demands: &Demands<'_>, evidence: &Evidence) -> Result<(), Denial> 
 fn screen_claims(
     demands: &Demands<'_>,
     kind: EvidenceKind,
-    claimed: Option<&SgxIdentity>,
+    claimed: Option<&Identity>,
 ) -> Vec<Reason> {
     let mode = &demands.security.mode;
     match (mode, kind) {
         (Mode::DangerousNone, _) => Vec::new(),
-        (Mode::Hardware | Mode::Maa { .. }, EvidenceKind::Absent) => {
+        (_, EvidenceKind::Absent) => {
             vec![rules::evidence_missing(mode)]
         }
-        (Mode::Hardware, EvidenceKind::MaaToken) => {
+        (Mode::Hardware | Mode::Both(_), EvidenceKind::MaaToken) => {
             vec![rules::verifier_mismatch(
                 mode,
                 "a token of the attestation service",
             )]
         }
-        (Mode::Hardware, EvidenceKind::Sgx)
-        | (Mode::Maa { .. }, EvidenceKind::Sgx | EvidenceKind::MaaToken) => {
-            let identity = claimed.map_or(Identity::Unattested, |sgx| Identity::Sgx(sgx.clone()));
-            rules::judge_identity(demands, &identity)
-        }
+        _ => rules::judge_identity(demands, claimed.unwrap_or(&Identity::Unattested)),
     }
 }
 

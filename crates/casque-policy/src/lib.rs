@@ -28,11 +28,11 @@ pub use hash::{policy_hash, with_creator};
 pub use model::{
     AccessPolicy, AttestationEntry, CasKey, CertificateSpec, ClaimValue, Content, Credentials,
     Endpoint, ExportTarget, FileProtection, Generation, IgnoredAdvisories, Image, Import,
-    InjectionFile, JwtSpec, KeptIn, KeyType, LanguageVersion, Mode, Mount, Operation, Origin,
-    OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals, ProtectionUpdate,
-    RemoteCas, Salt, SecretSpec, Security, Service, SignerRule, SvnRule, Template, Toleration,
-    ValueEncoding, Variable, VaultImport, VaultSecretVersion, Volume, VolumeExport, VolumeImport,
-    VolumeOrigin,
+    InjectionFile, JwtSpec, KeptIn, KeyType, LanguageVersion, MaaDemands, Mode, Mount, Operation,
+    Origin, OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals,
+    ProtectionUpdate, RemoteCas, Salt, SecretSpec, Security, Service, SignerRule, SvnRule,
+    Template, Toleration, ValueEncoding, Variable, VaultImport, VaultSecretVersion, Volume,
+    VolumeExport, VolumeImport, VolumeOrigin,
 };
 pub use parse::{LANGUAGE_MAPS, LanguageMap, Parsed};
 pub use reason::{Denial, Reason, ReasonCode};

@@ -211,8 +211,7 @@ const fn attest_hint(error: &AttestError) -> Option<&'static str> {
         AttestError::Store(_) => STORE_HINT,
         AttestError::StoredPolicy { .. } => STORED_POLICY_HINT,
         AttestError::Evidence(_)
-        | AttestError::Sgx(_)
-        | AttestError::Maa(_)
+        | AttestError::Appraise(_)
         | AttestError::Denied { .. }
         | AttestError::Source(_) => return None,
     })

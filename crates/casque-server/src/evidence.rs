@@ -1,6 +1,6 @@
 //! Evidence and second factors from the wire.
 
-use casque_appraise::{Evidence, MaaToken, SgxQuote};
+use casque_appraise::MaaToken;
 use casque_core::{AttestRequest, Blame, SecondFactors};
 use casque_secrets::OtpCode;
 use casque_wire as wire;
@@ -14,14 +14,14 @@ pub(crate) const KINDS: [&str; 3] = ["sgx", "maa", "none"];
 
 /// Parses a request; bounds are the parsers' own.
 pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal> {
-    let evidence = match raw.evidence {
-        wire::Evidence::None {} => Evidence::Absent,
-        wire::Evidence::Sgx { quote } => Evidence::Sgx(SgxQuote::parse(&quote.0)?),
-        wire::Evidence::Maa { token } => Evidence::MaaToken(MaaToken::parse(&token)?),
-    };
+    let evidence = casque_explain::evidence_of(&raw.evidence)?;
     Ok(AttestRequest {
         runtime_data: raw.runtime_data.0,
         evidence,
+        maa_token: raw
+            .maa_token
+            .map(|token| MaaToken::parse(&token))
+            .transpose()?,
         factors: SecondFactors {
             one_time_password: raw
                 .otp
@@ -29,6 +29,7 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
                 .map(|text| code(&text))
                 .transpose()?,
             access_token_proof: raw.access_token_proof.map(proof).transpose()?,
+            service_account_token: None,
         },
     })
 }
@@ -73,6 +74,8 @@ mod tests {
             evidence: wire::Evidence::None {},
             otp: Some("012345".to_owned()),
             access_token_proof: Some(wire::B64(vec![7; 32])),
+            maa_token: None,
+            service_account_token: None,
         };
         bend(&mut raw);
         raw
@@ -95,7 +98,8 @@ mod tests {
             factors,
             SecondFactors {
                 one_time_password: None,
-                access_token_proof: None
+                access_token_proof: None,
+                ..
             }
         );
     }

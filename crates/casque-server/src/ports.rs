@@ -1,8 +1,11 @@
 //! The ports of a running server.
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use casque_appraise::ServiceAccountKeys;
 use casque_azure::{Azure, Entra, KeyVault, Maa};
-use casque_core::{Clock, Ports};
+use casque_core::{Clock, ClusterSource, Ports, SourceFailure, SourceKind};
 use casque_endorse::IntelPcs;
 use casque_remote::Remote;
 use casque_store::SqliteStore;
@@ -26,6 +29,7 @@ impl Ports for ServerPorts {
     type Vaults = KeyVault;
     type Maa = Maa;
     type Endorsements = IntelPcs;
+    type Clusters = NoClusters;
     type Remote = Remote;
 
     fn store(&self) -> &SqliteStore {
@@ -49,8 +53,32 @@ impl Ports for ServerPorts {
     fn endorsements(&self) -> &IntelPcs {
         &self.endorsements
     }
+    fn clusters(&self) -> &NoClusters {
+        &NoClusters
+    }
     fn remote(&self) -> &Remote {
         &self.remote
+    }
+}
+
+/// No cluster is trusted.
+pub struct NoClusters;
+
+impl ClusterSource for NoClusters {
+    async fn keys(
+        &self,
+        issuer: &str,
+        _key_id: &str,
+        _now: Timestamp,
+    ) -> Result<Arc<ServiceAccountKeys>, SourceFailure> {
+        Err(SourceFailure {
+            source_kind: SourceKind::Cluster,
+            code: "cluster-not-trusted",
+            what: format!("`{issuer}` is none of the clusters that this server trusts"),
+            mend: "ask the operator".to_owned(),
+            retryable: false,
+            retry_after: None,
+        })
     }
 }
 

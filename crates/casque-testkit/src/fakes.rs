@@ -3,6 +3,7 @@
 //! All are handles: clones share what stands behind them, so a test keeps one and gives another away.
 
 mod clock;
+mod clusters;
 mod endorsements;
 mod fault;
 mod maa;
@@ -14,6 +15,7 @@ mod tokens;
 mod vaults;
 
 pub use clock::MockClock;
+pub use clusters::FakeClusters;
 pub use endorsements::FakeEndorsements;
 pub use fault::{Calls, failure};
 pub use maa::{FakeMaa, MaaCall};

@@ -15,7 +15,7 @@ mod pki;
 mod quote;
 mod stored;
 
-use casque_appraise::{PckAuthority, SgxEndorsementsId};
+use casque_appraise::{IntelEndorsementsId, PckAuthority};
 use casque_types::{Secret, Timestamp};
 use thiserror::Error;
 
@@ -143,8 +143,9 @@ impl SoftwareTee {
 
     /// Which endorsements its quotes need.
     #[must_use]
-    pub const fn endorsements_id(&self) -> SgxEndorsementsId {
-        SgxEndorsementsId {
+    pub const fn endorsements_id(&self) -> IntelEndorsementsId {
+        IntelEndorsementsId {
+            tee: casque_appraise::IntelTee::Sgx,
             fmspc: self.platform.fmspc,
             authority: self.platform.authority,
         }

@@ -199,6 +199,7 @@ impl TestWorld {
         block_on(self.casque.attest(AttestRequest {
             runtime_data: attempt.runtime.as_bytes().to_vec(),
             evidence,
+            maa_token: None,
             factors,
         }))
     }
@@ -230,7 +231,7 @@ fn begin(ports: &TestPorts, tee: &SoftwareTee, identity: &Arc<IdentityKey>) -> C
         ports.clone(),
         Arc::clone(identity),
         ChallengeKey::new(&[0xC4; 32]),
-        TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec()),
+        TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec()),
         Limits::default(),
     )
 }

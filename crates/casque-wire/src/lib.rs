@@ -10,6 +10,7 @@
 //! | `POST /v1/challenge` | empty | [`Challenge`] |
 //! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
 //! | `POST /v1/exports` | [`ExportRequest`] | [`ExportAnswer`] |
+//! | `GET /v1/attempts/<name>/<service>` | | [`Attempts`] |
 //! | `GET /v1/version` | | [`Version`] |
 //! | `POST /session` | policy text or [`SignedSession`] | [`PolicyCreated`] |
 //! | `PUT /v1/encrypted_sessions` | [`EncryptedSession`] | [`PolicyCreated`] |
@@ -23,11 +24,15 @@
 //!
 //! The feature `openapi` adds schemas of all messages, for the server's description of itself.
 
+mod any_b64;
 mod b64;
+mod explanation;
 
 use std::collections::BTreeMap;
 
+pub use any_b64::AnyB64;
 pub use b64::{B64, B64Error};
+pub use explanation::{Attempt, Attempts, Decision, Explanation, Outcome, Rule, TcbState};
 use serde::{Deserialize, Serialize};
 
 /// An offer to attest.
@@ -42,7 +47,8 @@ pub struct Challenge {
     pub server: String,
     /// Key encapsulation mechanisms that answers can be sealed with: `X-Wing`.
     pub kems: Vec<String>,
-    /// Kinds of evidence that this server appraises: `sgx`, `maa`, `none`.
+    /// Kinds of evidence that this server appraises: `sgx`, `tdx`, `snp`,
+    /// `azure-snp-vtpm`, `azure-tdx-vtpm`, `aci-snp`, `maa`, `none`.
     pub evidence: Vec<String>,
 }
 
@@ -62,25 +68,96 @@ pub struct AttestRequest {
     /// runtime data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token_proof: Option<B64>,
+    /// A token of Microsoft Azure Attestation about this evidence, for policies that demand both; left out, the
+    /// server asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maa_token: Option<String>,
+    /// A projected service account token of a Kubernetes cluster, for policies that demand one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_token: Option<String>,
 }
 
-/// Evidence by kind.
-#[derive(Debug, Serialize, Deserialize)]
+/// Evidence by kind; also the form of an evidence file of `casque explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Evidence {
     /// No evidence.
     None {},
     /// An SGX quote.
     Sgx {
         /// The quote.
-        quote: B64,
+        quote: AnyB64,
+    },
+    /// A TDX quote.
+    Tdx {
+        /// The quote.
+        quote: AnyB64,
+    },
+    /// A report of AMD SEV-SNP.
+    Snp {
+        /// The report.
+        report: AnyB64,
+        /// The certificate of the VCEK or VLEK that signed it, which may be followed by its authorities: PEM, or
+        /// DER in base64, or the host's table of certificates in base64. Left out, it is fetched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vek: Option<String>,
+    },
+    /// A TPM quote of an Azure VM on SEV-SNP.
+    AzureSnpVtpm {
+        /// The paravisor's report, from the TPM's NV index 0x01400001.
+        hcl: AnyB64,
+        /// The quote.
+        quote: TpmQuote,
+        /// As of `snp`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vek: Option<String>,
+        /// Certificate of the attestation key and its authorities, PEM, or DER in base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ak_chain: Option<String>,
+    },
+    /// A TPM quote of an Azure VM on TDX.
+    AzureTdxVtpm {
+        /// The paravisor's report, from the TPM's NV index 0x01400001.
+        hcl: AnyB64,
+        /// The quote.
+        quote: TpmQuote,
+        /// The TDX quote over the report.
+        td_quote: AnyB64,
+        /// Certificate of the attestation key and its authorities, PEM, or DER in base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ak_chain: Option<String>,
+    },
+    /// A report of SEV-SNP of confidential containers.
+    AciSnp {
+        /// The report.
+        report: AnyB64,
+        /// As of `snp`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vek: Option<String>,
+        /// The containers' policy.
+        policy: AnyB64,
+        /// Microsoft's reference of the utility virtual machine, `COSE_Sign1`.
+        uvm: AnyB64,
     },
     /// A token of Microsoft Azure Attestation that the attester obtained.
     Maa {
         /// The compact JWS.
         token: String,
     },
+}
+
+/// A quote of a TPM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TpmQuote {
+    /// `TPMS_ATTEST`.
+    pub message: AnyB64,
+    /// Its signature by the attestation key.
+    pub signature: AnyB64,
+    /// The registers of the SHA-256 bank from 0 to 23, each 64 hexadecimal digits.
+    pub pcrs: Vec<String>,
 }
 
 /// A released configuration.

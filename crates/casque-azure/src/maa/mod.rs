@@ -12,7 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use casque_appraise::{MaaKeys, MaaToken, SgxQuote};
+use casque_appraise::{Evidence, MaaKeys, MaaToken, SgxQuote};
 use casque_core::{MaaSource, SourceFailure};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -59,10 +59,10 @@ impl Maa {
 }
 
 impl MaaSource for Maa {
-    async fn attest_sgx(
+    async fn attest(
         &self,
         url: &MaaUrl,
-        quote: &SgxQuote,
+        evidence: &Evidence,
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> Result<MaaToken, SourceFailure> {
@@ -72,6 +72,9 @@ impl MaaSource for Maa {
             what: "to judge an SGX quote",
         };
         self.throttle.check(url.authority(), now)?;
+        let Evidence::Sgx(quote) = evidence else {
+            return Err(asked.malformed("an SGX quote"));
+        };
         let answer = asked.exchange(attest_call(&asked, quote, runtime)?).await?;
         if answer.status != StatusCode::OK {
             let failure = refusal::failure(&asked, &answer, now);

@@ -4,7 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use casque_appraise::{MaaKeys, MaaToken, SgxEndorsements, SgxEndorsementsId, SgxQuote};
+use casque_appraise::{
+    Endorsements, EndorsementsId, Evidence, MaaKeys, MaaToken, ServiceAccountKeys,
+};
 use casque_types::{
     EntraCredential, KeyHash, MaaUrl, PolicyHash, PolicyName, RuntimeData, Seconds, Secret,
     SecretName, Timestamp, VaultAddress, VaultSecretName,
@@ -118,14 +120,15 @@ pub struct VaultSecret {
 
 /// Talks to instances of Microsoft Azure Attestation.
 pub trait MaaSource: Send + Sync {
-    /// Has an instance judge a quote (background-check model).
+    /// Has an instance judge evidence (background-check model): SGX and TDX quotes and reports of SEV-SNP with
+    /// `runtime` as runtime data; the report or quote of an Azure VM with the paravisor's data.
     ///
     /// # Errors
-    /// [`SourceFailure`] when it refuses the quote or cannot be reached.
-    fn attest_sgx(
+    /// [`SourceFailure`] when it refuses the evidence or cannot be reached.
+    fn attest(
         &self,
         url: &MaaUrl,
-        quote: &SgxQuote,
+        evidence: &Evidence,
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> impl Future<Output = Result<MaaToken, SourceFailure>> + Send;
@@ -144,15 +147,29 @@ pub trait MaaSource: Send + Sync {
 
 /// Gets endorsements; caches them, one request at a time for each.
 pub trait EndorsementSource: Send + Sync {
-    /// The endorsements for one family of SGX platforms.
+    /// The endorsements that a piece of evidence needs.
     ///
     /// # Errors
     /// [`SourceFailure`] when there are none in the cache that are valid and none can be fetched.
-    fn sgx(
+    fn endorsements(
         &self,
-        id: SgxEndorsementsId,
+        id: &EndorsementsId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Arc<SgxEndorsements>, SourceFailure>> + Send;
+    ) -> impl Future<Output = Result<Endorsements, SourceFailure>> + Send;
+}
+
+/// Gets the keys with which clusters sign service account tokens; caches them.
+pub trait ClusterSource: Send + Sync {
+    /// The keys of the cluster with this issuer, fetched again (not too often) when `key_id` is not among them.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when the operator trusts no such cluster, or its keys cannot be had.
+    fn keys(
+        &self,
+        issuer: &str,
+        key_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Arc<ServiceAccountKeys>, SourceFailure>> + Send;
 }
 
 /// A remote party.
@@ -166,6 +183,10 @@ pub enum SourceKind {
     Maa,
     /// Intel's certification service.
     Endorser,
+    /// AMD's key distribution service, or Azure's cache of it.
+    Amd,
+    /// A Kubernetes cluster, as the issuer of service account tokens.
+    Cluster,
     /// Another CAS.
     Remote,
 }
@@ -177,6 +198,8 @@ impl fmt::Display for SourceKind {
             Self::KeyVault => "Azure Key Vault",
             Self::Maa => "Microsoft Azure Attestation",
             Self::Endorser => "Intel's certification service",
+            Self::Amd => "AMD's key distribution service",
+            Self::Cluster => "the Kubernetes cluster",
             Self::Remote => "another CAS",
         })
     }

@@ -2,7 +2,7 @@
 
 use assert_matches::assert_matches;
 use casque_appraise::{
-    Evidence, RevokedThing, SgxAppraiseError, SgxEndorsement, SgxQuote, TcbStatus,
+    Evidence, IntelEndorsement, QuoteAppraiseError, RevokedThing, SgxQuote, TcbStatus,
 };
 use casque_core::{AttestError, RedeemError, SourceKind};
 use casque_testkit::fakes::{StoreOperation, failure};
@@ -277,7 +277,7 @@ fn attest_quote_of_another_root_is_refused() {
     let quote = other.quote(&attempt.identity, &report_data).unwrap();
     let evidence = Evidence::Sgx(SgxQuote::parse(&quote).unwrap());
     let answer = world.send(&attempt, evidence);
-    assert_matches!(answer, Err(AttestError::Sgx(SgxAppraiseError::PckChain)));
+    assert_matches!(answer, Err(AttestError::Sgx(QuoteAppraiseError::PckChain)));
     assert_nothing_released(&world);
 }
 
@@ -285,10 +285,10 @@ fn attest_quote_of_another_root_is_refused() {
 fn attest_quote_bent_proves_nothing() {
     let world = world(HARDWARE);
     for (flaw, expected) in [
-        (QuoteFlaw::QeReportSignature, SgxAppraiseError::QeReport),
-        (QuoteFlaw::QeReportData, SgxAppraiseError::QeReport),
-        (QuoteFlaw::QeSigner, SgxAppraiseError::QeIdentity),
-        (QuoteFlaw::ForeignCertificates, SgxAppraiseError::QeReport),
+        (QuoteFlaw::QeReportSignature, QuoteAppraiseError::QeReport),
+        (QuoteFlaw::QeReportData, QuoteAppraiseError::QeReport),
+        (QuoteFlaw::QeSigner, QuoteAppraiseError::QeIdentity),
+        (QuoteFlaw::ForeignCertificates, QuoteAppraiseError::QeReport),
     ] {
         let attempt = world.attempt("app/web");
         let answer = world.send(&attempt, world.quote_with(&attempt, Some(flaw)));
@@ -304,7 +304,7 @@ fn attest_revoked_platform_is_refused_whatever_is_tolerated() {
     spec.pck = Standing::Revoked;
     world.ports.endorsements.set(spec);
     let what = RevokedThing::PckCertificate;
-    let expected = SgxAppraiseError::Revoked { what };
+    let expected = QuoteAppraiseError::Revoked { what };
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.quote(&attempt));
     assert_matches!(answer, Err(AttestError::Sgx(found)) if found == expected);
@@ -319,8 +319,8 @@ fn attest_expired_endorsements_are_refused() {
     world.ports.endorsements.set(spec);
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.quote(&attempt));
-    let document = SgxEndorsement::TcbInfo;
-    let expected = SgxAppraiseError::EndorsementsExpired { document };
+    let document = IntelEndorsement::TcbInfo;
+    let expected = QuoteAppraiseError::EndorsementsExpired { document };
     assert_matches!(answer, Err(AttestError::Sgx(found)) if found == expected);
 }
 

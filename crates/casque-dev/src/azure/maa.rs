@@ -15,7 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use casque_appraise::{
-    EvidenceParseError, SgxAppraiseError, SgxQuote, TrustAnchors, verify_sgx_quote,
+    AppraiseError, Appraiser, Bound, Endorsements, Evidence, EvidenceParseError, Identity,
+    SgxQuote, TrustAnchors,
 };
 use casque_testkit::maa::{
     JwksShape, RuntimeClaim, SoftwareMaa, SoftwareMaaError, TokenCollateral, TokenSpec,
@@ -35,7 +36,7 @@ pub(crate) struct Maa {
     /// The current one first.
     signers: RwLock<Vec<SoftwareMaa>>,
     tee: Arc<SoftwareTee>,
-    anchors: TrustAnchors,
+    appraiser: Appraiser,
     faults: Arc<Faults>,
 }
 
@@ -57,7 +58,7 @@ enum AttestError {
     #[error("the quote is not of the platform that this local MAA knows")]
     Platform,
     #[error("the quote is not authentic: {0}")]
-    Appraise(#[from] SgxAppraiseError),
+    Appraise(#[from] AppraiseError),
     #[error("the first 32 bytes of the report data are not the SHA-256 of `runtimeData`")]
     RuntimeData,
     #[error("the endorsements of the software TEE could not be made")]
@@ -76,12 +77,12 @@ impl Maa {
     ) -> Result<Self, StartError> {
         let url: MaaUrl = url.parse().map_err(|_| StartError::Maa)?;
         let signer = SoftwareMaa::generate(url.clone(), faults.now());
-        let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
+        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
         Ok(Self {
             url,
             signers: RwLock::new(vec![signer.map_err(|_| StartError::Maa)?]),
             tee,
-            anchors,
+            appraiser: Appraiser::new(anchors),
             faults,
         })
     }
@@ -114,13 +115,22 @@ impl Maa {
             return Err(AttestError::Platform);
         }
         let endorsements = self.tee.endorsements(now)?;
-        let verdict = verify_sgx_quote(&quote, &endorsements, &self.anchors, now)?;
+        let all = Endorsements {
+            intel: Some(Arc::new(endorsements.clone())),
+            amd: None,
+        };
+        let verdict = self.appraiser.verify(&Evidence::Sgx(quote), &all, now)?;
+        let (Identity::Sgx(identity), Bound::ReportData(report_data)) =
+            (verdict.identity(), verdict.bound())
+        else {
+            return Err(AttestError::Platform);
+        };
         let runtime = request.runtime()?;
         let bound = runtime.as_ref().map(|runtime| sha256(runtime.as_bytes()));
-        if bound.is_some_and(|digest| !verdict.report_data.starts_with(digest.as_bytes())) {
+        if bound.is_some_and(|digest| !report_data.starts_with(digest.as_bytes())) {
             return Err(AttestError::RuntimeData);
         }
-        let mut spec = TokenSpec::sgx(verdict.identity, verdict.report_data, now);
+        let mut spec = TokenSpec::sgx(identity.clone(), *report_data, now);
         let life_s = self.faults.token_lifetime_s(EIGHT_HOURS_S);
         spec.expires = now.plus(Seconds(life_s));
         spec.runtime = runtime;

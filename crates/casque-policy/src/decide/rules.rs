@@ -47,27 +47,36 @@ pub(super) fn judge(demands: &Demands<'_>, proof: &Proof<'_>) -> Vec<Reason> {
 fn judge_verifier(mode: &Mode, verifier: &Verifier) -> Vec<Reason> {
     match (mode, verifier) {
         (Mode::DangerousNone, _) | (Mode::Hardware, Verifier::Casque) => Vec::new(),
-        (Mode::Maa { url, .. }, Verifier::Maa { issuer }) if url == issuer => Vec::new(),
-        (Mode::Maa { url, .. }, Verifier::Maa { issuer }) => vec![Reason {
+        (Mode::Maa(maa), Verifier::Maa { issuer })
+        | (Mode::Both(maa), Verifier::Both { issuer })
+            if maa.url == *issuer =>
+        {
+            Vec::new()
+        }
+        (Mode::Maa(maa), Verifier::Maa { issuer })
+        | (Mode::Both(maa), Verifier::Both { issuer }) => vec![Reason {
             code: ReasonCode::IssuerMismatch,
             path: "security.attestation.url".to_owned(),
-            expected: url.to_string(),
+            expected: maa.url.to_string(),
             found: issuer.to_string(),
             hint: "ask the instance that the policy names, or name this one".to_owned(),
         }],
-        (Mode::Hardware, Verifier::Maa { .. }) => {
+        (Mode::Hardware | Mode::Both(_), Verifier::Maa { .. }) => {
             vec![verifier_mismatch(
                 mode,
                 "a token of the attestation service",
             )]
         }
-        (Mode::Maa { .. }, Verifier::Casque) => {
+        (Mode::Maa(_) | Mode::Both(_), Verifier::Casque) => {
             vec![verifier_mismatch(
                 mode,
                 "evidence that Casque itself judged",
             )]
         }
-        (Mode::Hardware | Mode::Maa { .. }, Verifier::Nobody) => vec![evidence_missing(mode)],
+        (Mode::Hardware | Mode::Maa(_), Verifier::Both { .. }) => {
+            vec![verifier_mismatch(mode, "evidence that both judged")]
+        }
+        (_, Verifier::Nobody) => vec![evidence_missing(mode)],
     }
 }
 
@@ -94,7 +103,8 @@ pub(super) fn verifier_mismatch(mode: &Mode, found: &str) -> Reason {
 const fn demanded(mode: &Mode) -> &'static str {
     match mode {
         Mode::Hardware => "`mode: hardware`, evidence that Casque itself judges",
-        Mode::Maa { .. } => "`mode: maa`, a token of the policy's attestation service",
+        Mode::Both(_) => "`require: [maa, evidence]`, evidence that both judge",
+        Mode::Maa(_) => "`mode: maa`, a token of the policy's attestation service",
         Mode::DangerousNone => "nothing",
     }
 }
@@ -268,13 +278,13 @@ fn judge_signer(rule: &SignerRule, identity: &SgxIdentity, path: &str) -> Vec<Re
 fn judge_tcb(security: &Security, tcb: &Tcb) -> Vec<Reason> {
     match security.mode {
         Mode::DangerousNone => Vec::new(),
-        Mode::Maa { .. } if security.tolerate.contains(&Toleration::MaaManagedTcb) => Vec::new(),
-        Mode::Maa { .. } => vec![untolerated(
+        Mode::Maa(_) if security.tolerate.contains(&Toleration::MaaManagedTcb) => Vec::new(),
+        Mode::Maa(_) => vec![untolerated(
             ReasonCode::TcbManagedByMaa,
             "`maa-managed-tcb`",
             TcbStatus::Unstated,
         )],
-        Mode::Hardware => {
+        Mode::Hardware | Mode::Both(_) => {
             let mut reasons = judge_status(security, tcb.status);
             reasons.extend(judge_advisories(security, &tcb.advisories));
             reasons
@@ -304,12 +314,13 @@ fn judge_status(security: &Security, status: TcbStatus) -> Vec<Reason> {
     );
     let never = |code| (code, NOTHING_TOLERATES, false);
     let needed = match status {
-        TcbStatus::UpToDate => vec![],
+        TcbStatus::UpToDate | TcbStatus::ByVersions => vec![],
         TcbStatus::SwHardeningNeeded => vec![hardening],
         TcbStatus::ConfigurationNeeded => vec![configuration],
         TcbStatus::ConfigurationAndSwHardeningNeeded => vec![configuration, hardening],
-        TcbStatus::OutOfDate => vec![outdated],
-        TcbStatus::OutOfDateConfigurationNeeded => vec![outdated, configuration],
+        TcbStatus::OutOfDate | TcbStatus::TdRelaunchAdvised => vec![outdated],
+        TcbStatus::OutOfDateConfigurationNeeded
+        | TcbStatus::TdRelaunchAdvisedConfigurationNeeded => vec![outdated, configuration],
         TcbStatus::Revoked => vec![never(ReasonCode::TcbRevoked)],
         TcbStatus::Unstated => vec![never(ReasonCode::TcbUnstated)],
     };

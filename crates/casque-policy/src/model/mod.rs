@@ -21,7 +21,7 @@ pub use secret::{
     CasKey, CertificateSpec, ClaimValue, Endpoint, ExportTarget, Generation, Import, JwtSpec,
     KeyType, Origin, RemoteCas, SecretSpec, ValueEncoding, VaultImport, VaultSecretVersion,
 };
-pub use security::{IgnoredAdvisories, Mode, Platform, Security, Toleration};
+pub use security::{IgnoredAdvisories, MaaDemands, Mode, Platform, Security, Toleration};
 pub use service::{
     AttestationEntry, Content, FileProtection, Image, InjectionFile, Mount, ProtectionUpdate,
     Service, SignerRule, SvnRule, Variable,

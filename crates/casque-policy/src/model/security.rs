@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use casque_appraise::AdvisoryId;
-use casque_types::{Digest, MaaUrl};
+use casque_appraise::{AdvisoryId, SignerDemand};
+use casque_types::{Digest, MaaUrl, Seconds};
 
 use super::Template;
 
@@ -43,12 +43,38 @@ pub enum Mode {
     /// Nobody: everyone is granted everything.
     DangerousNone,
     /// Microsoft Azure Attestation.
-    Maa {
-        /// The only instance whose tokens count.
-        url: MaaUrl,
-        /// The least length of its RSA keys, default 2048.
-        min_rsa_bits: u32,
-    },
+    Maa(MaaDemands),
+    /// Both, and what they say must be the same: `require: [maa, evidence]`.
+    Both(MaaDemands),
+}
+
+impl Mode {
+    /// What is demanded of the attestation service, where it judges.
+    #[must_use]
+    pub const fn maa(&self) -> Option<&MaaDemands> {
+        match self {
+            Self::Hardware | Self::DangerousNone => None,
+            Self::Maa(demands) | Self::Both(demands) => Some(demands),
+        }
+    }
+}
+
+/// What is demanded of the attestation service and its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaaDemands {
+    /// The only instance whose tokens count.
+    pub url: MaaUrl,
+    /// The least length of its RSA keys, default 2048.
+    pub min_rsa_bits: u32,
+    /// How old a token may be, default 10 minutes.
+    pub max_age: Seconds,
+    /// What is demanded of the instance's own key.
+    pub signer: SignerDemand,
+}
+
+impl MaaDemands {
+    /// [`MaaDemands::max_age`] where the policy says nothing.
+    pub const MAX_AGE: Seconds = Seconds(600);
 }
 
 /// A word of `security.attestation.tolerate`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use casque_appraise::AdvisoryId;
+use casque_appraise::{AdvisoryId, SignerDemand};
 use casque_types::{Digest, MaaUrl};
 
 use super::clauses::{Rules, Scope, UnknownSecret};
@@ -13,7 +13,8 @@ use crate::findings::Findings;
 use crate::pem;
 use crate::yaml::Node;
 use crate::{
-    Clause, Diagnostic, IgnoredAdvisories, Mode, Position, Security, Template, Toleration,
+    Clause, Diagnostic, IgnoredAdvisories, MaaDemands, Mode, Position, Security, Template,
+    Toleration,
 };
 
 /// Reads it; hardware evidence without toleration is demanded where it says nothing.
@@ -203,7 +204,14 @@ fn read_maa(
         .required("url", "`security.attestation` with `mode: maa`", findings)
         .and_then(|text| findings.ok(parse_text::<MaaUrl>(text, codes::BAD_URL, "url")));
     // Without a url there is an error, and no policy; the strictest mode stands for it until then.
-    url.map_or(Mode::Hardware, |url| Mode::Maa { url, min_rsa_bits })
+    url.map_or(Mode::Hardware, |url| {
+        Mode::Maa(MaaDemands {
+            url,
+            min_rsa_bits,
+            max_age: MaaDemands::MAX_AGE,
+            signer: SignerDemand::Any,
+        })
+    })
 }
 
 /// Who vouches for the attestation service's endpoint is the operator's to say, for all policies.

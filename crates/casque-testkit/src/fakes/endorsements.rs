@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use casque_appraise::{SgxEndorsements, SgxEndorsementsId};
+use casque_appraise::{Endorsements, EndorsementsId, IntelEndorsementsId};
 use casque_core::{EndorsementSource, SourceFailure, SourceKind};
 use casque_types::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::sgx::{EndorsementSpec, SoftwareTee};
 #[derive(Clone, Debug)]
 pub struct FakeEndorsements {
     /// What was asked, and failures to come.
-    pub calls: Calls<SgxEndorsementsId>,
+    pub calls: Calls<IntelEndorsementsId>,
     tee: Arc<SoftwareTee>,
     spec: Arc<Mutex<Option<EndorsementSpec>>>,
 }
@@ -36,11 +36,14 @@ impl FakeEndorsements {
 }
 
 impl EndorsementSource for FakeEndorsements {
-    async fn sgx(
+    async fn endorsements(
         &self,
-        id: SgxEndorsementsId,
+        id: &EndorsementsId,
         now: Timestamp,
-    ) -> Result<Arc<SgxEndorsements>, SourceFailure> {
+    ) -> Result<Endorsements, SourceFailure> {
+        let EndorsementsId::Intel(id) = *id else {
+            return Err(failure(SourceKind::Amd, "amd-platform-unknown"));
+        };
         self.calls.record(id)?;
         if id != self.tee.endorsements_id() {
             return Err(failure(SourceKind::Endorser, "endorser-platform-unknown"));
@@ -48,7 +51,10 @@ impl EndorsementSource for FakeEndorsements {
         let spec = lock(&self.spec).clone();
         let spec = spec.unwrap_or_else(|| EndorsementSpec::valid_at(now));
         (self.tee.endorsements_of(&spec))
-            .map(Arc::new)
+            .map(|endorsements| Endorsements {
+                intel: Some(Arc::new(endorsements)),
+                amd: None,
+            })
             .map_err(|_| failure(SourceKind::Endorser, "endorser-unavailable"))
     }
 }

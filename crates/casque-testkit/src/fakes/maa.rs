@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use casque_appraise::{MaaKeys, MaaToken, SgxQuote, TrustAnchors};
+use casque_appraise::{Evidence, MaaKeys, MaaToken, TrustAnchors};
 use casque_core::{MaaSource, SourceFailure, SourceKind};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 
@@ -57,12 +57,15 @@ impl FakeMaa {
 
     fn token(
         &self,
-        quote: &SgxQuote,
+        evidence: &Evidence,
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> Result<String, String> {
         let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
         if let Some(bend) = &*lock(&self.bend) {
+            let Evidence::Sgx(quote) = evidence else {
+                return Err(format!("evidence of kind `{}`", evidence.kind().as_str()));
+            };
             let identity = quote.claimed_identity().clone();
             let mut spec = TokenSpec::sgx(identity, *quote.report_data(), now).with_runtime(claim);
             bend(&mut spec);
@@ -75,9 +78,9 @@ impl FakeMaa {
             .tee
             .endorsements(now)
             .map_err(|error| error.to_string())?;
-        let anchors = TrustAnchors::dangerous_with_sgx_root(self.tee.root_der().to_vec());
+        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(self.tee.root_der().to_vec());
         self.instance
-            .attest_sgx(quote, Some(claim), &endorsements, &anchors, now)
+            .attest_sgx(evidence, Some(claim), &endorsements, &anchors, now)
             .map_err(|error| error.to_string())
     }
 
@@ -93,16 +96,16 @@ impl FakeMaa {
 }
 
 impl MaaSource for FakeMaa {
-    async fn attest_sgx(
+    async fn attest(
         &self,
         url: &MaaUrl,
-        quote: &SgxQuote,
+        evidence: &Evidence,
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> Result<MaaToken, SourceFailure> {
         self.calls.record(MaaCall::Attest(url.clone()))?;
         self.expect_here(url)?;
-        let token = (self.token(quote, runtime, now))
+        let token = (self.token(evidence, runtime, now))
             .map_err(|what| refusal("maa-evidence-refused", what))?;
         MaaToken::parse(&token).map_err(|error| refusal("maa-answer-malformed", error.to_string()))
     }

@@ -6,7 +6,8 @@ use casque_core::Ports;
 use casque_types::Timestamp;
 
 use super::{
-    CountingRng, FakeEndorsements, FakeMaa, FakeRemote, FakeTokens, FakeVaults, MemStore, MockClock,
+    CountingRng, FakeClusters, FakeEndorsements, FakeMaa, FakeRemote, FakeTokens, FakeVaults,
+    MemStore, MockClock,
 };
 use crate::maa::SoftwareMaa;
 use crate::sgx::SoftwareTee;
@@ -28,6 +29,8 @@ pub struct TestPorts {
     pub maa: FakeMaa,
     /// Intel.
     pub endorsements: FakeEndorsements,
+    /// Kubernetes clusters.
+    pub clusters: FakeClusters,
     /// Other CASes.
     pub remote: FakeRemote,
 }
@@ -44,6 +47,7 @@ impl TestPorts {
             vaults: FakeVaults::default(),
             maa: FakeMaa::new(maa, Arc::clone(&tee)),
             endorsements: FakeEndorsements::new(tee),
+            clusters: FakeClusters::default(),
             remote: FakeRemote::default(),
         }
     }
@@ -57,6 +61,7 @@ impl Ports for TestPorts {
     type Vaults = FakeVaults;
     type Maa = FakeMaa;
     type Endorsements = FakeEndorsements;
+    type Clusters = FakeClusters;
     type Remote = FakeRemote;
 
     fn store(&self) -> &MemStore {
@@ -79,6 +84,9 @@ impl Ports for TestPorts {
     }
     fn endorsements(&self) -> &FakeEndorsements {
         &self.endorsements
+    }
+    fn clusters(&self) -> &FakeClusters {
+        &self.clusters
     }
     fn remote(&self) -> &FakeRemote {
         &self.remote

@@ -1,7 +1,10 @@
 //! The software MAA's judgement of a quote: `POST /attest/SgxEnclave` without the HTTP.
 
+use std::sync::Arc;
+
 use casque_appraise::{
-    SgxAppraiseError, SgxEndorsements, SgxQuote, TrustAnchors, verify_sgx_quote,
+    AppraiseError, Appraiser, Bound, Endorsements, Evidence, Identity, IntelEndorsements,
+    TrustAnchors,
 };
 use casque_types::{Timestamp, sha256};
 use thiserror::Error;
@@ -13,7 +16,10 @@ use super::{RuntimeClaim, SoftwareMaa, SoftwareMaaError, TokenCollateral, TokenS
 pub enum MaaRefusal {
     /// The quote proves nothing.
     #[error("the quote is not authentic")]
-    Quote(#[from] SgxAppraiseError),
+    Quote(#[from] AppraiseError),
+    /// It is no SGX quote.
+    #[error("the evidence is no SGX quote")]
+    Kind,
     /// The report data are not the digest of the runtime data.
     #[error("the first 32 bytes of the report data are not SHA-256 of the runtime data")]
     RuntimeData,
@@ -30,20 +36,29 @@ impl SoftwareMaa {
     /// [`MaaRefusal`].
     pub fn attest_sgx(
         &self,
-        quote: &SgxQuote,
+        evidence: &Evidence,
         runtime: Option<RuntimeClaim>,
-        endorsements: &SgxEndorsements,
+        endorsements: &IntelEndorsements,
         anchors: &TrustAnchors,
         now: Timestamp,
     ) -> Result<String, MaaRefusal> {
-        let verdict = verify_sgx_quote(quote, endorsements, anchors, now)?;
+        let all = Endorsements {
+            intel: Some(Arc::new(endorsements.clone())),
+            amd: None,
+        };
+        let verdict = Appraiser::new(anchors.clone()).verify(evidence, &all, now)?;
+        let (Evidence::Sgx(quote), Identity::Sgx(identity), Bound::ReportData(report_data)) =
+            (evidence, verdict.identity(), verdict.bound())
+        else {
+            return Err(MaaRefusal::Kind);
+        };
         if let Some(runtime) = &runtime {
             let bound = sha256(runtime.as_bytes());
-            if !verdict.report_data.starts_with(bound.as_bytes()) {
+            if !report_data.starts_with(bound.as_bytes()) {
                 return Err(MaaRefusal::RuntimeData);
             }
         }
-        let mut spec = TokenSpec::sgx(verdict.identity, verdict.report_data, now);
+        let mut spec = TokenSpec::sgx(identity.clone(), *report_data, now);
         spec.runtime = runtime;
         spec.collateral = Some(TokenCollateral::of(quote.as_bytes(), endorsements));
         Ok(self.token(&spec)?)

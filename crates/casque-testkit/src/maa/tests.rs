@@ -99,7 +99,7 @@ fn attest_sgx_gives_a_token_about_the_quote_and_its_runtime_data_alone() {
     let bytes = tee.quote(&identity, &report_data).unwrap();
     let quote = SgxQuote::parse(&bytes).unwrap();
     let endorsements = tee.endorsements(NOW).unwrap();
-    let anchors = TrustAnchors::dangerous_with_sgx_root(tee.root_der().to_vec());
+    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
     let attest = |runtime: &[u8]| {
         let runtime = Some(RuntimeClaim::Json(runtime.to_vec()));
         maa.attest_sgx(&quote, runtime, &endorsements, &anchors, NOW)

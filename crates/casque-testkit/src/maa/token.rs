@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_appraise::SgxEndorsements;
+use casque_appraise::IntelEndorsements;
 use casque_types::{Digest, Seconds, SgxIdentity, Timestamp, sha256};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ pub struct TokenCollateral {
 impl TokenCollateral {
     /// SHA-256 over the quote as submitted and over each endorsement.
     #[must_use]
-    pub fn of(quote: &[u8], endorsements: &SgxEndorsements) -> Self {
+    pub fn of(quote: &[u8], endorsements: &IntelEndorsements) -> Self {
         let hash = |bytes: &[u8]| sha256(bytes).to_string();
         Self {
             qeidcertshash: hash(endorsements.qe_identity_issuer_chain.as_bytes()),

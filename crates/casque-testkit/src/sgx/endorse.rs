@@ -1,6 +1,6 @@
 //! Endorsements of the software TEE, valid or bent in one place, in the shapes of Intel's PCS version 4.
 
-use casque_appraise::{AdvisoryId, SgxEndorsements, TcbStatus};
+use casque_appraise::{AdvisoryId, IntelEndorsements, TcbStatus};
 use casque_types::{MrSigner, Seconds, Timestamp};
 use serde::Serialize;
 
@@ -114,7 +114,7 @@ impl SoftwareTee {
     ///
     /// # Errors
     /// [`SoftwareTeeError`]: the provider failed, or `now` is past the year 9999.
-    pub fn endorsements(&self, now: Timestamp) -> Result<SgxEndorsements, SoftwareTeeError> {
+    pub fn endorsements(&self, now: Timestamp) -> Result<IntelEndorsements, SoftwareTeeError> {
         self.endorsements_of(&EndorsementSpec::valid_at(now))
     }
 
@@ -125,7 +125,7 @@ impl SoftwareTee {
     pub fn endorsements_of(
         &self,
         spec: &EndorsementSpec,
-    ) -> Result<SgxEndorsements, SoftwareTeeError> {
+    ) -> Result<IntelEndorsements, SoftwareTeeError> {
         let mut tcb_info = self.tcb_info(spec);
         let tcb_info_signature = pki::sign(&self.tcb_signer.key, tcb_info.as_bytes())?.to_vec();
         if spec.tcb_info_changed {
@@ -138,7 +138,7 @@ impl SoftwareTee {
             qe_identity = qe_identity.replacen("\"isvprodid\":1", "\"isvprodid\":2", 1);
         }
         let signer_chain = pki::pem_chain(&[&self.tcb_signer, &self.root]);
-        Ok(SgxEndorsements {
+        Ok(IntelEndorsements {
             tcb_info_issuer_chain: signer_chain.clone(),
             tcb_info,
             tcb_info_signature,

@@ -1,6 +1,6 @@
 //! Quotes and endorsements of the software TEE before a DCAP verifier that we did not write.
 
-use casque_appraise::{PckAuthority, SgxEndorsements, TcbStatus};
+use casque_appraise::{IntelEndorsements, PckAuthority, TcbStatus};
 use casque_types::{Secret, SgxIdentity, Timestamp, sha256};
 use dcap_qvl::QuoteCollateralV3;
 use dcap_qvl::verify::{QuoteVerifier, VerifiedReport};
@@ -18,7 +18,7 @@ fn identity() -> SgxIdentity {
     software_identity(sha256(b"program").into())
 }
 
-fn collateral(endorsements: SgxEndorsements) -> QuoteCollateralV3 {
+fn collateral(endorsements: IntelEndorsements) -> QuoteCollateralV3 {
     QuoteCollateralV3 {
         pck_crl_issuer_chain: endorsements.pck_crl_issuer_chain,
         root_ca_crl: endorsements.root_ca_crl,

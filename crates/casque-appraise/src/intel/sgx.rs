@@ -18,7 +18,7 @@ use dcap_qvl::configs::DefaultConfig;
 use dcap_qvl::{INTEL_QE_VENDOR_ID, intel, quote::Quote};
 
 use crate::bytes::Reader;
-use crate::{EvidenceParseError, PckAuthority, SgxEndorsementsId};
+use crate::{Claim, EvidenceParseError, IntelEndorsementsId, IntelTee, PckAuthority};
 
 /// An SGX quote, parsed, not verified: whatever it says, anyone may have written.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl SgxQuote {
     /// # Errors
     /// [`EvidenceParseError::Malformed`] when the chain, the certificate's SGX extension
     /// (1.2.840.113741.1.13.1) or its issuer cannot be read.
-    pub fn endorsements_id(&self) -> Result<SgxEndorsementsId, EvidenceParseError> {
+    pub fn endorsements_id(&self) -> Result<IntelEndorsementsId, EvidenceParseError> {
         // Read by the verifier's own parsers, so that both mean the same certificate.
         let unreadable = |_| malformed("a chain of PCK certificates in PEM");
         let quote = Quote::parse(&self.bytes).map_err(unreadable)?;
@@ -86,7 +86,8 @@ impl SgxQuote {
                 ));
             }
         };
-        Ok(SgxEndorsementsId {
+        Ok(IntelEndorsementsId {
+            tee: IntelTee::Sgx,
             fmspc: extension.fmspc,
             authority,
         })
@@ -114,6 +115,12 @@ impl SgxQuote {
     #[must_use]
     pub const fn claimed_identity(&self) -> &SgxIdentity {
         &self.identity
+    }
+
+    /// Everything that it states.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Claim> {
+        Vec::new()
     }
 
     /// The most bytes that a quote may have.

@@ -1,7 +1,7 @@
 //! Why a quote proves nothing; and the one place that knows what `dcap-qvl` says at which stage.
 //!
-//! Its errors are texts. [`SgxAppraiseError::of_stage`] knows those of version 0.7.1 by their beginning (the
-//! version is pinned); a text that it does not know is [`SgxAppraiseError::Other`] and still a refusal.
+//! Its errors are texts. [`QuoteAppraiseError::of_stage`] knows those of version 0.7.1 by their beginning (the
+//! version is pinned); a text that it does not know is [`QuoteAppraiseError::Other`] and still a refusal.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::AdvisoryIdParseError;
 
 /// Why a quote proves nothing.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum SgxAppraiseError {
+pub enum QuoteAppraiseError {
     /// Bound to another request.
     #[error(
         "the quote is bound to another request: its report data is not the digest of the runtime data that came with it; gather evidence anew for each challenge"
@@ -28,19 +28,19 @@ pub enum SgxAppraiseError {
     )]
     EndorsementsMalformed {
         /// Which.
-        document: SgxEndorsement,
+        document: IntelEndorsement,
     },
     /// One of the endorsements is past its life.
     #[error("{document} has expired; fetch the endorsements anew, and check this machine's clock")]
     EndorsementsExpired {
         /// Which.
-        document: SgxEndorsement,
+        document: IntelEndorsement,
     },
     /// One of the endorsements is not yet in force.
     #[error("{document} is not valid yet; check this machine's clock")]
     EndorsementsNotYetValid {
         /// Which.
-        document: SgxEndorsement,
+        document: IntelEndorsement,
     },
     /// One of the endorsements is not signed by whom it should be.
     #[error(
@@ -48,7 +48,7 @@ pub enum SgxAppraiseError {
     )]
     EndorsementsSignature {
         /// Which.
-        document: SgxEndorsement,
+        document: IntelEndorsement,
     },
     /// The platform's certificate chain does not lead to the root.
     #[error(
@@ -101,7 +101,7 @@ pub enum SgxAppraiseError {
 
 /// One of the endorsements of an SGX quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SgxEndorsement {
+pub enum IntelEndorsement {
     /// Levels of the platform's trusted computing base.
     TcbInfo,
     /// The quoting enclave's identity.
@@ -114,7 +114,7 @@ pub enum SgxEndorsement {
     RootCrl,
 }
 
-impl fmt::Display for SgxEndorsement {
+impl fmt::Display for IntelEndorsement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TcbInfo => "Intel's TCB information",
@@ -159,7 +159,13 @@ pub(super) enum Chain {
     Pck,
 }
 
-impl SgxAppraiseError {
+impl QuoteAppraiseError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "quote-refused"
+    }
+
     /// The error for what the verifier said, contexts first, joined by `: `.
     pub(super) fn of_stage(text: &str) -> Self {
         STAGES
@@ -180,14 +186,14 @@ impl SgxAppraiseError {
             };
         }
         // The root's list was judged before any chain.
-        let document = SgxEndorsement::PckCrl;
+        let document = IntelEndorsement::PckCrl;
         if is("CrlExpired") {
             return Self::EndorsementsExpired { document };
         }
         if is("UnknownRevocationStatus") || is("InvalidCrlSignature") || is("IssuerNotCrlSigner") {
             return Self::EndorsementsSignature { document };
         }
-        let document = SgxEndorsement::SignerChain;
+        let document = IntelEndorsement::SignerChain;
         match chain {
             Chain::Pck => Self::PckChain,
             Chain::Signer if is("CertExpired") => Self::EndorsementsExpired { document },
@@ -208,153 +214,156 @@ impl SgxAppraiseError {
     }
 }
 
-const fn malformed(document: SgxEndorsement) -> SgxAppraiseError {
-    SgxAppraiseError::EndorsementsMalformed { document }
+const fn malformed(document: IntelEndorsement) -> QuoteAppraiseError {
+    QuoteAppraiseError::EndorsementsMalformed { document }
 }
 
-const fn expired(document: SgxEndorsement) -> SgxAppraiseError {
-    SgxAppraiseError::EndorsementsExpired { document }
+const fn expired(document: IntelEndorsement) -> QuoteAppraiseError {
+    QuoteAppraiseError::EndorsementsExpired { document }
 }
 
-const fn not_yet(document: SgxEndorsement) -> SgxAppraiseError {
-    SgxAppraiseError::EndorsementsNotYetValid { document }
+const fn not_yet(document: IntelEndorsement) -> QuoteAppraiseError {
+    QuoteAppraiseError::EndorsementsNotYetValid { document }
 }
 
-const fn signature(document: SgxEndorsement) -> SgxAppraiseError {
-    SgxAppraiseError::EndorsementsSignature { document }
+const fn signature(document: IntelEndorsement) -> QuoteAppraiseError {
+    QuoteAppraiseError::EndorsementsSignature { document }
 }
 
 /// What `dcap-qvl` 0.7.1 says, in the order of its stages; a longer beginning stands before a shorter one.
-static STAGES: &[(&str, SgxAppraiseError)] = &[
-    ("Failed to load root ca", SgxAppraiseError::TrustAnchor),
+static STAGES: &[(&str, QuoteAppraiseError)] = &[
+    ("Failed to load root ca", QuoteAppraiseError::TrustAnchor),
     (
         "Failed to parse root CA CRL: InvalidCrlSignature",
-        signature(SgxEndorsement::RootCrl),
+        signature(IntelEndorsement::RootCrl),
     ),
     (
         "Failed to parse root CA CRL",
-        malformed(SgxEndorsement::RootCrl),
+        malformed(IntelEndorsement::RootCrl),
     ),
-    ("Failed to parse PCK CRL", malformed(SgxEndorsement::PckCrl)),
+    (
+        "Failed to parse PCK CRL",
+        malformed(IntelEndorsement::PckCrl),
+    ),
     // These two stand alone where the root is looked up in its own list.
-    ("CrlExpired", expired(SgxEndorsement::RootCrl)),
+    ("CrlExpired", expired(IntelEndorsement::RootCrl)),
     (
         "CertRevoked",
-        SgxAppraiseError::Revoked {
+        QuoteAppraiseError::Revoked {
             what: RevokedThing::Root,
         },
     ),
     (
         "UnknownRevocationStatus",
-        signature(SgxEndorsement::RootCrl),
+        signature(IntelEndorsement::RootCrl),
     ),
     (
         "Failed to parse certs",
-        malformed(SgxEndorsement::SignerChain),
+        malformed(IntelEndorsement::SignerChain),
     ),
     (
         "Failed to decode TcbInfo",
-        malformed(SgxEndorsement::TcbInfo),
+        malformed(IntelEndorsement::TcbInfo),
     ),
     (
         "Failed to parse TCB Info leaf",
-        malformed(SgxEndorsement::SignerChain),
+        malformed(IntelEndorsement::SignerChain),
     ),
     (
         "Failed to parse TCB Info",
-        malformed(SgxEndorsement::TcbInfo),
+        malformed(IntelEndorsement::TcbInfo),
     ),
     (
         "TCBInfo issue date is in the future",
-        not_yet(SgxEndorsement::TcbInfo),
+        not_yet(IntelEndorsement::TcbInfo),
     ),
-    ("TCBInfo expired", expired(SgxEndorsement::TcbInfo)),
+    ("TCBInfo expired", expired(IntelEndorsement::TcbInfo)),
     (
         "Certificate chain is too short for",
-        malformed(SgxEndorsement::SignerChain),
+        malformed(IntelEndorsement::SignerChain),
     ),
     (
         "TCB Info signer must be",
-        signature(SgxEndorsement::TcbInfo),
+        signature(IntelEndorsement::TcbInfo),
     ),
     (
         "Signature is invalid for tcb_info",
-        signature(SgxEndorsement::TcbInfo),
+        signature(IntelEndorsement::TcbInfo),
     ),
     (
         "Failed to decode QeIdentity",
-        malformed(SgxEndorsement::QeIdentity),
+        malformed(IntelEndorsement::QeIdentity),
     ),
     (
         "Failed to parse QE Identity leaf",
-        malformed(SgxEndorsement::SignerChain),
+        malformed(IntelEndorsement::SignerChain),
     ),
     (
         "Failed to parse QE Identity",
-        malformed(SgxEndorsement::QeIdentity),
+        malformed(IntelEndorsement::QeIdentity),
     ),
     (
         "QE Identity issue date is in the future",
-        not_yet(SgxEndorsement::QeIdentity),
+        not_yet(IntelEndorsement::QeIdentity),
     ),
-    ("QE Identity expired", expired(SgxEndorsement::QeIdentity)),
+    ("QE Identity expired", expired(IntelEndorsement::QeIdentity)),
     (
         "QE Identity signer must be",
-        signature(SgxEndorsement::QeIdentity),
+        signature(IntelEndorsement::QeIdentity),
     ),
     (
         "Signature is invalid for qe_identity",
-        signature(SgxEndorsement::QeIdentity),
+        signature(IntelEndorsement::QeIdentity),
     ),
     (
         "Unsupported QE Identity",
-        malformed(SgxEndorsement::QeIdentity),
+        malformed(IntelEndorsement::QeIdentity),
     ),
     (
         "Failed to extract PCK certificates",
-        SgxAppraiseError::PckChain,
+        QuoteAppraiseError::PckChain,
     ),
     (
         "Certificate chain is too short in quote",
-        SgxAppraiseError::PckChain,
+        QuoteAppraiseError::PckChain,
     ),
     (
         "Failed to parse PCK certificate",
-        SgxAppraiseError::PckChain,
+        QuoteAppraiseError::PckChain,
     ),
-    ("Intel extension", SgxAppraiseError::PckChain),
-    ("Failed to find", SgxAppraiseError::PckChain),
+    ("Intel extension", QuoteAppraiseError::PckChain),
+    ("Failed to find", QuoteAppraiseError::PckChain),
     (
         "Signature is invalid for qe_report",
-        SgxAppraiseError::QeReport,
+        QuoteAppraiseError::QeReport,
     ),
-    ("Invalid QE auth data length", SgxAppraiseError::QeReport),
-    ("QE report hash mismatch", SgxAppraiseError::QeReport),
-    ("QE ", SgxAppraiseError::QeIdentity),
+    ("Invalid QE auth data length", QuoteAppraiseError::QeReport),
+    ("QE report hash mismatch", QuoteAppraiseError::QeReport),
+    ("QE ", QuoteAppraiseError::QeIdentity),
     (
         "No TCB levels found in QE Identity",
-        SgxAppraiseError::QeIdentity,
+        QuoteAppraiseError::QeIdentity,
     ),
     (
         "ISV enclave report signature is invalid",
-        SgxAppraiseError::QuoteSignature,
+        QuoteAppraiseError::QuoteSignature,
     ),
     (
         "Failed to decode TCB FMSPC",
-        malformed(SgxEndorsement::TcbInfo),
+        malformed(IntelEndorsement::TcbInfo),
     ),
-    ("Fmspc mismatch", SgxAppraiseError::WrongFmspc),
+    ("Fmspc mismatch", QuoteAppraiseError::WrongFmspc),
     (
         "SGX quote with non-SGX TCB info",
-        SgxAppraiseError::WrongFmspc,
+        QuoteAppraiseError::WrongFmspc,
     ),
     (
         "No matching TCB level found",
-        SgxAppraiseError::TcbNotListed,
+        QuoteAppraiseError::TcbNotListed,
     ),
     (
         "TCB status is invalid: Revoked",
-        SgxAppraiseError::Revoked {
+        QuoteAppraiseError::Revoked {
             what: RevokedThing::Tcb,
         },
     ),

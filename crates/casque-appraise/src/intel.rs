@@ -4,7 +4,7 @@
 //! this module closes what it leaves open (spec/evidence.md section 1.1):
 //!
 //! a. it accepts any TCB status but `Revoked`: the status goes into [`Tcb`], and only a policy tolerates it;
-//! b. a platform below every listed level is its own error, [`SgxAppraiseError::TcbNotListed`];
+//! b. a platform below every listed level is its own error, [`QuoteAppraiseError::TcbNotListed`];
 //! c. it ignores trailing bytes and bounds nothing: [`SgxQuote::parse`] does both;
 //! d. its errors are texts: `error` gives each stage its own variant;
 //! e. it lets debug pass when told so: debug is told so, reported in the identity, and judged by the policy.
@@ -12,46 +12,62 @@
 //! `QuotePolicy::claims_only` judges nothing. The strict policy is never used: it refuses platforms for flags that all clouds set.
 
 mod error;
-mod quote;
+mod sgx;
+mod tdx;
 
-use casque_types::{Digest, RuntimeData, SgxIdentity, Timestamp};
+use casque_types::Timestamp;
 use dcap_qvl::verify::QuoteVerifier;
 use dcap_qvl::{QuoteClaims, QuoteCollateralV3, QuotePolicy, TcbStatus as DcapStatus};
 
 use crate::{
-    AdvisoryId, Appraisal, Identity, Scope, SgxEndorsements, Tcb, TcbStatus, TrustAnchors, Verifier,
+    AdvisoryId, AppraiseError, Appraiser, Bound, Endorsements, Identity, IntelEndorsements, Scope,
+    Tcb, TcbStatus, TrustAnchors, Verdict, Verifier,
 };
 use error::Chain;
-pub use error::{RevokedThing, SgxAppraiseError, SgxEndorsement};
-pub use quote::SgxQuote;
+pub use error::{IntelEndorsement, QuoteAppraiseError, RevokedThing};
+pub use sgx::SgxQuote;
+pub use tdx::TdxQuote;
 
-/// What a quote's signatures prove; not bound to a request.
-#[derive(Clone, Debug)]
-pub struct SgxVerdict {
-    /// The enclave.
-    pub identity: SgxIdentity,
-    /// Its platform.
-    pub tcb: Tcb,
-    /// The id of the quoting enclave, which differs from machine to machine.
-    pub qe_id: Digest<16>,
-    /// The 64 bytes it chose.
-    pub report_data: [u8; 64],
-    /// When the first of the endorsements and certificates runs out.
-    pub valid_until: Timestamp,
+/// What was verified of quotes and their endorsements, by digest.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {}
+
+pub(crate) fn verify_sgx(
+    appraiser: &Appraiser,
+    quote: &SgxQuote,
+    endorsements: &Endorsements,
+    now: Timestamp,
+) -> Result<Verdict, AppraiseError> {
+    let endorsements = intel_of(endorsements)?;
+    Ok(verify_sgx_quote(
+        quote,
+        endorsements,
+        &appraiser.anchors,
+        now,
+    )?)
 }
 
-/// Verifies every signature from the root to the enclave's report, and evaluates the platform's TCB level.
-///
-/// Says nothing of freshness: a recorded quote verifies as well ([`appraise_sgx`] binds it to a request).
-///
-/// # Errors
-/// [`SgxAppraiseError`] for the first stage that fails.
-pub fn verify_sgx_quote(
+pub(crate) fn verify_tdx(
+    _appraiser: &Appraiser,
+    _quote: &TdxQuote,
+    _endorsements: &Endorsements,
+    _now: Timestamp,
+) -> Result<Verdict, AppraiseError> {
+    Err(QuoteAppraiseError::Other.into())
+}
+
+fn intel_of(endorsements: &Endorsements) -> Result<&IntelEndorsements, AppraiseError> {
+    let what = "Intel's endorsements";
+    let intel = endorsements.intel.as_deref();
+    intel.ok_or(AppraiseError::EndorsementsMissing { what })
+}
+
+fn verify_sgx_quote(
     quote: &SgxQuote,
-    endorsements: &SgxEndorsements,
+    endorsements: &IntelEndorsements,
     anchors: &TrustAnchors,
     now: Timestamp,
-) -> Result<SgxVerdict, SgxAppraiseError> {
+) -> Result<Verdict, QuoteAppraiseError> {
     expect_signature_lengths(endorsements)?;
     let verifier = anchors
         .sgx_root
@@ -67,65 +83,42 @@ pub fn verify_sgx_quote(
         now,
     };
     let claims = verification.run()?;
-    Ok(SgxVerdict {
-        identity: quote.claimed_identity().clone(),
+    Ok(Verdict {
+        identity: Identity::Sgx(quote.claimed_identity().clone()),
         tcb: tcb_of(&claims)?,
-        qe_id: *quote.qe_id(),
-        report_data: *quote.report_data(),
-        valid_until: Timestamp::from_unix_s(claims.earliest_expiration_date),
+        verifier: Verifier::Casque,
+        scope: Scope::Process,
+        platform: Some(*quote.qe_id()),
+        bound: Bound::ReportData(*quote.report_data()),
+        token: None,
+        valid_until: Some(Timestamp::from_unix_s(claims.earliest_expiration_date)),
     })
-}
-
-/// Checks that the quote is bound to `runtime`, then verifies it.
-///
-/// # Errors
-/// [`SgxAppraiseError::NotBound`], or why it does not verify.
-pub fn appraise_sgx(
-    quote: &SgxQuote,
-    runtime: &RuntimeData,
-    endorsements: &SgxEndorsements,
-    anchors: &TrustAnchors,
-    now: Timestamp,
-) -> Result<Appraisal, SgxAppraiseError> {
-    if !runtime.report_data().is_carried_by(quote.report_data()) {
-        return Err(SgxAppraiseError::NotBound);
-    }
-    let verdict = verify_sgx_quote(quote, endorsements, anchors, now)?;
-    Ok(Appraisal::new(
-        Identity::Sgx(verdict.identity),
-        verdict.tcb,
-        Verifier::Casque,
-        Scope::Process,
-        runtime.clone(),
-        Some(verdict.valid_until),
-    )
-    .on_platform(verdict.qe_id))
 }
 
 /// One run of `dcap-qvl`.
 struct Verification<'a> {
     verifier: QuoteVerifier,
     quote: &'a SgxQuote,
-    endorsements: &'a SgxEndorsements,
+    endorsements: &'a IntelEndorsements,
     now: Timestamp,
 }
 
 impl Verification<'_> {
-    fn run(&self) -> Result<QuoteClaims, SgxAppraiseError> {
+    fn run(&self) -> Result<QuoteClaims, QuoteAppraiseError> {
         let text = match self.claims(None) {
             Ok(claims) => return Ok(claims),
             Err(text) => text,
         };
-        if !SgxAppraiseError::is_of_chain(&text) {
-            return Err(SgxAppraiseError::of_stage(&text));
+        if !QuoteAppraiseError::is_of_chain(&text) {
+            return Err(QuoteAppraiseError::of_stage(&text));
         }
         // The text does not say whose chain. With no PCK chain at all, the verifier fails there only if it
         // came past the signers' chains.
         let chain = match self.claims(Some(String::new())) {
-            Err(again) if SgxAppraiseError::is_of_absent_pck_chain(&again) => Chain::Pck,
+            Err(again) if QuoteAppraiseError::is_of_absent_pck_chain(&again) => Chain::Pck,
             _ => Chain::Signer,
         };
-        Err(SgxAppraiseError::of_chain(chain, &text))
+        Err(QuoteAppraiseError::of_chain(chain, &text))
     }
 
     /// The claims, or the verifier's text; `pck_chain` stands in for the chain in the quote.
@@ -143,11 +136,11 @@ impl Verification<'_> {
     }
 }
 
-fn expect_signature_lengths(endorsements: &SgxEndorsements) -> Result<(), SgxAppraiseError> {
+fn expect_signature_lengths(endorsements: &IntelEndorsements) -> Result<(), QuoteAppraiseError> {
     let signatures = [
-        (SgxEndorsement::TcbInfo, &endorsements.tcb_info_signature),
+        (IntelEndorsement::TcbInfo, &endorsements.tcb_info_signature),
         (
-            SgxEndorsement::QeIdentity,
+            IntelEndorsement::QeIdentity,
             &endorsements.qe_identity_signature,
         ),
     ];
@@ -157,12 +150,12 @@ fn expect_signature_lengths(endorsements: &SgxEndorsements) -> Result<(), SgxApp
             if signature.len() == P256_SIGNATURE_BYTES {
                 Ok(())
             } else {
-                Err(SgxAppraiseError::EndorsementsMalformed { document })
+                Err(QuoteAppraiseError::EndorsementsMalformed { document })
             }
         })
 }
 
-fn collateral_of(endorsements: &SgxEndorsements) -> QuoteCollateralV3 {
+fn collateral_of(endorsements: &IntelEndorsements) -> QuoteCollateralV3 {
     let of = endorsements;
     QuoteCollateralV3 {
         pck_crl_issuer_chain: of.pck_crl_issuer_chain.clone(),
@@ -178,23 +171,24 @@ fn collateral_of(endorsements: &SgxEndorsements) -> QuoteCollateralV3 {
     }
 }
 
-fn tcb_of(claims: &QuoteClaims) -> Result<Tcb, SgxAppraiseError> {
+fn tcb_of(claims: &QuoteClaims) -> Result<Tcb, QuoteAppraiseError> {
     let mut advisories = claims
         .tcb
         .advisory_ids
         .iter()
         .map(|text| text.parse())
         .collect::<Result<Vec<AdvisoryId>, _>>()
-        .map_err(|source| SgxAppraiseError::Advisory { source })?;
+        .map_err(|source| QuoteAppraiseError::Advisory { source })?;
     advisories.sort_unstable();
     advisories.dedup();
     Ok(Tcb {
         status: status_of(claims.tcb.status)?,
         advisories,
+        snp: None,
     })
 }
 
-const fn status_of(status: DcapStatus) -> Result<TcbStatus, SgxAppraiseError> {
+const fn status_of(status: DcapStatus) -> Result<TcbStatus, QuoteAppraiseError> {
     Ok(match status {
         DcapStatus::UpToDate => TcbStatus::UpToDate,
         DcapStatus::SWHardeningNeeded => TcbStatus::SwHardeningNeeded,
@@ -205,12 +199,12 @@ const fn status_of(status: DcapStatus) -> Result<TcbStatus, SgxAppraiseError> {
         DcapStatus::OutOfDate => TcbStatus::OutOfDate,
         DcapStatus::OutOfDateConfigurationNeeded => TcbStatus::OutOfDateConfigurationNeeded,
         DcapStatus::Revoked => {
-            return Err(SgxAppraiseError::Revoked {
+            return Err(QuoteAppraiseError::Revoked {
                 what: RevokedThing::Tcb,
             });
         }
         DcapStatus::TDRelaunchAdvised | DcapStatus::TDRelaunchAdvisedConfigurationNeeded => {
-            return Err(SgxAppraiseError::Status);
+            return Err(QuoteAppraiseError::Status);
         }
     })
 }
