@@ -9,7 +9,7 @@ use casque_client::{Client, SecondFactors};
 use casque_server::SystemRng;
 use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError, software_identity};
 use casque_types::{ConfigId, RuntimeData, SgxIdentity, sha256};
-use casque_wire::{B64, Evidence};
+use casque_wire::{AnyB64, Evidence};
 use hyper::Method;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -122,7 +122,9 @@ impl Workload {
                     let token = self.token(&quote, runtime)?;
                     return Ok(Evidence::Maa { token });
                 }
-                Ok(Evidence::Sgx { quote: B64(quote) })
+                Ok(Evidence::Sgx {
+                    quote: AnyB64(quote),
+                })
             },
         );
         released
