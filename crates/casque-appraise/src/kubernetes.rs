@@ -54,7 +54,9 @@ pub struct ServiceAccount {
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ServiceAccountTokenError {
     /// The header says `none`.
-    #[error("the service account token is not signed (`alg` is `none`): anyone can have written it")]
+    #[error(
+        "the service account token is not signed (`alg` is `none`): anyone can have written it"
+    )]
     Unsigned,
     /// Another algorithm.
     #[error("expected a service account token signed with RS256 or ES256, found `{found}`")]

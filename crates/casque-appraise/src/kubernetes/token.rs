@@ -266,8 +266,7 @@ fn parse_audiences(raw: &RawValue) -> Result<Vec<String>, EvidenceParseError> {
 }
 
 fn parse_account(raw: &RawValue) -> Result<Account, EvidenceParseError> {
-    const EXPECTED: &str =
-        "the claim `kubernetes.io` with `namespace` and `serviceaccount`, and `pod` if any, named by short texts";
+    const EXPECTED: &str = "the claim `kubernetes.io` with `namespace` and `serviceaccount`, and `pod` if any, named by short texts";
     let raw: raw::Kubernetes<'_> =
         serde_json::from_str(raw.get()).map_err(|_| malformed(EXPECTED))?;
     let account = raw.serviceaccount.ok_or(malformed(EXPECTED))?;
