@@ -56,7 +56,7 @@ pub enum AttestError {
     )]
     NotBound,
     /// The evidence, or the token, proves nothing.
-    #[error("the evidence proves nothing")]
+    #[error(transparent)]
     Appraise(#[from] AppraiseError),
     /// No such policy, or no such service in it; not told apart to strangers.
     #[error("there is no service `{config}`")]

@@ -1,6 +1,6 @@
 //! Evidence and second factors from the wire.
 
-use casque_appraise::MaaToken;
+use casque_appraise::{MaaToken, ServiceAccountToken};
 use casque_core::{AttestRequest, Blame, SecondFactors};
 use casque_secrets::OtpCode;
 use casque_wire as wire;
@@ -8,9 +8,6 @@ use zeroize::Zeroizing;
 
 use crate::answer::Refusal;
 use crate::code::Code;
-
-/// The kinds that this server appraises, as the challenge lists them.
-pub(crate) const KINDS: [&str; 3] = ["sgx", "maa", "none"];
 
 /// Parses a request; bounds are the parsers' own.
 pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal> {
@@ -29,7 +26,11 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
                 .map(|text| code(&text))
                 .transpose()?,
             access_token_proof: raw.access_token_proof.map(proof).transpose()?,
-            service_account_token: None,
+            service_account_token: raw
+                .service_account_token
+                .map(Zeroizing::new)
+                .map(|text| ServiceAccountToken::parse(&text))
+                .transpose()?,
         },
     })
 }
