@@ -183,13 +183,28 @@ fn release_without_factors_sends_none() {
     let identity = IdentityKey::generate().unwrap();
     let answer = |seen: &Seen, signer: &IdentityKey| {
         let text = std::str::from_utf8(&seen.body).unwrap();
-        assert!(
-            !text.contains("otp") && !text.contains("access_token_proof"),
-            "{text}"
-        );
+        assert!(!text.contains("otp") && !text.contains("_token"), "{text}");
         attest_answer(seen, signer, None)
     };
     let factors = SecondFactors::default();
+    released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
+}
+
+#[test]
+fn release_sends_the_tokens_beside_the_evidence() {
+    let identity = IdentityKey::generate().unwrap();
+    let factors = SecondFactors {
+        service_account_token: Some(token("d.e.f\n")),
+        maa_token: Some("a.b.c".to_owned()),
+        ..SecondFactors::default()
+    };
+    assert!(!format!("{factors:?}").contains("d.e.f"));
+    let answer = |seen: &Seen, signer: &IdentityKey| {
+        let request: wire::AttestRequest = serde_json::from_slice(&seen.body).unwrap();
+        assert_eq!(request.service_account_token.as_deref(), Some("d.e.f"));
+        assert_eq!(request.maa_token.as_deref(), Some("a.b.c"));
+        attest_answer(seen, signer, None)
+    };
     released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
 }
 
