@@ -7,6 +7,7 @@ pub mod fakes;
 pub mod maa;
 mod pem;
 pub mod sgx;
+pub mod snp;
 pub mod store_contract;
 mod world;
 
