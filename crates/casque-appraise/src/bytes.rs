@@ -38,6 +38,11 @@ impl<'a> Reader<'a> {
         usize::try_from(length).ok()
     }
 
+    /// Everything that is left, which stays to be read.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Whether nothing is left.
     pub(crate) const fn is_at_end(&self) -> bool {
         self.0.is_empty()

@@ -9,6 +9,7 @@ mod pem;
 pub mod sgx;
 pub mod snp;
 pub mod store_contract;
+pub mod tdx;
 mod world;
 
 pub use world::{Attempt, TestWorld};
