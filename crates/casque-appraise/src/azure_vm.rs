@@ -188,8 +188,12 @@ impl AzureVmEvidence {
         let said = |(name, text): (_, &Option<String>)| Some(Claim::new(name, text.as_ref()?));
         claims.extend(texts.into_iter().filter_map(said));
         claims.push(Claim::new("extra_data", hex::encode(self.extra_data())));
-        claims.push(Claim::new("firmware_version", self.statement.firmware_version));
-        let certificate = (self.ak_chain.as_ref()).map_or_else(|| "none".to_owned(), AkChain::describe);
+        claims.push(Claim::new(
+            "firmware_version",
+            self.statement.firmware_version,
+        ));
+        let certificate =
+            (self.ak_chain.as_ref()).map_or_else(|| "none".to_owned(), AkChain::describe);
         claims.push(Claim::new("ak_certificate", certificate));
         let registers = self.quoted_pcrs().into_iter().map(|(number, value)| Claim {
             name: format!("pcr{number}").into(),
@@ -220,7 +224,8 @@ impl AzureVmEvidence {
     /// The registers that the quote selects; none where it selects anything else, or another number came.
     fn quoted_pcrs(&self) -> BTreeMap<u8, Digest<32>> {
         let mask = self.statement.quoted();
-        mask.and_then(|mask| mask.of(&self.pcrs)).unwrap_or_default()
+        mask.and_then(|mask| mask.of(&self.pcrs))
+            .unwrap_or_default()
     }
 }
 
@@ -245,9 +250,7 @@ impl Tee {
                     report_data: *report_data,
                 })
             }
-            (HclKind::Snp, Some(_)) => {
-                Err(malformed("no TD quote beside an HCL report of SNP"))
-            }
+            (HclKind::Snp, Some(_)) => Err(malformed("no TD quote beside an HCL report of SNP")),
             (HclKind::Tdx, None) => Err(malformed("a TD quote beside an HCL report of TDX")),
         }
     }
@@ -323,10 +326,12 @@ fn expect_registers(
     mask: Mask,
     pcrs: &[[u8; 32]],
 ) -> Result<(), AzureVmAppraiseError> {
-    let quoted = mask.of(pcrs).ok_or_else(|| AzureVmAppraiseError::PcrCount {
-        selected: mask.registers().count(),
-        found: pcrs.len(),
-    })?;
+    let quoted = mask
+        .of(pcrs)
+        .ok_or_else(|| AzureVmAppraiseError::PcrCount {
+            selected: mask.registers().count(),
+            found: pcrs.len(),
+        })?;
     let mut context = Context::new(&SHA256);
     for value in quoted.values() {
         context.update(value.as_bytes());

@@ -96,7 +96,9 @@ impl AkChain {
     pub(super) fn describe(&self) -> String {
         let (subject, issuer) = (self.leaf.subject(), self.leaf.issuer());
         match self.others.len() {
-            0 => format!("`{subject}`, issued by `{issuer}`; chain incomplete: no intermediates came"),
+            0 => format!(
+                "`{subject}`, issued by `{issuer}`; chain incomplete: no intermediates came"
+            ),
             others => format!("`{subject}`, issued by `{issuer}`, with {others} more of its chain"),
         }
     }

@@ -53,7 +53,9 @@ pub enum AzureVmAppraiseError {
     )]
     AkCertificateKey,
     /// The certificate's chain does not hold.
-    #[error("the chain of the attestation key's certificate to Azure's root does not hold: {source}")]
+    #[error(
+        "the chain of the attestation key's certificate to Azure's root does not hold: {source}"
+    )]
     AkCertificateChain {
         /// The first certificate that does not hold, and why.
         #[source]

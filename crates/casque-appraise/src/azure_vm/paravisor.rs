@@ -82,7 +82,9 @@ impl ParavisorData {
             .ok_or(malformed("`HCLAkPub` as an RSA key of 2048 to 4096 bits"))?;
         Ok(Self {
             attestation_key,
-            configuration: raw.configuration.map_or(Ok(Configuration::default()), read)?,
+            configuration: raw
+                .configuration
+                .map_or(Ok(Configuration::default()), read)?,
             user_data: raw.user_data.as_deref().map(user_data).transpose()?,
         })
     }

@@ -62,8 +62,9 @@ impl TpmStatement {
             .ok_or(malformed("extra data of at most 64 bytes"))?;
         let firmware_version = clock_and_firmware(&mut reader)
             .ok_or(malformed("clock of 17 bytes and firmware version of 8"))?;
-        let selections = selections(&mut reader)
-            .ok_or(malformed("1 to 16 selections of registers, of 1 to 4 bytes each"))?;
+        let selections = selections(&mut reader).ok_or(malformed(
+            "1 to 16 selections of registers, of 1 to 4 bytes each",
+        ))?;
         let pcr_digest = sized(&mut reader, MAX_DIGEST_BYTES)
             .ok_or(malformed("a digest of at most 64 bytes"))?;
         if !reader.is_at_end() {
@@ -81,7 +82,13 @@ impl TpmStatement {
     /// The registers of the SHA-256 bank that are quoted, if nothing else is: one selection of three bytes, with at
     /// least one bit.
     pub(super) fn quoted(&self) -> Option<Mask> {
-        let [PcrSelection { bank: SHA_256, select }] = self.selections.as_slice() else {
+        let [
+            PcrSelection {
+                bank: SHA_256,
+                select,
+            },
+        ] = self.selections.as_slice()
+        else {
             return None;
         };
         let select: [u8; 3] = select.as_slice().try_into().ok()?;
@@ -114,7 +121,9 @@ impl Mask {
             });
             return Some(all.map(|(register, value)| of(register, value)).collect());
         }
-        let pairs = quoted().zip(pcrs).map(|(register, value)| of(register, value));
+        let pairs = quoted()
+            .zip(pcrs)
+            .map(|(register, value)| of(register, value));
         (quoted().count() == pcrs.len()).then(|| pairs.collect())
     }
 }
