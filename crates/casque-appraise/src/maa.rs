@@ -28,7 +28,6 @@ mod compare;
 mod error;
 mod json;
 mod keys;
-mod reference;
 mod signer;
 mod statement;
 mod subject;
@@ -41,7 +40,7 @@ use casque_types::{
 use crate::endorsements::MaaKey;
 use crate::{
     Appraisal, AppraiseError, Appraiser, AzureVmEvidence, Bound, Endorsements, Evidence, Identity,
-    MaaKeys, Scope, Submitted, Verdict, Verifier, azure_vm,
+    MaaKeys, Scope, Submitted, Verdict, Verifier, aci, azure_vm,
 };
 use binding::Paravisor;
 pub use error::MaaAppraiseError;
@@ -151,9 +150,9 @@ pub(crate) fn appraise_submitted(
             verdict.scope = Scope::Vm;
             verdict.bound = Bound::ExtraData(vm.extra_data().to_vec());
         }
-        Evidence::Aci(aci) => {
-            let identity = reference::verify_containers(appraiser, aci, now)?;
-            verdict.identity = Identity::Aci(identity);
+        Evidence::Aci(containers) => {
+            aci::verify_beside_report(appraiser, containers, now)?;
+            verdict.identity = Identity::Aci(containers.claimed_identity());
             verdict.scope = Scope::Pod;
         }
         _ => {}

@@ -163,8 +163,8 @@ pub enum MaaAppraiseError {
         /// What should have stood there.
         expected: &'static str,
     },
-    /// The report in the key's certificate cannot be read.
-    #[error("the report in the certificate of the instance's key cannot be read")]
+    /// The report in the key's certificate, or the reference beside it, cannot be read.
+    #[error("report or reference in the certificate of the instance's key cannot be read")]
     SignerEvidence(#[source] EvidenceParseError),
     /// The report in the key's certificate proves nothing.
     #[error("the report in the certificate of the instance's key proves nothing")]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use casque_types::{Timestamp, sha256};
+use casque_types::{Digest, Timestamp, sha256};
 use der::asn1::ObjectIdentifier;
 use der::{Decode as _, Encode as _, Tagged as _};
 use x509_cert::Certificate;
@@ -27,7 +27,7 @@ use super::json::{Json, Object};
 use super::token::LENIENT_URL;
 use super::{MaaAppraiseError, SignerProof};
 use crate::endorsements::MaaKey;
-use crate::{AmdEndorsements, Appraiser, Bound, Endorsements, Identity, SnpEvidence, snp};
+use crate::{AmdEndorsements, Appraiser, Bound, Endorsements, Identity, SnpEvidence, aci, snp};
 
 /// Proves that the key is in a TEE.
 pub(super) fn prove(
@@ -73,8 +73,26 @@ pub(super) fn prove(
         return Err(MaaAppraiseError::SignerDebug);
     }
     // 5.
-    super::reference::verify(appraiser, &evidence.references, identity, now)?;
+    expect_reference(appraiser, &evidence.references, &identity.measurement, now)?;
     Ok(SignerProof::InTee)
+}
+
+/// One of the references is believed and has this measurement.
+fn expect_reference(
+    appraiser: &Appraiser,
+    references: &[Vec<u8>],
+    measurement: &Digest<48>,
+    now: Timestamp,
+) -> Result<(), MaaAppraiseError> {
+    let mut refused = malformed(ENDORSEMENTS);
+    for bytes in references {
+        let reference = aci::parse_reference(bytes).map_err(MaaAppraiseError::SignerEvidence)?;
+        match aci::verify_reference(appraiser, &reference, measurement, now) {
+            Ok(()) => return Ok(()),
+            Err(error) => refused = MaaAppraiseError::SignerReference(error),
+        }
+    }
+    Err(refused)
 }
 
 /// What the certificate holds.
@@ -158,7 +176,7 @@ const fn malformed(expected: &'static str) -> MaaAppraiseError {
 }
 
 const ENDORSEMENTS: &str =
-    "`Endorsements` in base64url, a JSON object with at most 4 references in `Uvm`";
+    "`Endorsements` in base64url, a JSON object with 1 to 4 references in `Uvm`";
 const MAX_REFERENCES: usize = 4;
 const TEXT_TAGS: [der::Tag; 2] = [der::Tag::OctetString, der::Tag::Utf8String];
 const EVIDENCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.105.1000.1");
