@@ -9,6 +9,7 @@ pub mod maa;
 mod pem;
 pub mod sgx;
 pub mod store_contract;
+pub mod tdx;
 mod world;
 
 pub use world::{Attempt, TestWorld};
