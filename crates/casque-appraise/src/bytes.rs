@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         usize::try_from(length).ok()
     }
 
-    /// What is left.
+    /// Everything that is left, which stays to be read.
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.0
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use casque_types::{Digest, Timestamp, sha256};
+use casque_types::Timestamp;
 use der::Decode as _;
 use x509_cert::certificate::Rfc5280;
 use x509_cert::crl::CertificateList;
@@ -17,7 +17,6 @@ use super::{
 /// is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct RevocationList {
-    digest: Digest<32>,
     signed: Signed,
     issuer: Name,
     window: Window,
@@ -52,7 +51,6 @@ impl RevocationList {
         }
         let next_update = tbs.next_update.ok_or(malformed("a next update"))?;
         Ok(Self {
-            digest: sha256(der),
             signed,
             issuer: tbs.issuer,
             window: Window {
@@ -64,11 +62,6 @@ impl RevocationList {
                 .map(|one| one.serial_number.as_bytes().to_vec())
                 .collect(),
         })
-    }
-
-    /// SHA-256 of the bytes.
-    pub(crate) const fn digest(&self) -> &Digest<32> {
-        &self.digest
     }
 
     /// From this update to the next.
