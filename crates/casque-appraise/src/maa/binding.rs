@@ -201,9 +201,14 @@ impl Paravisor {
                 .flatten(),
             attestation_key: attestation_key(keys),
             secure_boot: flag("secure-boot"),
-            vm_unique_id: id.filter(|id| id.len() <= 64).map(str::to_owned),
+            vm_unique_id: id.filter(|id| is_id(id)).map(str::to_owned),
         })
     }
+}
+
+/// A text that may stand in a message.
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// The only RSA key with the id `HCLAkPub`.

@@ -198,6 +198,7 @@ fn snp_tcb(reading: &mut Reading<'_>) -> Result<Tcb, EvidenceParseError> {
             reported_tcb,
             chip_id: chip_id.and_then(|id| chip_of(product, &id)),
             signer: None,
+            revocation_judged: false,
         }),
     })
 }
