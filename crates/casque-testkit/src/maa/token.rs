@@ -285,6 +285,22 @@ impl SoftwareMaa {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
+    /// Signs these claims, JSON, as they are.
+    ///
+    /// # Errors
+    /// [`SoftwareMaaError::Key`]: the provider failed.
+    pub fn token_of_claims(&self, claims: &str) -> Result<String, SoftwareMaaError> {
+        let header = json(&json!({
+            "alg": "RS256",
+            "jku": format!("{}/certs", self.url),
+            "kid": &self.key_id,
+            "typ": "JWT",
+        }));
+        let signed = signing_input(&header, claims);
+        let signature = self.sign(signed.as_bytes())?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
     fn header(&self, spec: &TokenSpec) -> String {
         let issuer = spec.issuer.as_deref().unwrap_or(self.url.as_str());
         let key_url = (spec.key_url.clone()).unwrap_or_else(|| format!("{issuer}/certs"));
