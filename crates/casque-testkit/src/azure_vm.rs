@@ -20,7 +20,7 @@ use der::{Decode as _, Reader as _, SliceReader};
 use thiserror::Error;
 
 pub use certificates::AkChainFlaw;
-pub use hcl::{HclFlaw, HclSpec, HclTee};
+pub use hcl::{HclFlaw, HclSpec, HclTee, td_report};
 pub use quote::{TpmQuote, TpmQuoteFlaw, TpmQuoteSpec};
 
 use certificates::Authorities;

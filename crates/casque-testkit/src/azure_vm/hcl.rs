@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_types::TdxIdentity;
 
 use super::{SoftwareVtpm, SoftwareVtpmError};
 
@@ -181,6 +182,35 @@ impl SoftwareVtpm {
         }
         Ok(blob)
     }
+}
+
+/// A TDREPORT of this trust domain, 1024 bytes, whose hashes and MAC are zero: only the processor could make them, and a
+/// quote over it says all that is judged. Source: Intel TDX Module ABI, `TDREPORT_STRUCT`.
+#[must_use]
+pub fn td_report(identity: &TdxIdentity, report_data: &[u8; 64]) -> Vec<u8> {
+    let mut report = vec![0x81, 0, 0, 0];
+    report.resize(0x80, 0);
+    report.extend(report_data);
+    report.resize(0x100, 0);
+    report.extend([0xFF, 0x01, 0x03, 0, 0, 0, 0, 0]);
+    report.extend(identity.tee_tcb_svn.as_bytes());
+    report.extend(identity.mr_seam.as_bytes());
+    report.extend(identity.mr_signer_seam.as_bytes());
+    report.extend(identity.seam_attributes.as_bytes());
+    report.resize(0x200, 0);
+    report.extend(identity.td_attributes.as_bytes());
+    report.extend(identity.xfam.as_bytes());
+    let registers = [
+        &identity.mr_td,
+        &identity.mr_config_id,
+        &identity.mr_owner,
+        &identity.mr_owner_config,
+    ];
+    for register in registers.into_iter().chain(&identity.rtmr) {
+        report.extend(register.as_bytes());
+    }
+    report.resize(1024, 0);
+    report
 }
 
 struct Header {
