@@ -324,6 +324,8 @@ pub(crate) struct MaaKey {
     pub(crate) public_key: ParsedPublicKey,
     /// Length of the modulus.
     pub(crate) modulus_bits: u32,
+    /// The certificate, DER; it may hold evidence that the key is in a TEE.
+    pub(crate) certificate: Arc<[u8]>,
 }
 
 /// Why bytes are no endorsements.

@@ -2,6 +2,8 @@
 //!
 //! Tests and `casque-dev` link it; no product program can. Nothing here protects anything.
 
+pub mod aci;
+pub mod azure_vm;
 pub mod cluster;
 pub mod fakes;
 pub mod maa;
