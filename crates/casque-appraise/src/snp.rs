@@ -65,7 +65,7 @@ impl SnpEvidence {
     /// The report.
     #[must_use]
     pub const fn report(&self) -> &SnpReport {
-        &*self.report
+        &self.report
     }
 
     /// The generation, as the certificate names it, or else the report.

@@ -8,6 +8,7 @@ pub mod fakes;
 pub mod maa;
 mod pem;
 pub mod sgx;
+pub mod snp;
 pub mod store_contract;
 pub mod tdx;
 mod world;

@@ -1,12 +1,12 @@
 //! Certificates of the keys that sign reports: VCEK and VLEK (AMD publication 57230, section 3).
 //!
 //! AMD's extensions, under 1.3.6.1.4.1.3704.1: 2 product (IA5String), 3.1 boot loader, 3.2 TEE, 3.3 SNP, 3.8
-//! microcode, 3.9 FMC (Turin), 4 hardware id of a VCEK (the bytes themselves), 5 cloud provider of a VLEK.
+//! microcode, 3.9 FMC (Turin), 4 hardware id of a VCEK, 5 cloud provider of a VLEK.
 //! Exactly one of the last two stands in a certificate, and says which kind it is.
 
 use casque_types::{SnpProduct, SnpSigner, SnpTcb};
 use der::Decode as _;
-use der::asn1::{Ia5StringRef, ObjectIdentifier, Utf8StringRef};
+use der::asn1::{Ia5StringRef, ObjectIdentifier, OctetStringRef, Utf8StringRef};
 
 use crate::EvidenceParseError;
 use crate::x509::Certificate;
@@ -99,19 +99,32 @@ fn level_of(
 }
 
 fn holder_of(certificate: &Certificate, product: SnpProduct) -> Result<Holder, EvidenceParseError> {
-    match (
-        certificate.extension(HARDWARE_ID),
-        certificate.extension(PROVIDER),
-    ) {
-        (Some(id), None) if id.len() == hardware_id_bytes(product) => Ok(Holder::Chip(id.to_vec())),
-        (Some(_), None) => Err(malformed(
-            "extension 4, the hardware id: 64 bytes, 8 on Turin",
-        )),
+    let chip = certificate.extension(HARDWARE_ID);
+    match (chip, certificate.extension(PROVIDER)) {
+        (Some(id), None) => hardware_id_of(id, product).map(Holder::Chip),
         (None, Some(name)) => provider_of(name).map(Holder::Provider),
         _ => Err(malformed(
             "either extension 4, the hardware id of a VCEK, or 5, the provider of a VLEK",
         )),
     }
+}
+
+/// The bytes themselves; some certificates have them inside an octet string.
+fn hardware_id_of(contents: &[u8], product: SnpProduct) -> Result<Vec<u8>, EvidenceParseError> {
+    let length = match product {
+        SnpProduct::Milan | SnpProduct::Genoa => 64,
+        SnpProduct::Turin => 8,
+    };
+    let id = if contents.len() == length {
+        Some(contents)
+    } else {
+        <&OctetStringRef>::from_der(contents)
+            .ok()
+            .map(OctetStringRef::as_bytes)
+            .filter(|inner| inner.len() == length)
+    };
+    let expected = malformed("extension 4, the hardware id: 64 bytes, 8 on Turin");
+    id.map(<[u8]>::to_vec).ok_or(expected)
 }
 
 fn provider_of(bytes: &[u8]) -> Result<String, EvidenceParseError> {
@@ -123,13 +136,6 @@ fn provider_of(bytes: &[u8]) -> Result<String, EvidenceParseError> {
     };
     name.filter(|name| name.chars().all(|c| c == ' ' || c.is_ascii_graphic()))
         .ok_or(malformed("extension 5, the provider, in printable ASCII"))
-}
-
-const fn hardware_id_bytes(product: SnpProduct) -> usize {
-    match product {
-        SnpProduct::Milan | SnpProduct::Genoa => 64,
-        SnpProduct::Turin => 8,
-    }
 }
 
 pub(super) const fn malformed(expected: &'static str) -> EvidenceParseError {
