@@ -93,3 +93,6 @@ const MICROSOFT: [(&str, &str); 2] = [
         "ConfAKS-AMD-UVM",
     ),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -189,8 +189,8 @@ fn read_pem(bytes: &[u8], all: &mut Vec<Certificate>) -> Result<(), EvidencePars
 
 /// The first element, by the length that it states, and what is behind it.
 fn split_first_der(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut reader = SliceReader::new(bytes).ok()?;
-    let header = Header::peek(&mut reader).ok()?;
+    let reader = SliceReader::new(bytes).ok()?;
+    let header = Header::peek(&reader).ok()?;
     let length = usize::try_from(header.length()).ok()?;
     let header_length = usize::try_from(der::Encode::encoded_len(&header).ok()?).ok()?;
     bytes.split_at_checked(header_length.checked_add(length)?)
