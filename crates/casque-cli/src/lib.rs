@@ -12,6 +12,7 @@ mod console;
 mod edit;
 mod error;
 pub mod exit;
+mod explain;
 mod generate;
 mod identity;
 mod invocation;
@@ -87,6 +88,7 @@ fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Res
     match cli.command {
         Command::Session(command) => session::run(&command, invocation, config, console),
         Command::Cas(command) => cas::run(&command, invocation, config, console),
+        Command::Explain(args) => explain::run(&args, invocation, config, console),
         Command::Cert(command) => cert::run(&command, console),
         Command::Own(command) => own::run(&command, invocation, config, console),
         Command::Completions { shell } => generate::completions(shell, console),

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it; that of `casque session` stands in `session.rs`.
 
+mod explain;
 mod session;
 
 use std::path::PathBuf;
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 use casque_types::KeyHash;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use explain::ExplainArgs;
+use session::parse_variable;
 pub(crate) use session::{
     AddSignatureArgs, CalculateHashArgs, ChangeArgs, CheckArgs, DiffArgs, EncryptArgs, ListArgs,
     LocalArgs, NamedArgs, PutArgs, ReadArgs, ServerArgs, SessionCommand, SignArgs, SignCommand,
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     /// The servers (CAS) that this command line knows and trusts.
     #[command(subcommand)]
     Cas(CasCommand),
+    /// Say how evidence is judged, and why: offline from files, or live as a server judged it last.
+    Explain(Box<ExplainArgs>),
     /// Certificates in files.
     #[command(subcommand)]
     Cert(CertCommand),
