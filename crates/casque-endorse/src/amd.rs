@@ -15,7 +15,8 @@
 use casque_appraise::VcekId;
 use casque_types::{SnpProduct, SnpTcb};
 
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
+use crate::document_id::DocumentId;
 use crate::failure::FetchError;
 use crate::source::{Asker, Place};
 
@@ -35,7 +36,8 @@ pub(crate) async fn fetch(
         DocumentId::AmdVcek { product, vcek } => error.of_platform(named(*product, vcek)),
         _ => error,
     })?;
-    Document::parse(id.clone(), &answer.body).map_err(|unfit| FetchError::of_unfit(&url, unfit))
+    Document::from_bytes(id.clone(), &answer.body)
+        .map_err(|error| FetchError::of_document(&url, error))
 }
 
 fn url_of(place: &Place, id: &DocumentId) -> Option<String> {

@@ -14,7 +14,8 @@ use casque_types::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::bundle::{BundleError, Bundled, read_bounded, replace};
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
+use crate::document_id::DocumentId;
 
 /// A document, and when it was fetched.
 #[derive(Clone, Debug)]
@@ -62,7 +63,10 @@ impl DiskCache {
 fn load(path: &Path, id: &DocumentId) -> Option<Cached> {
     match read_cached(path) {
         Ok(cached) if cached.document.id() == id => Some(cached),
-        Err(BundleError::Read { kind, .. }) if kind == io::ErrorKind::NotFound => None,
+        Err(BundleError::Read {
+            kind: io::ErrorKind::NotFound,
+            ..
+        }) => None,
         Ok(_) | Err(_) => {
             let file = path.display();
             tracing::warn!(%file, "cached endorsements cannot be read or are damaged; they are fetched anew");

@@ -11,7 +11,8 @@ use casque_core::{EndorsementSource, SourceFailure};
 use casque_types::Timestamp;
 
 use crate::disk::DiskCache;
-use crate::document::{Content, Document, DocumentId, Vendor};
+use crate::document::{Content, Document};
+use crate::document_id::{DocumentId, Vendor};
 use crate::failure::{Failures, FetchError};
 use crate::keeper::Keeper;
 use crate::source::{BundleSource, QUIET_FIRST, Source};

@@ -20,7 +20,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
+use crate::document_id::DocumentId;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +87,7 @@ impl Entry {
             return Err("bytes with the digest that `sha256` says");
         }
         let document =
-            Document::parse(id, bytes).map_err(|_| "a document as its `kind` and `id` say")?;
+            Document::from_bytes(id, bytes).map_err(|_| "a document as its `kind` and `id` say")?;
         let dated = Self::without_bytes(&document, bytes);
         if (&dated.not_before, &dated.not_after) != (&self.not_before, &self.not_after) {
             return Err("the dates that the document itself states");

@@ -10,7 +10,8 @@ use casque_types::{Seconds, Timestamp};
 use thiserror::Error;
 
 use crate::bundle::BundleError;
-use crate::document::{DocumentId, Malformed, Unfit, Vendor};
+use crate::document::DocumentError;
+use crate::document_id::{DocumentId, Vendor};
 
 /// Why one source did not give a document.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -102,11 +103,11 @@ pub(crate) enum FetchError {
 
 impl FetchError {
     /// What is wrong with an answer.
-    pub(crate) fn of_unfit(url: &str, unfit: Unfit) -> Self {
+    pub(crate) fn of_document(url: &str, error: DocumentError) -> Self {
         let url = url.to_owned();
-        match unfit {
-            Unfit::Malformed(Malformed(expected)) => Self::Malformed { url, expected },
-            Unfit::OtherPlatform { expected, found } => Self::OtherPlatform {
+        match error {
+            DocumentError::Malformed { expected } => Self::Malformed { url, expected },
+            DocumentError::OtherPlatform { expected, found } => Self::OtherPlatform {
                 url,
                 expected,
                 found,

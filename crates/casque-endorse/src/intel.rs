@@ -17,7 +17,8 @@ use casque_appraise::{IntelEndorsements, IntelEndorsementsId};
 use percent_encoding::percent_decode_str;
 use reqwest::header::HeaderMap;
 
-use crate::document::{Content, Document, DocumentId};
+use crate::document::{Content, Document};
+use crate::document_id::DocumentId;
 use crate::failure::FetchError;
 use crate::http::Answer;
 use crate::source::{Asker, Place};
@@ -65,7 +66,7 @@ pub(crate) async fn fetch(
     };
     let content = Content::Intel(Arc::new(endorsements));
     let document = Document::new(DocumentId::Intel(id), content);
-    document.map_err(|unfit| FetchError::of_unfit(&tcb_url, unfit))
+    document.map_err(|error| FetchError::of_document(&tcb_url, error))
 }
 
 /// The signed member's text as it stands in `body`, and the signature.

@@ -21,7 +21,8 @@ use reqwest::Client;
 use tokio::sync::Semaphore;
 
 use crate::disk::{Cached, DiskCache};
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
+use crate::document_id::DocumentId;
 use crate::failure::{Failures, FetchError};
 use crate::source::{Given, Origin, QUIET_FIRST, Source, quiet_span};
 

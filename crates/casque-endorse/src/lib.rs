@@ -12,6 +12,7 @@ mod amd;
 mod bundle;
 mod disk;
 mod document;
+mod document_id;
 mod endorsers;
 mod entry;
 mod failure;
@@ -25,6 +26,7 @@ mod x509;
 
 pub use bundle::{BundleError, Bundled, bundle_file, read_bundle, write_bundle_directory};
 pub use disk::read_cache_directory;
-pub use document::{Document, DocumentId, Validity};
+pub use document::{Document, DocumentError, Validity};
+pub use document_id::DocumentId;
 pub use endorsers::Endorsers;
 pub use settings::{EndorserSettings, EndorserSetupError, Network};

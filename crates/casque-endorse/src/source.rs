@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::amd;
 use crate::bundle::{BundleError, Bundled, manifest_of, read_bundle};
-use crate::document::{Document, DocumentId};
+use crate::document::Document;
+use crate::document_id::DocumentId;
 use crate::failure::FetchError;
 use crate::http::{self, Answer};
 use crate::intel;
