@@ -10,6 +10,7 @@ mod cert;
 mod config;
 mod console;
 mod edit;
+mod endorsements;
 mod error;
 pub mod exit;
 mod generate;
@@ -88,6 +89,7 @@ fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Res
         Command::Session(command) => session::run(&command, invocation, config, console),
         Command::Cas(command) => cas::run(&command, invocation, config, console),
         Command::Cert(command) => cert::run(&command, console),
+        Command::Endorsements(command) => endorsements::run(&command, invocation, console),
         Command::Own(command) => own::run(&command, invocation, config, console),
         Command::Completions { shell } => generate::completions(shell, console),
         Command::Man { folder } => generate::manual(&folder, console),

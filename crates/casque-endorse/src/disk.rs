@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use casque_types::Timestamp;
 use tokio::task::spawn_blocking;
 
-use crate::bundle::{BundleError, Bundled, read_bounded, replace};
+use crate::bundle::{BundleError, Bundled, manifest_of, read_bounded, read_bundle, replace};
 use crate::document::Document;
 use crate::document_id::DocumentId;
 
@@ -83,28 +83,50 @@ fn read_cached(path: &Path) -> Result<Cached, BundleError> {
     })
 }
 
+/// Documents in a directory, and files there that hold none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those that can be read.
+    pub documents: Vec<Bundled>,
+    /// Why others cannot.
+    pub damaged: Vec<BundleError>,
+}
+
+/// The documents of a bundle, file or directory, or of a server's cache directory.
+///
+/// # Errors
+/// [`BundleError`] when it is a bundle of which a part cannot be read, or cannot be read at all. In a cache
+/// directory damaged files are left out, as a server does.
+pub fn read_documents(path: &Path) -> Result<Found, BundleError> {
+    if path.is_dir() && !manifest_of(path).is_file() {
+        return read_cache_directory(path);
+    }
+    Ok(Found {
+        documents: read_bundle(path)?,
+        damaged: Vec::new(),
+    })
+}
+
 /// All documents in a server's cache directory that can be read; and the files that cannot.
 ///
 /// # Errors
 /// [`BundleError::Read`] when the directory itself cannot be read.
-pub fn read_cache_directory(
-    directory: &Path,
-) -> Result<(Vec<Bundled>, Vec<BundleError>), BundleError> {
+pub fn read_cache_directory(directory: &Path) -> Result<Found, BundleError> {
     let files = files_in(directory).map_err(|error| BundleError::Read {
         path: directory.to_owned(),
         kind: error.kind(),
     })?;
-    let (mut documents, mut damaged) = (Vec::new(), Vec::new());
+    let mut found = Found::default();
     for (_, file) in files {
         match read_cached(&file) {
-            Ok(cached) => documents.push(Bundled {
+            Ok(cached) => found.documents.push(Bundled {
                 file,
                 document: cached.document,
             }),
-            Err(error) => damaged.push(error),
+            Err(error) => found.damaged.push(error),
         }
     }
-    Ok((documents, damaged))
+    Ok(found)
 }
 
 /// The oldest go.

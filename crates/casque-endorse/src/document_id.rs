@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use casque_appraise::{AmdEndorsementsId, IntelEndorsementsId, IntelTee, PckAuthority, VcekId};
+use casque_appraise::{
+    AmdEndorsementsId, EndorsementsId, IntelEndorsementsId, IntelTee, PckAuthority, VcekId,
+};
 use casque_types::{SnpProduct, SnpSigner, SnpTcb};
 
 /// Which document.
@@ -41,6 +43,15 @@ pub(crate) enum Vendor {
 }
 
 impl DocumentId {
+    /// All that a piece of evidence needs.
+    #[must_use]
+    pub fn of(id: &EndorsementsId) -> Vec<Self> {
+        match id {
+            EndorsementsId::Intel(id) => vec![Self::Intel(*id)],
+            EndorsementsId::Amd(id) => Self::of_amd(id),
+        }
+    }
+
     /// All that a report of SEV-SNP needs, the certificate first.
     #[must_use]
     pub fn of_amd(id: &AmdEndorsementsId) -> Vec<Self> {

@@ -15,6 +15,7 @@ mod document;
 mod document_id;
 mod endorsers;
 mod entry;
+mod explain_form;
 mod failure;
 mod http;
 mod intel;
@@ -24,9 +25,12 @@ mod settings;
 mod source;
 mod x509;
 
+pub use casque_core::SourceFailure;
+
 pub use bundle::{BundleError, Bundled, bundle_file, read_bundle, write_bundle_directory};
-pub use disk::read_cache_directory;
+pub use disk::{Found, read_cache_directory, read_documents};
 pub use document::{Document, DocumentError, Validity};
 pub use document_id::DocumentId;
 pub use endorsers::Endorsers;
+pub use explain_form::{TooManyDocuments, explain_file};
 pub use settings::{EndorserSettings, EndorserSetupError, Network};

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it; that of `casque session` stands in `session.rs`.
 
+mod endorsements;
 mod session;
 
 use std::path::PathBuf;
@@ -7,6 +8,9 @@ use std::path::PathBuf;
 use casque_types::KeyHash;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use endorsements::{
+    BundleArgs, Documents, EndorsementsCommand, FetchArgs, Form, TargetArgs,
+};
 pub(crate) use session::{
     AddSignatureArgs, CalculateHashArgs, ChangeArgs, CheckArgs, DiffArgs, EncryptArgs, ListArgs,
     LocalArgs, NamedArgs, PutArgs, ReadArgs, ServerArgs, SessionCommand, SignArgs, SignCommand,
@@ -58,6 +62,9 @@ pub(crate) enum Command {
     /// Certificates in files.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// What Intel and AMD state of their platforms, in files for machines without a network.
+    #[command(subcommand)]
+    Endorsements(EndorsementsCommand),
     /// This command line's own identity: made at first use, kept in the configuration file.
     #[command(subcommand, name = "self")]
     Own(SelfCommand),

@@ -28,7 +28,6 @@ fn documents_of_amd_and_intel_are_read_as_they_are() {
     let Some(vectors) = vectors() else { return };
     let chip = "ab".repeat(64);
     let vcek = format!("milan-{chip}-3.0.8.115");
-    let milan = "2020-10-22T18:24:20Z 2045-10-22T17:23:05Z";
     let (sgx, tdx) = ("sgx-00a067110000-platform", "tdx-50806f000000-platform");
     for (kind, subject, file, from_until) in [
         (

@@ -6,7 +6,7 @@ use std::time::Duration;
 use assert_matches::assert_matches;
 use casque_appraise::{AmdEndorsementsId, EndorsementsId};
 use casque_core::{EndorsementSource as _, SourceFailure, SourceKind};
-use casque_endorse::{BundleError, EndorserSettings, Endorsers, read_cache_directory};
+use casque_endorse::{BundleError, EndorserSettings, Endorsers, Found, read_documents};
 use casque_types::{Seconds, SnpProduct, SnpSigner};
 use tempfile::TempDir;
 
@@ -314,7 +314,7 @@ async fn cache_directory_can_be_read_as_a_whole() {
     let world = World::new().await;
     assert_matches!(world.get(NOW).await, Ok(_));
     fs::write(world.cache.path().join("broken.json"), "{}").unwrap();
-    let (documents, damaged) = read_cache_directory(world.cache.path()).unwrap();
+    let Found { documents, damaged } = read_documents(world.cache.path()).unwrap();
     let kinds: Vec<&str> = documents.iter().map(|it| it.document.id().kind()).collect();
     assert_eq!(kinds, ["amd-chain", "amd-crl", "amd-vcek"]);
     assert_matches!(damaged.as_slice(), [BundleError::Malformed { path, .. }] if path.ends_with("broken.json"));
