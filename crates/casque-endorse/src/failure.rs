@@ -131,6 +131,26 @@ impl FetchError {
         Self::Broken { url }
     }
 
+    /// All codes.
+    #[cfg(test)]
+    pub(crate) const CODES: [&'static str; 15] = [
+        "endorser-unreachable",
+        "endorser-timeout",
+        "endorser-not-trusted",
+        "endorser-throttled",
+        "endorser-refused",
+        "endorser-unknown-platform",
+        "endorser-malformed",
+        "endorser-other-platform",
+        "endorser-expired",
+        "endorser-not-yet-valid",
+        "endorser-bundle-damaged",
+        "endorser-bundle-lacks",
+        "endorser-bundle-expired",
+        "endorser-bundle-not-yet-valid",
+        "endorser-no-source",
+    ];
+
     /// Stable; all are listed in `docs/errors-endorsements.md`.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
@@ -320,4 +340,19 @@ fn has_tls_cause(error: &reqwest::Error) -> bool {
         };
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_lists_every_code_once() {
+        let documentation = include_str!("../../../docs/errors-endorsements.md");
+        let rows = documentation
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"));
+        let listed: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        assert_eq!(listed, FetchError::CODES);
+    }
 }
