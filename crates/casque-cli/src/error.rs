@@ -14,6 +14,7 @@ use crate::argfile::MAX_ARGUMENTS;
 use crate::config::ConfigError;
 use crate::endorsements::EndorsementsError;
 use crate::exit;
+use crate::explain::ExplainError;
 use crate::identity::OwnIdentityError;
 use crate::policy_file::FileError;
 use crate::report::Findings;
@@ -102,6 +103,8 @@ pub(crate) enum CliError {
     OneVersion { name: PolicyName },
     #[error("`{flag}` does not exist here: whom casque talks to is never left unchecked")]
     TestingFlag { flag: String },
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     #[error("more than {MAX_ARGUMENTS} arguments")]
     TooManyArguments,
     #[error(transparent)]
@@ -112,6 +115,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Policy(_) | Self::LockOut { .. } => exit::POLICY,
+            Self::Explain(_) => exit::UNUSABLE,
             Self::Warnings(_) => exit::WARNINGS,
             Self::NoCas
             | Self::UnknownCas { .. }
@@ -214,6 +218,7 @@ impl CliError {
             Self::NoCertificate { .. } => "no-certificate",
             Self::NotATree(_) => "no-tree",
             Self::OneVersion { .. } => "one-version",
+            Self::Explain(error) => error.code(),
             Self::NoFile
             | Self::NotAName
             | Self::NotAHash
@@ -232,6 +237,7 @@ impl CliError {
                     .to_owned()
             }
             Self::Placement { member } => format!("write `{member}: …` on a line of its own into the file"),
+            Self::Explain(error) => return error.hint().map(str::to_owned),
             Self::NoCas => "pin one: casque cas attest ADDRESS --key-hash HASH".to_owned(),
             Self::UnknownCas { .. } => {
                 "casque cas list shows the pinned ones; casque cas attest ADDRESS --key-hash HASH pins another".to_owned()

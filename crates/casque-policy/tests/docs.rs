@@ -15,7 +15,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use casque_policy::{DIAGNOSTIC_CODES, Mode, Policy, ReasonCode, substitute};
+use casque_appraise::SignerDemand;
+use casque_policy::{DIAGNOSTIC_CODES, MaaDemands, Mode, Policy, ReasonCode, substitute};
+use casque_types::Seconds;
 
 fn root(path: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -87,9 +89,11 @@ fn aks_example_is_judged_by_its_attestation_service() {
     let text = substitute(&root("examples/aks/session.yaml"), &variable).unwrap();
     let policy = Policy::parse(&text).unwrap().policy;
     let url = "https://localhost:8443".parse().unwrap();
-    let expected = Mode::Maa {
+    let expected = Mode::Maa(MaaDemands {
         url,
         min_rsa_bits: 2048,
-    };
+        max_age: Seconds(600),
+        signer: SignerDemand::Any,
+    });
     assert_eq!(policy.security.stated().unwrap().mode, expected);
 }

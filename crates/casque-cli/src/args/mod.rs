@@ -1,6 +1,7 @@
 //! The command line, as clap reads it; that of `casque session` stands in `session.rs`.
 
 mod endorsements;
+mod explain;
 mod session;
 
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub(crate) use endorsements::{
     BundleArgs, Documents, EndorsementsCommand, FetchArgs, Form, TargetArgs,
 };
+pub(crate) use explain::ExplainArgs;
+use session::parse_variable;
 pub(crate) use session::{
     AddSignatureArgs, CalculateHashArgs, ChangeArgs, CheckArgs, DiffArgs, EncryptArgs, ListArgs,
     LocalArgs, NamedArgs, PutArgs, ReadArgs, ServerArgs, SessionCommand, SignArgs, SignCommand,
@@ -59,6 +62,8 @@ pub(crate) enum Command {
     /// The servers (CAS) that this command line knows and trusts.
     #[command(subcommand)]
     Cas(CasCommand),
+    /// Say how evidence is judged, and why: offline from files, or live as a server judged it last.
+    Explain(Box<ExplainArgs>),
     /// Certificates in files.
     #[command(subcommand)]
     Cert(CertCommand),
