@@ -58,13 +58,17 @@ pub(super) fn run(
     };
     let decision = decision(policy.as_ref(), demands.as_ref(), &verdict);
     let message = verdict.as_ref().err().map(ToString::to_string);
-    let failure =
-        (verdict.as_ref().err().zip(message.as_deref())).map(|(error, message)| Failure {
-            outcome: wire::Outcome::NotAuthentic,
-            code: error.code(),
-            message,
-            hint: None,
-        });
+    let refused = verdict.as_ref().err().map(AppraiseError::code);
+    let failure = refused.zip(message.as_deref()).or_else(|| {
+        let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
+        is_debug_quote(verdict).then_some((DEBUG_CODE, DEBUG_MESSAGE))
+    });
+    let failure = failure.map(|(code, message)| Failure {
+        outcome: wire::Outcome::NotAuthentic,
+        code,
+        message,
+        hint: None,
+    });
     let explained = explanation(&Explained {
         evidence: brought.main().kind(),
         claims: &claims,
