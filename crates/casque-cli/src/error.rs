@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::argfile::MAX_ARGUMENTS;
 use crate::config::ConfigError;
+use crate::endorsements::EndorsementsError;
 use crate::exit;
 use crate::explain::ExplainError;
 use crate::identity::OwnIdentityError;
@@ -86,6 +87,8 @@ pub(crate) enum CliError {
     LockOut { name: PolicyName },
     #[error("the hash depends on who the creator is, and the text does not say it")]
     CreatorUnknown,
+    #[error(transparent)]
+    Endorsements(#[from] EndorsementsError),
     #[error("no file is given")]
     NoFile,
     #[error("`{}` holds neither a `CERTIFICATE` nor a `PUBLIC KEY` in PEM", path.display())]
@@ -122,6 +125,7 @@ impl CliError {
             Self::NothingToUpdate { .. } | Self::OneVersion { .. } => exit::ABSENT,
             Self::NoEncryptionKey { .. } => exit::SERVER,
             Self::Client(error) | Self::NoPredecessor { source: error, .. } => client_exit(error),
+            Self::Endorsements(error) => error.exit_code(),
             Self::Config(_)
             | Self::Identity(_)
             | Self::File(_)
@@ -210,6 +214,7 @@ impl CliError {
             Self::NoEncryptionKey { .. } => "no-encryption-key",
             Self::LockOut { .. } => "lock-out",
             Self::CreatorUnknown => "creator-unknown",
+            Self::Endorsements(error) => error.code(),
             Self::NoCertificate { .. } => "no-certificate",
             Self::NotATree(_) => "no-tree",
             Self::OneVersion { .. } => "one-version",
@@ -273,6 +278,7 @@ impl CliError {
             Self::CreatorUnknown => {
                 "give --with-self-as-creator tls, or write `creator` into the text".to_owned()
             }
+            Self::Endorsements(error) => return error.hint().map(str::to_owned),
             Self::NoEncryptionKey { .. } => "put it without --encrypted, or update the server".to_owned(),
             Self::OneVersion { .. } => "name two versions: casque session diff NAME OLD NEW".to_owned(),
             Self::TestingFlag { .. } => {

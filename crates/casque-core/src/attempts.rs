@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use casque_appraise::{Appraisal, Claim, Evidence, EvidenceKind, Identity, Verdict};
-use casque_policy::{Credentials, Denial, Operation};
+use casque_policy::{
+    Credentials, Decision, Demands, Denial, Factors, Operation, RuleOutcome, explain,
+};
 use casque_types::{ConfigId, PolicyHash, Timestamp};
 
 use crate::{
@@ -30,6 +32,9 @@ pub struct Attempt {
     pub claims: Vec<Claim>,
     /// What was proved of it; `None` when it was not judged, or proves nothing.
     pub verdict: Option<Verdict>,
+    /// What the policy made of it, if it came to that: every rule, of which at most 64 KiB are kept. Without a
+    /// verdict what the evidence merely claims was enough to deny, and only the rules that fail are told.
+    pub decision: Option<Decision>,
     /// What came of it.
     pub outcome: AttemptOutcome,
 }
@@ -39,8 +44,8 @@ pub struct Attempt {
 pub enum AttemptOutcome {
     /// The configuration was released.
     Granted,
-    /// The policy denies. Without a verdict, what the evidence merely claims was enough to say so.
-    Denied(Denial),
+    /// The policy denies.
+    Denied,
     /// The evidence proves nothing.
     NotAuthentic(AttemptFailure),
     /// Something that was needed beside could not be had.
@@ -62,6 +67,7 @@ pub struct AttemptFailure {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     verdict: Option<Verdict>,
+    decision: Option<Decision>,
 }
 
 impl Told {
@@ -74,20 +80,38 @@ impl Told {
         };
     }
 
+    /// The policy was applied.
+    pub(crate) fn decided(
+        &mut self,
+        demands: &Demands<'_>,
+        appraisal: &Appraisal,
+        factors: &Factors,
+    ) {
+        let decision = explain(demands, appraisal.verdict(), Some(factors));
+        self.decision = Some(Decision {
+            rules: bounded_rules(decision.rules),
+            ..decision
+        });
+    }
+
     /// The attempt, once it is over.
     pub(crate) fn attempt<T>(
-        self,
+        mut self,
         evidence: &Evidence,
         policy: PolicyHash,
         outcome: Result<&T, &AttestError>,
         now: Timestamp,
     ) -> Attempt {
+        if let Err(AttestError::Denied { denial, .. }) = outcome {
+            self.deny(denial);
+        }
         Attempt {
             at: now,
             policy,
             evidence: evidence.kind(),
             claims: bounded(evidence.claims()),
             verdict: self.verdict,
+            decision: self.decision,
             outcome: match outcome {
                 Ok(_) => AttemptOutcome::Granted,
                 Err(error) => AttemptOutcome::of(error),
@@ -96,10 +120,33 @@ impl Told {
     }
 }
 
+impl Told {
+    /// What denied, where no decision tells it: claims alone, a one-time password that was used before.
+    fn deny(&mut self, denial: &Denial) {
+        let decision = self.decision.get_or_insert(Decision {
+            granted: true,
+            rules: Vec::new(),
+        });
+        if decision.granted {
+            decision.granted = false;
+            let rules = denial.reasons.iter().map(|reason| RuleOutcome {
+                path: reason.path.clone(),
+                holds: false,
+                expected: reason.expected.clone(),
+                found: reason.found.clone(),
+                code: Some(reason.code),
+                hint: Some(reason.hint.clone()),
+            });
+            let rules = std::mem::take(&mut decision.rules).into_iter().chain(rules);
+            decision.rules = bounded_rules(rules.collect());
+        }
+    }
+}
+
 impl AttemptOutcome {
     fn of(error: &AttestError) -> Self {
         let hint = match error {
-            AttestError::Denied { denial, .. } => return Self::Denied(denial.clone()),
+            AttestError::Denied { .. } => return Self::Denied,
             AttestError::Source(failure) => Some(failure.mend.clone()),
             _ => None,
         };
@@ -211,6 +258,41 @@ fn bounded(claims: Vec<Claim>) -> Vec<Claim> {
     claims.into_iter().take(MOST_CLAIMS).map(short).collect()
 }
 
+/// The first rules, until [`MOST_RULE_BYTES`] are kept; the last one says how many more there were.
+fn bounded_rules(rules: Vec<RuleOutcome>) -> Vec<RuleOutcome> {
+    let mut kept: Vec<RuleOutcome> = Vec::new();
+    let mut bytes = 0_usize;
+    let count = rules.len();
+    for rule in rules {
+        let rule = RuleOutcome {
+            path: cut(&rule.path, MOST_CLAIM_BYTES),
+            expected: cut(&rule.expected, MOST_CLAIM_BYTES),
+            found: cut(&rule.found, MOST_CLAIM_BYTES),
+            hint: rule.hint.map(|hint| cut(&hint, MOST_CLAIM_BYTES)),
+            ..rule
+        };
+        let texts = [&rule.path, &rule.expected, &rule.found];
+        let lengths = texts.into_iter().chain(&rule.hint).map(String::len);
+        bytes = lengths.fold(bytes, usize::saturating_add);
+        if bytes > MOST_RULE_BYTES {
+            kept.push(RuleOutcome {
+                path: String::new(),
+                holds: false,
+                expected: "fewer rules".to_owned(),
+                found: format!(
+                    "{} more, which are not kept",
+                    count.saturating_sub(kept.len())
+                ),
+                code: None,
+                hint: None,
+            });
+            break;
+        }
+        kept.push(rule);
+    }
+    kept
+}
+
 /// At most so many bytes of a text, and where something is missing, that it is.
 fn cut(text: &str, most_bytes: usize) -> String {
     if text.len() <= most_bytes {
@@ -223,6 +305,7 @@ fn cut(text: &str, most_bytes: usize) -> String {
 const MOST_CLAIMS: usize = 128;
 const MOST_CLAIM_BYTES: usize = 512;
 const MOST_MESSAGE_BYTES: usize = 1024;
+const MOST_RULE_BYTES: usize = 64 * 1024;
 const MISSING: &str = " ...";
 
 #[cfg(test)]
@@ -241,6 +324,7 @@ mod tests {
             evidence: EvidenceKind::Sgx,
             claims: Vec::new(),
             verdict: None,
+            decision: None,
             outcome: AttemptOutcome::Granted,
         }
     }
@@ -280,5 +364,24 @@ mod tests {
         let value = &claims.first().unwrap().value;
         assert!(value.len() <= MOST_CLAIM_BYTES && value.ends_with(MISSING));
         assert_eq!(cut("short", 5), "short");
+    }
+
+    #[test]
+    fn rules_are_bounded_in_bytes_and_the_last_one_says_so() {
+        let rule = RuleOutcome {
+            path: "services[web]".to_owned(),
+            holds: true,
+            expected: "e".repeat(4096),
+            found: "f".repeat(4096),
+            code: None,
+            hint: None,
+        };
+        assert_eq!(bounded_rules(vec![rule.clone(); 60]).len(), 60);
+        let rules = bounded_rules(vec![rule; 1000]);
+        let bytes: usize = rules.iter().map(|rule| rule.found.len() * 2).sum();
+        assert!(bytes <= MOST_RULE_BYTES, "{bytes}");
+        let last = rules.last().unwrap();
+        let more = 1001 - rules.len();
+        assert_eq!(last.found, format!("{more} more, which are not kept"));
     }
 }

@@ -105,15 +105,20 @@ impl<P: Ports> Casque<P> {
         let brought = Brought {
             factors: &request.factors,
             binding: &binding,
+            identity: appraisal.identity(),
         };
         let judged = self.judge_factors(loaded, config, &demands, brought, context);
         let judged = judged.await?;
+        told.decided(&demands, &appraisal, &judged.factors);
         match decide(&demands, appraisal, &judged.factors) {
             Ok(grant) => {
                 let released = self.release(grant, loaded, service, &judged, context);
                 released.await
             }
-            Err(denial) => Err(self.denied(loaded, config, denial, now).await),
+            Err(denial) => match judged.awaited(&denial) {
+                Some(failure) => Err(AttestError::Source(failure)),
+                None => Err(self.denied(loaded, config, denial, now).await),
+            },
         }
     }
 
@@ -142,7 +147,7 @@ impl<P: Ports> Casque<P> {
         // 10. the audit record is durable, and the one-time password spent; then, not before:
         let sources = resolved.sources.into_iter().chain(volume_sources);
         let event = release_event(&grant, loaded, sources, context.now);
-        self.record(config, judged.step, event).await?;
+        self.record(config, judged, event).await?;
         // 11. seal to the attested key, sign
         let sealed = seal_configuration(&configuration, runtime, &self.identity, self.ports.rng())?;
         Ok(Released {

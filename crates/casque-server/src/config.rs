@@ -5,8 +5,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use casque_azure::CloudSettings;
+use casque_endorse::{EndorserSettings, Network};
 use casque_remote::{RemoteAddress, RemoteAddressError};
 use serde::Deserialize;
 use thiserror::Error;
@@ -179,14 +181,60 @@ impl Default for AzureSection {
     }
 }
 
-/// Where endorsements come from.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Where endorsements come from: sources in the order in which they are asked (`docs/endorsements.md`).
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndorsementsSection {
-    /// Base URL of Intel's PCS or of a PCCS. Default Intel's own.
-    pub intel_url: Option<String>,
-    /// PEM file with further roots for that URL's TLS certificate.
+    /// `intel`, `azure`, or the base URL of a PCCS. Default `["intel"]`.
+    pub intel: Vec<String>,
+    /// `amd`, `azure`, or the base URL of a cache with AMD's paths. Default `["amd"]`.
+    pub amd: Vec<String>,
+    /// The least time between two requests to one of AMD's sources, in milliseconds. Default 1000.
+    pub amd_spacing_ms: u64,
+    /// A bundle of `casque endorsements bundle`, asked before all others: a file or a directory.
+    pub bundle: Option<PathBuf>,
+    /// Ask no service: the bundle, and what was fetched before, is all there is.
+    pub offline: bool,
+    /// PEM file with the roots that the TLS certificates of these services must chain to, in place of the
+    /// public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Default for EndorsementsSection {
+    fn default() -> Self {
+        let EndorserSettings {
+            intel,
+            amd,
+            amd_spacing,
+            ..
+        } = EndorserSettings::default();
+        Self {
+            intel,
+            amd,
+            amd_spacing_ms: u64::try_from(amd_spacing.as_millis()).unwrap_or(u64::MAX),
+            bundle: None,
+            offline: false,
+            ca_file: None,
+        }
+    }
+}
+
+impl EndorsementsSection {
+    /// The settings of a server that keeps documents in `cache_directory`.
+    pub(crate) fn settings(&self, cache_directory: PathBuf) -> EndorserSettings {
+        EndorserSettings {
+            intel: self.intel.clone(),
+            amd: self.amd.clone(),
+            amd_spacing: Duration::from_millis(self.amd_spacing_ms),
+            bundle: self.bundle.clone(),
+            network: match self.offline {
+                true => Network::Offline,
+                false => Network::Used,
+            },
+            ca_file: self.ca_file.clone(),
+            cache_directory: Some(cache_directory),
+        }
+    }
 }
 
 /// Logging, to standard error.

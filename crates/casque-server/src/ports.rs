@@ -6,7 +6,7 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use casque_appraise::ServiceAccountKeys;
 use casque_azure::{Azure, Entra, KeyVault, Maa};
 use casque_core::{Clock, ClusterSource, Ports, SourceFailure, SourceKind};
-use casque_endorse::IntelPcs;
+use casque_endorse::Endorsers;
 use casque_remote::Remote;
 use casque_store::SqliteStore;
 use casque_types::{Rng, RngError, Timestamp};
@@ -15,7 +15,7 @@ use casque_types::{Rng, RngError, Timestamp};
 pub struct ServerPorts {
     pub(crate) store: SqliteStore,
     pub(crate) azure: Azure,
-    pub(crate) endorsements: IntelPcs,
+    pub(crate) endorsements: Endorsers,
     pub(crate) remote: Remote,
     pub(crate) clock: SystemClock,
     pub(crate) rng: SystemRng,
@@ -28,7 +28,7 @@ impl Ports for ServerPorts {
     type Tokens = Entra;
     type Vaults = KeyVault;
     type Maa = Maa;
-    type Endorsements = IntelPcs;
+    type Endorsements = Endorsers;
     type Clusters = NoClusters;
     type Remote = Remote;
 
@@ -50,7 +50,7 @@ impl Ports for ServerPorts {
     fn maa(&self) -> &Maa {
         &self.azure.maa
     }
-    fn endorsements(&self) -> &IntelPcs {
+    fn endorsements(&self) -> &Endorsers {
         &self.endorsements
     }
     fn clusters(&self) -> &NoClusters {

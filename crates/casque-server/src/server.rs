@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use casque_appraise::TrustAnchors;
 use casque_azure::{Azure, AzureSettings, CloudSettingsError};
 use casque_core::{Casque, ChallengeKey, Clock as _, Limits};
-use casque_endorse::{EndorserSettings, EndorserSetupError, IntelPcs};
+use casque_endorse::{EndorserSetupError, Endorsers};
 use casque_remote::{Remote, RemoteSetupError};
 use casque_secrets::{IdentityKey, SessionEncryptionKey, SessionEncryptionKeyError};
 use casque_store::{OpenError, SqliteStore, StoreSettings};
@@ -148,11 +148,8 @@ fn ports(
         },
         Arc::new(rng.clone()),
     )?;
-    let endorsements = IntelPcs::new(EndorserSettings {
-        base_url: config.endorsements.intel_url.clone(),
-        ca_file: config.endorsements.ca_file.clone(),
-        cache_directory: config.state_directory.join("endorsements"),
-    })?;
+    let cache = config.state_directory.join("endorsements");
+    let endorsements = Endorsers::new(&config.endorsements.settings(cache))?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);
     let certificate = certificate.map_err(TlsError::from)?;

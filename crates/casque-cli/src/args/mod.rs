@@ -1,5 +1,6 @@
 //! The command line, as clap reads it; that of `casque session` stands in `session.rs`.
 
+mod endorsements;
 mod explain;
 mod session;
 
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 use casque_types::KeyHash;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use endorsements::{
+    BundleArgs, Documents, EndorsementsCommand, FetchArgs, Form, TargetArgs,
+};
 pub(crate) use explain::ExplainArgs;
 use session::parse_variable;
 pub(crate) use session::{
@@ -63,6 +67,9 @@ pub(crate) enum Command {
     /// Certificates in files.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// What Intel and AMD state of their platforms, in files for machines without a network.
+    #[command(subcommand)]
+    Endorsements(EndorsementsCommand),
     /// This command line's own identity: made at first use, kept in the configuration file.
     #[command(subcommand, name = "self")]
     Own(SelfCommand),
