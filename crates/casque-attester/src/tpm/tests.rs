@@ -47,7 +47,7 @@ fn tpm(answers: impl IntoIterator<Item = Vec<u8>>) -> Tpm<'static> {
 }
 
 fn answer(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(10 + body.len()).unwrap();
+    let size = u32::try_from(body.len()).unwrap().checked_add(10).unwrap();
     let header = [
         &tag.to_be_bytes()[..],
         &size.to_be_bytes(),
