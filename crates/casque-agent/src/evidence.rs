@@ -137,11 +137,8 @@ fn require_taken(
 }
 
 fn not_taken(found: &'static str, challenge: &Challenge) -> EvidenceError {
-    let names = challenge.evidence.iter().map(|kind| match kind {
-        EvidenceKind::Sgx => "`sgx`",
-        EvidenceKind::Maa => "`maa`",
-        EvidenceKind::None => "`none`",
-    });
+    let names = challenge.evidence.iter();
+    let names = names.map(|kind| format!("`{}`", kind.as_str()));
     let taken = names.collect::<Vec<_>>().join(", ");
     EvidenceError::NotTaken { found, taken }
 }

@@ -207,6 +207,7 @@ fn second_factors(
     Ok(SecondFactors {
         one_time_password: otp.map(read_otp).transpose()?,
         access_token: read_access_token(token_file, host)?,
+        ..SecondFactors::default()
     })
 }
 

@@ -122,6 +122,7 @@ fn released_with_tokens(
     let factors = SecondFactors {
         one_time_password: None,
         access_token: of_workload.map(token),
+        ..SecondFactors::default()
     };
     let answer = move |seen: &Seen, signer: &IdentityKey| attest_answer(seen, signer, of_policy);
     released_by(&identity, signer_of(&identity), answer, &factors)
@@ -155,6 +156,7 @@ fn release_sends_the_code_and_the_proof_and_never_the_token() {
     let factors = SecondFactors {
         one_time_password: Some("012345".parse().unwrap()),
         access_token: Some(token("shared-token")),
+        ..SecondFactors::default()
     };
     let answer = |seen: &Seen, signer: &IdentityKey| {
         let text = std::str::from_utf8(&seen.body).unwrap();

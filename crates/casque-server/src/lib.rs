@@ -5,6 +5,7 @@
 //! configuration (they are an argument of [`Server::start`]).
 
 mod answer;
+mod attempts;
 mod body;
 mod caller;
 mod code;

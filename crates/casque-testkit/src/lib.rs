@@ -2,6 +2,7 @@
 //!
 //! Tests and `casque-dev` link it; no product program can. Nothing here protects anything.
 
+pub mod cluster;
 pub mod fakes;
 pub mod maa;
 mod pem;
