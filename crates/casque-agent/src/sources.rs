@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use casque_attester::{
     AzureVtpm, ConfidentialContainer, ConfigfsTsm, ContextPlaces, Detection, EvidenceSource,
-    GramineFiles, Imds, Look, SourceRoots, detect,
+    GramineFiles, Imds, Look, SevGuest, SourceRoots, TdxGuest, detect, snp_reports,
 };
 use clap::{Args, ValueEnum};
 
@@ -30,6 +30,12 @@ pub(crate) struct SourceArguments {
     /// configfs-tsm, without it `/sys/kernel/config/tsm/report` [env: `CASQUE_TSM_DIR`]
     #[arg(long, value_name = "DIR", help_heading = ADVANCED)]
     pub(crate) tsm_dir: Option<PathBuf>,
+    /// The device of SNP guests, without it `/dev/sev-guest` [env: `CASQUE_SEV_GUEST`]
+    #[arg(long, value_name = "PATH", help_heading = ADVANCED)]
+    pub(crate) sev_guest: Option<PathBuf>,
+    /// The device of TDX guests, without it `/dev/tdx_guest` [env: `CASQUE_TDX_GUEST`]
+    #[arg(long, value_name = "PATH", help_heading = ADVANCED)]
+    pub(crate) tdx_guest: Option<PathBuf>,
     /// The security context of a confidential container [env: `UVM_SECURITY_CONTEXT_DIR`]
     #[arg(long, value_name = "DIR", help_heading = ADVANCED)]
     pub(crate) security_context_dir: Option<PathBuf>,
@@ -43,10 +49,14 @@ pub(crate) enum EvidenceChoice {
     Auto,
     /// `/dev/attestation` of Gramine
     Gramine,
-    /// Security context of a confidential container, with SNP reports of configfs-tsm
+    /// Security context of a confidential container, with SNP reports of configfs-tsm or else `/dev/sev-guest`
     Container,
     /// configfs-tsm of the kernel
     Tsm,
+    /// `/dev/sev-guest`
+    SevGuest,
+    /// `/dev/tdx_guest`, and Azure's metadata service
+    TdxGuest,
     /// TPM of a confidential virtual machine of Azure
     AzureVtpm,
     /// None, for policies with `mode: none`, which release to anyone
@@ -77,12 +87,18 @@ impl SourceArguments {
             }
             EvidenceChoice::Gramine => Box::new(GramineFiles::new(roots.gramine)),
             EvidenceChoice::Container => {
-                let reports = Box::new(ConfigfsTsm::new(roots.tsm));
+                let usual = || Box::new(ConfigfsTsm::new(roots.tsm.clone()));
+                let reports = snp_reports(&roots).unwrap_or_else(|| usual());
                 Box::new(ConfidentialContainer::new(roots.context, reports))
             }
             EvidenceChoice::Tsm => Box::new(ConfigfsTsm::new(roots.tsm)),
+            EvidenceChoice::SevGuest => Box::new(SevGuest::new(roots.sev_guest)),
+            EvidenceChoice::TdxGuest => {
+                let imds = imds(&roots)?;
+                Box::new(TdxGuest::new(roots.tdx_guest, imds))
+            }
             EvidenceChoice::AzureVtpm => {
-                let imds = Imds::new(&roots.imds).map_err(SettingsError::Imds)?;
+                let imds = imds(&roots)?;
                 Box::new(AzureVtpm::new(roots.tpm, imds))
             }
         };
@@ -104,6 +120,8 @@ impl SourceArguments {
         let tpm = text(&self.tpm, "CASQUE_TPM").map(|text| text.parse());
         let tpm = tpm.transpose().map_err(SettingsError::Tpm)?;
         Ok(SourceRoots {
+            sev_guest: path(&self.sev_guest, "CASQUE_SEV_GUEST").unwrap_or(usual.sev_guest),
+            tdx_guest: path(&self.tdx_guest, "CASQUE_TDX_GUEST").unwrap_or(usual.tdx_guest),
             gramine: path(&self.gramine_dir, "CASQUE_GRAMINE_DIR").unwrap_or(usual.gramine),
             tsm: path(&self.tsm_dir, "CASQUE_TSM_DIR").unwrap_or(usual.tsm),
             tpm: tpm.unwrap_or(usual.tpm),
@@ -115,9 +133,12 @@ impl SourceArguments {
                 host_amd_certificate: variable("UVM_HOST_AMD_CERTIFICATE"),
                 ..usual.context
             },
-            ..usual
         })
     }
+}
+
+fn imds(roots: &SourceRoots) -> Result<Imds, SettingsError> {
+    Imds::new(&roots.imds).map_err(SettingsError::Imds)
 }
 
 const ADVANCED: &str = "Places of the sources";

@@ -21,7 +21,7 @@ pub enum AttesterError {
     File {
         /// Which source.
         source_name: &'static str,
-        /// `create`, `read` or `write`.
+        /// `create`, `open`, `ask`, `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -66,6 +66,29 @@ pub enum AttesterError {
     OtherReportData {
         /// Which source.
         source_name: &'static str,
+    },
+    /// The device of SNP guests refused.
+    #[error("SNP device: `{}`", .path.display())]
+    SnpDevice {
+        /// The device.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: casque_ioctl::SnpRefusal,
+    },
+    /// The firmware refused.
+    #[error("SNP device: the firmware refuses a report through `{}` with status `{status:#x}`", .path.display())]
+    SnpStatus {
+        /// The device.
+        path: PathBuf,
+        /// The status in the firmware's answer.
+        status: u32,
+    },
+    /// The firmware's answer has another form.
+    #[error("SNP device: expected a report of 1184 bytes with the report data that was given from `{}`", .path.display())]
+    SnpAnswer {
+        /// The device.
+        path: PathBuf,
     },
     /// The TPM.
     #[error(transparent)]

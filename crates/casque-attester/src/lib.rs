@@ -7,6 +7,8 @@
 //! | [`GramineFiles`] | `/dev/attestation` | SGX quote (DCAP) |
 //! | [`ConfidentialContainer`] | security context, and SNP reports of another source | SNP report, policy, reference |
 //! | [`ConfigfsTsm`] | `/sys/kernel/config/tsm/report`, Linux 6.7 or later | TDX quote, SNP report |
+//! | [`SevGuest`] | `/dev/sev-guest` | SNP report |
+//! | [`TdxGuest`] | `/dev/tdx_guest`, and the metadata service | TDX quote |
 //! | [`AzureVtpm`] | TPM, and the metadata service | TPM quote, paravisor's report, certificate or TDX quote |
 //!
 //! [`detect`] chooses one and says why.
@@ -18,6 +20,7 @@ mod azure_vm;
 mod collected;
 mod context;
 mod detect;
+mod devices;
 mod error;
 mod files;
 mod gramine;
@@ -32,9 +35,11 @@ pub use azure_vm::AzureVtpm;
 pub use collected::{AzureVm, Collected, TeeKind, TpmQuote};
 pub use context::{ConfidentialContainer, ContextError, ContextPlaces, SecurityContext};
 pub use detect::{Detection, Finding, Look, Outcome, SourceRoots, detect};
+pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
 pub use imds::{Imds, ImdsError};
+pub use probe::snp_reports;
 pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};
 pub use tsm::ConfigfsTsm;
 pub use waiter::{PollEvery, Wait, Waiter};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::azure_vm::{self, AzureVtpm};
 use crate::context::{self, ConfidentialContainer};
+use crate::devices::{self, SevGuest, TdxGuest};
 use crate::gramine::{self, GramineFiles};
 use crate::tsm::{self, ConfigfsTsm, Provider};
 use crate::{EvidenceSource, Imds, SourceRoots, TpmError};
@@ -28,7 +29,7 @@ pub(crate) enum Probed {
 }
 
 /// The preferred first.
-pub(crate) const PROBES: [Probe; 5] = [
+pub(crate) const PROBES: [Probe; 6] = [
     Probe {
         name: gramine::NAME,
         place: |roots| shown(&roots.gramine),
@@ -50,7 +51,12 @@ pub(crate) const PROBES: [Probe; 5] = [
         probe: configfs,
     },
     Probe {
-        name: "TDX device",
+        name: devices::SEV_GUEST,
+        place: |roots| shown(&roots.sev_guest),
+        probe: sev_guest,
+    },
+    Probe {
+        name: devices::TDX_GUEST,
         place: |roots| shown(&roots.tdx_guest),
         probe: tdx_guest,
     },
@@ -83,22 +89,28 @@ fn container(roots: &SourceRoots) -> Probed {
         Ok(None) => return Probed::Absent("this is no confidential container of Azure".to_owned()),
         Err(error) => return Probed::Unusable(causes(&error)),
     }
-    let of_tsm = match ConfigfsTsm::provider(&roots.tsm) {
-        Ok(Provider::SevGuest) => Some(ConfigfsTsm::new(roots.tsm.clone())),
-        _ => None,
-    };
-    match of_tsm {
+    match snp_reports(roots) {
         Some(reports) => Probed::There {
-            source: Box::new(ConfidentialContainer::new(
-                roots.context.clone(),
-                Box::new(reports),
-            )),
-            why: format!("a security context, and SNP reports through {}", tsm::NAME),
+            why: format!("a security context, and SNP reports of {}", reports.name()),
+            source: Box::new(ConfidentialContainer::new(roots.context.clone(), reports)),
         },
         None => Probed::Unusable(format!(
-            "a security context, and no SNP reports: see {}",
-            tsm::NAME
+            "a security context, and no SNP reports: see {} and {}",
+            tsm::NAME,
+            devices::SEV_GUEST
         )),
+    }
+}
+
+/// The preferred source of SNP reports, if there is one: configfs-tsm, else the device.
+#[must_use]
+pub fn snp_reports(roots: &SourceRoots) -> Option<Box<dyn EvidenceSource + Send + Sync>> {
+    if ConfigfsTsm::provider(&roots.tsm).is_ok_and(|provider| provider == Provider::SevGuest) {
+        return Some(Box::new(ConfigfsTsm::new(roots.tsm.clone())));
+    }
+    match sev_guest(roots) {
+        Probed::There { source, .. } => Some(source),
+        Probed::Unusable(_) | Probed::Absent(_) => None,
     }
 }
 
@@ -125,14 +137,40 @@ fn configfs(roots: &SourceRoots) -> Probed {
     }
 }
 
-fn tdx_guest(roots: &SourceRoots) -> Probed {
-    match File::open(&roots.tdx_guest) {
-        Ok(_) => Probed::Unusable(format!(
-            "the device gives a report without a signature: a quote comes through {} (Linux 6.7)",
-            tsm::NAME
-        )),
-        Err(error) => not_there(&error, "this is no TDX guest"),
+fn sev_guest(roots: &SourceRoots) -> Probed {
+    let path = &roots.sev_guest;
+    match open_device(path) {
+        Ok(_) => Probed::There {
+            source: Box::new(SevGuest::new(path.clone())),
+            why: "the device is there".to_owned(),
+        },
+        Err(error) => not_there(
+            &error,
+            "this is no SNP guest, or its module (`sev-guest`) is not loaded",
+        ),
     }
+}
+
+fn tdx_guest(roots: &SourceRoots) -> Probed {
+    let path = &roots.tdx_guest;
+    if let Err(error) = open_device(path) {
+        let hint = "this is no TDX guest, or its module (`tdx-guest`) is not loaded";
+        return not_there(&error, hint);
+    }
+    match Imds::new(&roots.imds) {
+        Ok(imds) => Probed::There {
+            source: Box::new(TdxGuest::new(path.clone(), imds)),
+            why: format!(
+                "the device is there; the quote is made by Azure's metadata service, elsewhere it takes {}",
+                tsm::NAME
+            ),
+        },
+        Err(error) => Probed::Unusable(causes(&error)),
+    }
+}
+
+fn open_device(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(path)
 }
 
 fn azure_vtpm(roots: &SourceRoots) -> Probed {

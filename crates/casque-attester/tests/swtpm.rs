@@ -349,8 +349,8 @@ fn tpm_of_another_machine_has_no_report() {
     let roots = roots(swtpm.tcti(), empty.path());
     let refused = detect(&roots, Look::Everywhere).map(|_| ());
     assert_matches!(refused, Err(AttesterError::NoSource { detection })
-        if detection.findings[4].outcome == Outcome::Absent
-            && detection.findings[4].why.contains("`0x01400001`"));
+        if detection.findings[5].outcome == Outcome::Absent
+            && detection.findings[5].why.contains("`0x01400001`"));
 }
 
 #[test]

@@ -107,6 +107,8 @@ fn cli_help_names_every_setting_of_the_environment() {
         "CASQUE_IMDS",
         "CASQUE_GRAMINE_DIR",
         "CASQUE_TSM_DIR",
+        "CASQUE_SEV_GUEST",
+        "CASQUE_TDX_GUEST",
         "UVM_SECURITY_CONTEXT_DIR",
     ] {
         assert!(output.contains(name), "{name}");

@@ -88,7 +88,8 @@ fn detect_nothing_says_where_it_looked_and_what_is_missing() {
   Gramine: `DIR/attestation` not there: this is no process in Gramine
   confidential container: `DIR/security-context-*`, `DIR/kata-containers` not there: this is no confidential container of Azure
   configfs-tsm: `DIR/report` not there: it takes Linux 6.7 and configfs at `/sys/kernel/config`, in a container the host's
-  TDX device: `DIR/tdx_guest` not there: this is no TDX guest
+  SNP device: `DIR/sev-guest` not there: this is no SNP guest, or its module (`sev-guest`) is not loaded
+  TDX device: `DIR/tdx_guest` not there: this is no TDX guest, or its module (`tdx-guest`) is not loaded
   Azure vTPM: `device:DIR/tpmrm0` not there: no TPM: a container needs the device and its group";
     let directory = of.path().display().to_string();
     assert_eq!(refused.to_string(), expected.replace("DIR", &directory));
@@ -183,16 +184,30 @@ fn detect_unknown_provider_is_unusable() {
 }
 
 #[test]
-fn detect_tdx_device_alone_is_unusable() {
+fn detect_devices_after_the_kernels_common_interface() {
     let of = tempfile::tempdir().unwrap();
     let roots = roots(&of);
     fs::write(&roots.tdx_guest, "").unwrap();
-    let refused = detect(&roots, Look::UntilFound).map(|_| ()).unwrap_err();
+    let (source, _) = detect(&roots, Look::UntilFound).unwrap();
+    assert_eq!(source.name(), "TDX device");
+    fs::write(&roots.sev_guest, "").unwrap();
+    let (source, detection) = detect(&roots, Look::Everywhere).unwrap();
+    assert_eq!(source.name(), "SNP device");
+    assert_eq!(detection.findings[4].outcome, Outcome::Passed);
+    make_context(&roots);
+    let (source, detection) = detect(&roots, Look::UntilFound).unwrap();
+    assert_eq!(source.name(), "confidential container");
     assert!(
-        refused
-            .to_string()
-            .contains("a quote comes through configfs-tsm"),
-        "{refused}"
+        detection.findings[1]
+            .why
+            .ends_with("SNP reports of SNP device")
+    );
+    let _kernel = FakeKernel::start(&roots, "sev_guest");
+    let (_, detection) = detect(&roots, Look::UntilFound).unwrap();
+    assert!(
+        detection.findings[1]
+            .why
+            .ends_with("SNP reports of configfs-tsm")
     );
 }
 
@@ -210,6 +225,6 @@ fn detect_tpm_that_does_not_answer_is_unusable() {
     let refused = detect(&roots, Look::UntilFound).map(|_| ());
     hang_up.join().unwrap();
     assert_matches!(refused, Err(AttesterError::NoSource { detection })
-        if detection.findings[4].outcome == Outcome::Unusable
-            && detection.findings[4].why.contains("does not answer `TPM2_NV_ReadPublic`"));
+        if detection.findings[5].outcome == Outcome::Unusable
+            && detection.findings[5].why.contains("does not answer `TPM2_NV_ReadPublic`"));
 }
