@@ -2,7 +2,6 @@
 //! refused panics.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "the functions that tests call are tests"
 )]
 
