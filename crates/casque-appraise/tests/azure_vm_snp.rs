@@ -2,7 +2,6 @@
 //! `azure_vm.rs`.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "the functions that tests call are tests"
 )]
 
