@@ -1,7 +1,7 @@
 //! What came of the last attempts to attest, for the authors of policies: `GET /v1/attempts/<config id>`.
 //!
-//! In memory, of this process alone, and bounded: [`Attempts::MOST`] attempts in all, [`Attempts::MOST_OF_A_SERVICE`] of
-//! one service, [`Attempts::MOST_UNPROVEN`] of them without evidence that proved a TEE, so that nobody who merely knows
+//! In memory, of this process alone, and bounded: [`Attempts::MOST`] attempts in all, [`Attempts::MOST_OF_A_SERVICE`]
+//! of one service, [`Attempts::MOST_UNPROVEN`] of them without evidence that proved a TEE, so that nobody who merely knows
 //! a name can make this forget what proved itself. Claims and sentences are cut. No secret gets here: an attempt holds
 //! what the evidence states, what was judged, and never a second factor or a configuration.
 
