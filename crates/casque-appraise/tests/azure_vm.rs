@@ -251,6 +251,18 @@ fn machine_with_a_certificate_and_no_intermediates_proves_nothing_more() {
     assert!(claim.unwrap().value.contains("chain incomplete"));
 }
 
+#[test]
+fn machine_of_the_software_tee_is_verified() {
+    let world = World::new();
+    let identity = software_tdx_identity([0x7D; 48]);
+    let machine = VTPM.on_tdx(&TEE, &identity, b"binding").unwrap();
+    let evidence = Evidence::AzureVm(AzureVmEvidence::parse(&machine.parts()).unwrap());
+    let verdict = world
+        .appraiser()
+        .verify(&evidence, &world.endorsements(), NOW);
+    assert_eq!(verdict.unwrap().bound().as_bytes(), b"binding");
+}
+
 // ---- the TEE vouches for the paravisor's data ----
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod certificates;
 mod hcl;
+mod machine;
 mod quote;
 
 use aws_lc_rs::rsa::KeySize;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use certificates::AkChainFlaw;
 pub use hcl::{HclFlaw, HclSpec, HclTee, td_report};
+pub use machine::MachineEvidence;
 pub use quote::{TpmQuote, TpmQuoteFlaw, TpmQuoteSpec};
 
 use certificates::Authorities;
@@ -44,6 +46,9 @@ pub enum SoftwareVtpmError {
     /// A certificate could not be issued.
     #[error("a certificate could not be issued")]
     Issue(#[from] rcgen::Error),
+    /// The TEE under it made nothing.
+    #[error(transparent)]
+    Tee(#[from] crate::sgx::SoftwareTeeError),
     /// A time that X.509 cannot say.
     #[error("expected a time before the year 10000, found {found}")]
     Time {
