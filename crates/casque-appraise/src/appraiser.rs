@@ -17,6 +17,7 @@ pub struct Appraiser {
     pub(crate) anchors: TrustAnchors,
     pub(crate) intel: intel::Memory,
     pub(crate) certificates: crate::x509::Memory,
+    pub(crate) amd: snp::Anchors,
 }
 
 impl Appraiser {
@@ -24,6 +25,7 @@ impl Appraiser {
     #[must_use]
     pub fn new(anchors: TrustAnchors) -> Self {
         Self {
+            amd: snp::Anchors::of(&anchors),
             anchors,
             intel: intel::Memory::default(),
             certificates: crate::x509::Memory::default(),
@@ -118,6 +120,21 @@ impl Appraiser {
         now: Timestamp,
     ) -> Result<Appraisal, AppraiseError> {
         maa::appraise_submitted(self, submitted, runtime, trust, now)
+    }
+
+    /// Both verifiers, unbound: verifies the evidence itself and the token about it, and compares every claim of the
+    /// identity.
+    ///
+    /// # Errors
+    /// Why one of them proves nothing, or [`AppraiseError::Contradiction`] with every claim that differs.
+    pub fn verify_both(
+        &self,
+        submitted: &Submitted<'_>,
+        endorsements: &Endorsements,
+        trust: &MaaTrust,
+        now: Timestamp,
+    ) -> Result<Verdict, AppraiseError> {
+        maa::verify_both(self, submitted, endorsements, trust, now)
     }
 
     /// Both verifiers: appraises the evidence itself and the token about it, and compares every claim of the
