@@ -15,10 +15,17 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use casque_appraise::{Appraiser, Endorsements, Evidence, SgxQuote, TdxQuote, TrustAnchors};
+use casque_appraise::{
+    Appraiser, Endorsements, Evidence, MaaKeys, MaaToken, MaaTrust, SgxQuote, SignerDemand,
+    TdxQuote, TrustAnchors,
+};
+use casque_testkit::maa::{AzureVmToken, JwksShape, RuntimeClaim, SoftwareMaa, TokenSpec};
 use casque_testkit::sgx::{SoftwareTee, software_identity};
 use casque_testkit::tdx::{TdxFormat, TdxQuoteSpec, software_tdx_identity};
-use casque_types::{MrEnclave, Timestamp};
+use casque_types::{
+    AzureVmTee, Kem, KemPublicKey, KeyHash, MrEnclave, Nonce, RuntimeData, Seconds, SnpPlatform,
+    SnpTcb, Timestamp,
+};
 
 /// Appraises [`ROUND`] pieces of evidence.
 type Round = Box<dyn FnMut()>;
@@ -34,6 +41,8 @@ const LINES: &[Line] = &[
     ("tdx v4 warm", || tdx(TdxFormat::V4, Programs::Same)),
     ("tdx v5 cold", || tdx(TdxFormat::V5Td15, Programs::Other)),
     ("tdx v5 warm", || tdx(TdxFormat::V5Td15, Programs::Same)),
+    ("token sgx", || token(Subject::Enclave)),
+    ("token azurevm", || token(Subject::Machine)),
 ];
 
 /// Whether the programs of a round were seen before.
@@ -114,6 +123,78 @@ fn tdx(format: TdxFormat, programs: Programs) -> Round {
         parse,
         programs,
     )
+}
+
+/// Of what a token speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Enclave,
+    Machine,
+}
+
+/// The same token again and again, read, verified and bound to its request; nothing of it is remembered.
+fn token(subject: Subject) -> Round {
+    let maa = SoftwareMaa::generate("https://maa.example".parse().unwrap(), NOW).unwrap();
+    let keys = MaaKeys::parse(maa.jwks(JwksShape::WithNumbers).as_bytes()).unwrap();
+    let trust = MaaTrust {
+        issuer: maa.url().clone(),
+        min_rsa_bits: 2048,
+        clock_skew: Seconds(60),
+        max_age: Seconds(600),
+        signer: SignerDemand::Any,
+    };
+    let runtime = RuntimeData::new(
+        KeyHash::of_spki(b"server"),
+        "ns/app/web".parse().unwrap(),
+        Nonce::from_bytes(vec![1; 32]).unwrap(),
+        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
+    );
+    let report_data = *runtime.report_data().as_bytes();
+    let spec = match subject {
+        Subject::Enclave => {
+            let enclave = software_identity(MrEnclave::from([1; 32]));
+            let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
+            TokenSpec::sgx(enclave, report_data, NOW).with_runtime(claim)
+        }
+        Subject::Machine => TokenSpec::azure_vm(machine(&report_data), NOW),
+    };
+    let text = maa.token(&spec).unwrap();
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    Box::new(move || {
+        for _ in 0..ROUND {
+            let token = MaaToken::parse(black_box(&text)).unwrap();
+            let runtime = runtime.clone();
+            let appraised = appraiser.appraise_token(&token, runtime, &keys, &trust, NOW);
+            black_box(appraised.expect("it is valid"));
+        }
+    })
+}
+
+fn machine(user_data: &[u8; 64]) -> AzureVmToken {
+    let digits: String = user_data.iter().map(|byte| format!("{byte:02X}")).collect();
+    let data = format!(r#"{{"keys":[],"user-data":"{digits}","vm-configuration":{{}}}}"#);
+    AzureVmToken {
+        tee: Some(AzureVmTee::Tdx(Box::new(software_tdx_identity([1; 48])))),
+        platform: SnpPlatform {
+            product: None,
+            reported_tcb: SnpTcb {
+                fmc: None,
+                bootloader: 0,
+                tee: 0,
+                snp: 0,
+                microcode: 0,
+            },
+            chip_id: None,
+            signer: None,
+            revocation_judged: false,
+        },
+        compliance: Some("azure-compliant-cvm".to_owned()),
+        paravisor_data: data.into_bytes(),
+        secure_boot: true,
+        vm_id: "2DEDC52A".to_owned(),
+        pcrs: vec![0, 1, 2, 3, 4, 5, 6, 7],
+        payload_nonce: None,
+    }
 }
 
 /// A round over these bytes; what was verified is forgotten before each round where the programs are to be others.

@@ -102,6 +102,7 @@ codes! {
     VaultAnswerMalformed = "vault-answer-malformed",
     // Microsoft Azure Attestation
     MaaHostNotAllowed = "maa-host-not-allowed",
+    MaaEvidenceIncomplete = "maa-evidence-incomplete",
     MaaEvidenceRefused = "maa-evidence-refused",
     MaaPolicyRefused = "maa-policy-refused",
     MaaAccessDenied = "maa-access-denied",

@@ -1,25 +1,26 @@
-//! Microsoft Azure Attestation: has it judge a quote, and gets the keys that its tokens are signed with.
+//! Microsoft Azure Attestation: has it judge evidence (module `submission`), and gets the keys that its tokens are
+//! signed with.
 //!
-//! Source: Azure Attestation REST API 2020-10-01, "Attest SGX enclave" and "Metadata configuration". What a
+//! Source: Azure Attestation REST API 2020-10-01, "Attestation" and "Metadata configuration". What a
 //! token proves is not judged here (`casque-appraise`). Keys are fetched from `<url>/certs` of the instance
 //! that the policy names and from nowhere else: a token's `jku` is never followed.
 
 mod refusal;
+mod submission;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use casque_appraise::{Evidence, MaaKeys, MaaToken, SgxQuote};
-use casque_core::{MaaSource, SourceFailure};
+use casque_appraise::{Evidence, EvidenceKind, MaaKeys, MaaToken};
+use casque_core::{MaaSource, SourceFailure, SourceKind};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::clouds::{Cloud, Clouds};
-use crate::failure::MAA;
+use crate::code::Code;
+use crate::failure::{MAA, lasting};
 use crate::http::{Answer, Call};
 use crate::json;
 use crate::key_cache::{KeysState, Look};
@@ -68,13 +69,13 @@ impl MaaSource for Maa {
         let asked = Asked {
             cloud: self.clouds.for_maa(url)?,
             url,
-            what: "to judge an SGX quote",
+            what: what(evidence.kind()),
         };
         self.throttle.check(url.authority(), now)?;
-        let Evidence::Sgx(quote) = evidence else {
-            return Err(asked.malformed("an SGX quote"));
-        };
-        let answer = asked.exchange(attest_call(&asked, quote, runtime)?).await?;
+        let submission = Submission::of(evidence, runtime);
+        let Submission { path, body } = submission.map_err(|why| asked.not_submitted(why))?;
+        let call = asked.call(Method::POST, path, body, MAX_TOKEN_ANSWER_BYTES)?;
+        let answer = asked.exchange(call).await?;
         if answer.status != StatusCode::OK {
             let failure = refusal::failure(&asked, &answer, now);
             self.throttle.note(url.authority(), &failure, now);
@@ -123,22 +124,18 @@ async fn fetch_keys(asked: &Asked<'_>, now: Timestamp) -> Result<MaaKeys, Source
     MaaKeys::parse(&answer.body).map_err(|_| asked.malformed("a JSON Web Key Set"))
 }
 
-fn attest_call(
-    asked: &Asked<'_>,
-    quote: &SgxQuote,
-    runtime: &RuntimeData,
-) -> Result<Call, SourceFailure> {
-    let body = RawEvidence {
-        quote: URL_SAFE_NO_PAD.encode(quote.as_bytes()),
-        runtime_data: RawRuntimeData {
-            data: URL_SAFE_NO_PAD.encode(runtime.as_bytes()),
-            data_type: "JSON",
-        },
-    };
-    // A plain struct of texts always has a JSON form.
-    let body = serde_json::to_vec(&body).map_err(|_| asked.malformed("evidence in JSON"))?;
-    let path = "/attest/SgxEnclave?api-version=2020-10-01";
-    asked.call(Method::POST, path, body.into(), MAX_TOKEN_ANSWER_BYTES)
+/// What an instance is asked.
+const fn what(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::Sgx => "to judge an SGX quote",
+        EvidenceKind::Tdx => "to judge a TDX quote",
+        EvidenceKind::Snp => "to judge a report of SEV-SNP",
+        EvidenceKind::AzureSnpVtpm | EvidenceKind::AzureTdxVtpm => {
+            "to judge the TEE of an Azure virtual machine"
+        }
+        EvidenceKind::AciSnp => "to judge confidential containers",
+        EvidenceKind::MaaToken | EvidenceKind::Absent => "to judge evidence",
+    }
 }
 
 /// What is asked of which instance.
@@ -156,6 +153,23 @@ impl Asked<'_> {
 
     fn malformed(&self, expected: &str) -> SourceFailure {
         MAA.malformed(&self.sentence(), self.url.authority(), expected)
+    }
+
+    /// Nothing was sent: the evidence cannot be.
+    fn not_submitted(&self, why: NotSubmitted) -> SourceFailure {
+        let found = match why {
+            NotSubmitted::Kind => "evidence of a kind that no instance judges",
+            NotSubmitted::CertificateMissing => {
+                "a report without the certificate of the key that signed it"
+            }
+        };
+        lasting(
+            SourceKind::Maa,
+            Code::MaaEvidenceIncomplete,
+            format!("`{}` was not asked {}: found {found}", self.url, self.what),
+            "send the VCEK's certificate with the report (on Azure the agent gets it from the host's THIM), or let \
+             Casque judge the evidence itself with `mode: hardware`",
+        )
     }
 
     fn call(
@@ -186,21 +200,6 @@ impl Asked<'_> {
         let answer = self.cloud.http().exchange(&call).await;
         answer.map_err(|error| MAA.failure(&self.sentence(), self.url.authority(), &error))
     }
-}
-
-/// The evidence as it stands on the wire.
-#[derive(Serialize)]
-struct RawEvidence {
-    quote: String,
-    #[serde(rename = "runtimeData")]
-    runtime_data: RawRuntimeData,
-}
-
-#[derive(Serialize)]
-struct RawRuntimeData {
-    data: String,
-    #[serde(rename = "dataType")]
-    data_type: &'static str,
 }
 
 /// The answer as it stands on the wire.

@@ -61,7 +61,7 @@ fn what(asked: &Asked<'_>, answer: &Answer, error: &RawError) -> String {
 const fn mend(code: Code) -> &'static str {
     match code {
         Code::MaaEvidenceRefused => {
-            "the quote is not authentic for this instance, or the platform's TCB is below the baseline of \
+            "the evidence is not authentic for this instance, or the platform's TCB is below the baseline of \
              its policy: update the platform, or look at the instance's baseline"
         }
         Code::MaaPolicyRefused => {

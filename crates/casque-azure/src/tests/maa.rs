@@ -6,12 +6,20 @@ use std::sync::{Arc, OnceLock};
 use assert_matches::assert_matches;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_appraise::{MaaKeys, MaaToken, MaaTrust, SgxQuote, verify_maa_token};
+use casque_appraise::{
+    AciEvidence, Appraiser, AzureVmEvidence, AzureVmParts, Evidence, MaaKeys, MaaToken, MaaTrust,
+    SgxQuote, SignerDemand, SnpEvidence, TdxQuote, TrustAnchors,
+};
 use casque_core::{MaaSource as _, SourceFailure, SourceKind};
+use casque_testkit::aci::{SoftwareUvmIssuer, UvmSpec, software_policy};
+use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm, TpmQuoteSpec};
 use casque_testkit::maa::{JwksShape, SoftwareMaa, TokenSpec};
 use casque_testkit::sgx::{SoftwareTee, software_identity};
+use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
+use casque_testkit::tdx::software_tdx_identity;
 use casque_types::{
-    Kem, KemPublicKey, KeyHash, MaaUrl, MrEnclave, Nonce, RuntimeData, Seconds, Timestamp, sha256,
+    Kem, KemPublicKey, KeyHash, MaaUrl, MrEnclave, Nonce, RuntimeData, Seconds, SnpProduct,
+    SnpSigner, Timestamp, sha256,
 };
 
 use super::world::{NOW, Reply, World, later};
@@ -58,10 +66,17 @@ fn token() -> String {
 }
 
 async fn attest(azure: &Azure, world: &World, now: Timestamp) -> Result<MaaToken, SourceFailure> {
-    azure
-        .maa
-        .attest_sgx(&url(world), &quote(), &runtime(), now)
-        .await
+    attest_evidence(azure, world, &Evidence::Sgx(quote()), now).await
+}
+
+async fn attest_evidence(
+    azure: &Azure,
+    world: &World,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Result<MaaToken, SourceFailure> {
+    let url = url(world);
+    azure.maa.attest(&url, evidence, &runtime(), now).await
 }
 
 async fn attest_failure(reply: Reply) -> SourceFailure {
@@ -90,12 +105,182 @@ async fn quote_is_sent_with_its_runtime_data_and_no_token() {
     assert_eq!(seen.header("content-type"), Some("application/json"));
     assert_eq!(seen.header("authorization"), None);
     let sent: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
-    let decoded =
-        |text: &serde_json::Value| URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
     assert_eq!(decoded(&sent["quote"]), quote().as_bytes());
     assert_eq!(decoded(&sent["runtimeData"]["data"]), runtime().as_bytes());
     assert_eq!(sent["runtimeData"]["dataType"], "JSON");
     assert_eq!(sent.as_object().unwrap().len(), 2);
+}
+
+fn platform() -> &'static SoftwareSnp {
+    static PLATFORM: OnceLock<SoftwareSnp> = OnceLock::new();
+    PLATFORM.get_or_init(|| SoftwareSnp::generate(SnpProduct::Genoa, NOW).unwrap())
+}
+
+fn intel() -> &'static SoftwareTee {
+    static TEE: OnceLock<SoftwareTee> = OnceLock::new();
+    TEE.get_or_init(|| SoftwareTee::generate(NOW).unwrap())
+}
+
+fn report(report_data: [u8; 64]) -> Vec<u8> {
+    let identity = software_snp_identity([0xa1; 48].into());
+    platform()
+        .report(&ReportSpec::new(identity, report_data))
+        .unwrap()
+}
+
+/// What was sent about this evidence, and where.
+async fn sent(evidence: &Evidence) -> (String, serde_json::Value) {
+    let body = format!(r#"{{"token":"{}"}}"#, token());
+    let world = World::always(Reply::new(200, body)).await;
+    attest_evidence(&world.azure(), &world, evidence, NOW)
+        .await
+        .unwrap();
+    let seen = &world.seen()[0];
+    let body = serde_json::from_slice(&seen.body).unwrap();
+    (seen.target.clone(), body)
+}
+
+fn decoded(text: &serde_json::Value) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap()
+}
+
+fn decoded_json(text: &serde_json::Value) -> serde_json::Value {
+    serde_json::from_slice(&decoded(text)).unwrap()
+}
+
+#[tokio::test]
+async fn domain_is_sent_with_its_quote() {
+    let identity = software_tdx_identity([0xd1; 48]);
+    let quote = intel()
+        .tdx_quote(&identity, runtime().report_data().as_bytes())
+        .unwrap();
+    let (target, body) = sent(&Evidence::Tdx(TdxQuote::parse(&quote).unwrap())).await;
+    assert_eq!(target, "/attest/TdxVm?api-version=2025-06-01");
+    assert_eq!(decoded(&body["quote"]), quote);
+    assert_eq!(decoded(&body["runtimeData"]["data"]), runtime().as_bytes());
+    assert_eq!(body["runtimeData"]["dataType"], "JSON");
+    assert_eq!(body.as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn guest_is_sent_with_report_and_chain() {
+    let report = report(*runtime().report_data().as_bytes());
+    let chain = platform().chain_pem(SnpSigner::Vcek);
+    let parsed = SnpEvidence::parse(&report, Some(chain.as_bytes())).unwrap();
+    let (target, body) = sent(&Evidence::Snp(parsed)).await;
+    assert_eq!(target, "/attest/SevSnpVm?api-version=2022-08-01");
+    let inner = decoded_json(&body["report"]);
+    assert_eq!(decoded(&inner["SnpReport"]), report);
+    assert_eq!(decoded(&inner["VcekCertChain"]), chain.as_bytes());
+    assert_eq!(inner.as_object().unwrap().len(), 2);
+    assert_eq!(decoded(&body["runtimeData"]["data"]), runtime().as_bytes());
+}
+
+#[tokio::test]
+async fn guest_whose_authorities_did_not_come_is_sent_with_amds() {
+    let report = report(*runtime().report_data().as_bytes());
+    let leaf = platform().certificate(SnpSigner::Vcek);
+    let parsed = SnpEvidence::parse(&report, Some(leaf)).unwrap();
+    let (_, body) = sent(&Evidence::Snp(parsed)).await;
+    let chain = decoded(&decoded_json(&body["report"])["VcekCertChain"]);
+    let chain = String::from_utf8(chain).unwrap();
+    assert_eq!(chain.matches("-----BEGIN CERTIFICATE-----\n").count(), 3);
+    assert_eq!(chain.matches("-----END CERTIFICATE-----\n").count(), 3);
+}
+
+#[tokio::test]
+async fn guest_without_a_certificate_is_not_sent() {
+    let world = World::always(Reply::new(200, "{}")).await;
+    let report = report(*runtime().report_data().as_bytes());
+    let evidence = Evidence::Snp(SnpEvidence::parse(&report, None).unwrap());
+    let azure = world.azure();
+    let failure = attest_evidence(&azure, &world, &evidence, NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.code, failure.retryable),
+        ("maa-evidence-incomplete", false)
+    );
+    assert!(failure.mend.contains("VCEK"), "{}", failure.mend);
+    let none = attest_evidence(&azure, &world, &Evidence::Absent, NOW).await;
+    assert_eq!(none.unwrap_err().code, "maa-evidence-incomplete");
+    let judged = Evidence::MaaToken(MaaToken::parse(&token()).unwrap());
+    let failure = attest_evidence(&azure, &world, &judged, NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, "maa-evidence-incomplete");
+    assert_eq!(world.connections(), 0);
+}
+
+#[tokio::test]
+async fn containers_are_sent_with_their_reference() {
+    let policy = software_policy("/app");
+    let mut identity = software_snp_identity([0xa2; 48].into());
+    identity.host_data = sha256(policy.as_bytes());
+    let spec = ReportSpec::new(identity, *runtime().report_data().as_bytes());
+    let report = platform().report(&spec).unwrap();
+    let chain = platform().chain_pem(SnpSigner::Vcek);
+    let issuer = SoftwareUvmIssuer::generate(NOW).unwrap();
+    let reference = issuer
+        .reference(&UvmSpec::new([0xa2; 48].into(), NOW))
+        .unwrap();
+    let vek = Some(chain.as_bytes());
+    let parsed = AciEvidence::parse(&report, vek, policy.as_bytes(), &reference);
+    let (target, body) = sent(&Evidence::Aci(parsed.unwrap())).await;
+    assert_eq!(target, "/attest/SevSnpVm?api-version=2022-08-01");
+    let inner = decoded_json(&body["report"]);
+    assert_eq!(decoded(&inner["SnpReport"]), report);
+    let endorsements = decoded_json(&inner["Endorsements"]);
+    assert_eq!(endorsements["Uvm"].as_array().unwrap().len(), 1);
+    assert_eq!(decoded(&endorsements["Uvm"][0]), reference);
+}
+
+#[tokio::test]
+async fn machine_is_sent_as_its_tee_with_the_paravisors_data() {
+    let vtpm = SoftwareVtpm::generate(NOW).unwrap();
+    let spec = HclSpec::default();
+    let report_data = vtpm.report_data(&spec);
+    let quote = vtpm
+        .quote(&TpmQuoteSpec::new(runtime().binding().as_bytes()))
+        .unwrap();
+    let chain = platform().chain_pem(SnpSigner::Vcek);
+    let report = report(report_data);
+    let domain = software_tdx_identity([0xd1; 48]);
+    let td_quote = intel().tdx_quote(&domain, &report_data).unwrap();
+    let mut td_report = vec![0; 1024];
+    td_report[128..192].copy_from_slice(&report_data);
+    for (tee, hardware, path) in [
+        (
+            HclTee::Snp,
+            &report,
+            "/attest/SevSnpVm?api-version=2022-08-01",
+        ),
+        (
+            HclTee::Tdx,
+            &td_report,
+            "/attest/TdxVm?api-version=2025-06-01",
+        ),
+    ] {
+        let hcl = vtpm.hcl_report(&spec, tee, hardware).unwrap();
+        let parts = AzureVmParts {
+            hcl: &hcl,
+            message: &quote.message,
+            signature: &quote.signature,
+            pcrs: &quote.pcrs,
+            vek: (tee == HclTee::Snp).then_some(chain.as_bytes()),
+            td_quote: (tee == HclTee::Tdx).then_some(&td_quote),
+            ak_chain: None,
+        };
+        let evidence = Evidence::AzureVm(AzureVmEvidence::parse(&parts).unwrap());
+        let (target, body) = sent(&evidence).await;
+        assert_eq!(target, path);
+        let data = decoded(&body["runtimeData"]["data"]);
+        assert_eq!(data, vtpm.paravisor_data(&spec));
+        match tee {
+            HclTee::Snp => assert_eq!(decoded(&decoded_json(&body["report"])["SnpReport"]), report),
+            HclTee::Tdx => assert_eq!(decoded(&body["quote"]), td_quote),
+        }
+    }
 }
 
 #[tokio::test]
@@ -256,6 +441,47 @@ async fn keys_longer_than_the_limit_are_refused() {
     assert_eq!(failure.code, "maa-answer-too-long");
 }
 
+/// A document of 64 keys, each the same but for its id, filled up to this length.
+fn long_document(bytes: usize) -> String {
+    let one = software(0).jwks(JwksShape::WithNumbers);
+    let entry = one.split_once('[').unwrap().1.rsplit_once(']').unwrap().0;
+    let known = software(0).key_id();
+    let mut entries = vec![entry.to_owned()];
+    entries.extend((1..64).map(|number| entry.replace(known, &format!("key {number}"))));
+    let document = format!(r#"{{"keys":[{}]}}"#, entries.join(","));
+    let missing = bytes.checked_sub(document.len()).unwrap();
+    let filler = "x".repeat(missing - r#""filler":"","#.len());
+    document.replacen('{', &format!(r#"{{"filler":"{filler}","#), 1)
+}
+
+#[tokio::test]
+async fn keys_as_long_as_the_limit_serve() {
+    let document = long_document(MaaKeys::MAX_BYTES);
+    assert_eq!(document.len(), 1 << 20);
+    let world = World::always(Reply::new(200, document)).await;
+    let azure = world.azure();
+    let found = keys(&azure, &world, "key 63", NOW).await.unwrap();
+    assert!(found.contains(software(0).key_id()) && found.contains("key 1"));
+    let world = World::always(Reply::new(200, long_document(MaaKeys::MAX_BYTES + 1))).await;
+    let failure = keys(&world.azure(), &world, "any", NOW).await.unwrap_err();
+    assert_eq!(failure.code, "maa-answer-too-long");
+}
+
+#[tokio::test]
+async fn hundred_askers_for_a_new_key_make_one_request() {
+    let world = World::start(|_, count| jwks(usize::from(count >= 1))).await;
+    let azure = world.azure();
+    let (old, new) = (software(0).key_id(), software(1).key_id());
+    keys(&azure, &world, old, NOW).await.unwrap();
+    let asked = (0..100).map(|_| keys(&azure, &world, new, later(61)));
+    for found in futures_util::future::join_all(asked).await {
+        let found = found.unwrap();
+        // The old key was withdrawn with the new document.
+        assert!(found.contains(new) && !found.contains(old));
+    }
+    assert_eq!(world.seen().len(), 2);
+}
+
 #[tokio::test]
 async fn hundred_askers_at_once_make_one_request() {
     let world = World::always(jwks(0)).await;
@@ -292,8 +518,12 @@ async fn recorded_keys_verify_the_recorded_token() {
         issuer: "https://sharedwus.wus.attest.azure.net".parse().unwrap(),
         min_rsa_bits: 2048,
         clock_skew: Seconds(u64::MAX / 4),
+        max_age: Seconds(u64::MAX / 4),
+        signer: SignerDemand::Any,
     };
-    verify_maa_token(&token, &keys, &trust, Timestamp::from_unix_s(1_622_000_000)).unwrap();
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    let at = Timestamp::from_unix_s(1_622_000_000);
+    appraiser.verify_token(&token, &keys, &trust, at).unwrap();
 }
 
 #[tokio::test]

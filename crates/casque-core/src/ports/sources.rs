@@ -237,5 +237,10 @@ impl SourceFailure {
     }
 }
 
-/// The codes of a verifier that looked at evidence and refuses it: asking again changes nothing.
-const EVIDENCE_REFUSED: [&str; 2] = ["maa-evidence-refused", "maa-policy-refused"];
+/// The codes of a verifier that looked at evidence and refuses it, or could not be given it: asking again changes
+/// nothing.
+const EVIDENCE_REFUSED: [&str; 3] = [
+    "maa-evidence-incomplete",
+    "maa-evidence-refused",
+    "maa-policy-refused",
+];
