@@ -12,9 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::azure::{Commands, Endpoints, LocalAzure, Ports, StartError};
 use crate::cas::{Cas, CasError};
 use crate::cli::StateArgs;
+use crate::clock::system_now;
 use crate::seed::{Seed, SeedError};
 use crate::state::{FileError, StateDirectory};
 use crate::tee::{self, TeeError};
+use crate::tees::{SoftwareTees, TeesError};
 
 /// What to start.
 #[derive(Debug, Args)]
@@ -79,6 +81,9 @@ pub enum UpError {
     /// The software TEE.
     #[error(transparent)]
     Tee(#[from] TeeError),
+    /// The other software TEEs.
+    #[error(transparent)]
+    Tees(#[from] TeesError),
     /// The local Azure.
     #[error("the local Azure did not start")]
     Azure(#[from] StartError),
@@ -204,17 +209,20 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
     }
     let tee = tee::load_or_make(&state)?;
     let commands = Commands::default();
+    let tees = Arc::new(SoftwareTees::beside(tee, system_now())?);
     let azure = LocalAzure::start(
         &seed,
         &state,
-        Arc::clone(&tee),
+        Arc::clone(&tees),
         args.ports(),
         commands.clone(),
     )
     .await?;
     let cas = match args.azure_only {
         true => None,
-        false => Some(Cas::start(&state, azure.endpoints(), &tee, args.port_cas, &commands).await?),
+        false => {
+            Some(Cas::start(&state, azure.endpoints(), &tees, args.port_cas, &commands).await?)
+        }
     };
     let world = World::new(azure.endpoints(), &state, cas.as_ref())?;
     let line = serde_json::to_string(&world)?;

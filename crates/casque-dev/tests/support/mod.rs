@@ -14,7 +14,9 @@ use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports};
 use casque_dev::seed::Seed;
 use casque_dev::state::StateDirectory;
 use casque_dev::tee;
+use casque_dev::tees::SoftwareTees;
 use casque_testkit::sgx::SoftwareTee;
+use casque_types::Timestamp;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,10 +38,13 @@ impl Local {
         let state = StateDirectory::open(folder.path()).unwrap();
         let tee = tee::load_or_make(&state).unwrap();
         let seed = Seed::sample().unwrap();
+        let tees =
+            SoftwareTees::beside(Arc::clone(&tee), Timestamp::from_unix_s(system_s())).unwrap();
+        let tees = Arc::new(tees);
         let azure = LocalAzure::start(
             &seed,
             &state,
-            Arc::clone(&tee),
+            Arc::clone(&tees),
             Ports::default(),
             Commands::default(),
         )
@@ -121,4 +126,13 @@ impl Local {
 pub fn json(answered: &Answered) -> (StatusCode, Value) {
     let body = serde_json::from_slice(&answered.body).unwrap_or(Value::Null);
     (answered.status, body)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the local world runs on the machine's clock"
+)]
+fn system_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs()
 }
