@@ -37,7 +37,7 @@ pub(crate) enum FetchError {
         retry_after: Option<Seconds>,
     },
     /// It throttled before, and is left alone.
-    #[error("`{base}` asked for fewer requests; it is asked again in {} s", again.0)]
+    #[error("`{base}` asked for fewer requests before, and is left alone for a while")]
     Quiet { base: String, again: Seconds },
     /// The service does not know the platform.
     #[error("`{url}` answered that it does not know {platform} (HTTP status 404)")]

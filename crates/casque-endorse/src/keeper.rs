@@ -299,11 +299,14 @@ impl Held {
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.is_in_force(now)
-            && match self.document.id() {
-                DocumentId::Intel(_) | DocumentId::AmdCrl { .. } => now.since(self.fetched) < FRESH,
-                DocumentId::AmdVcek { .. } | DocumentId::AmdChain { .. } => true,
+        let lasts = match self.document.id() {
+            DocumentId::AmdVcek { .. } => true,
+            // An authority may get another key, so that its chain is one of these.
+            DocumentId::Intel(_) | DocumentId::AmdCrl { .. } | DocumentId::AmdChain { .. } => {
+                now.since(self.fetched) < FRESH
             }
+        };
+        lasts && self.is_in_force(now)
     }
 }
 
