@@ -170,8 +170,41 @@ pub(crate) fn appraise_both(
 ) -> Result<Appraisal, AppraiseError> {
     let (token, subject) = verify_submitted(appraiser, submitted, &runtime, trust, now)?;
     let direct = appraiser.appraise(submitted.evidence, runtime.clone(), endorsements, now)?;
-    let mut verdict = direct.verdict().clone();
-    let mut differences = compare::identities(submitted.evidence, subject);
+    let verdict = direct.verdict().clone();
+    let both = joined(submitted.evidence, verdict, token, subject, trust)?;
+    Ok(Appraisal::new(both, runtime))
+}
+
+pub(crate) fn verify_both(
+    appraiser: &Appraiser,
+    submitted: &Submitted<'_>,
+    endorsements: &Endorsements,
+    trust: &MaaTrust,
+    now: Timestamp,
+) -> Result<Verdict, AppraiseError> {
+    let Submitted {
+        evidence,
+        token,
+        keys,
+    } = *submitted;
+    let of_token = verify(appraiser, token, keys, trust, now)?;
+    let subject = token.claims.subject.as_ref().map_err(Clone::clone)?;
+    if let Evidence::AzureVm(vm) = evidence {
+        expect_attestation_key(vm, subject)?;
+    }
+    let verdict = appraiser.verify(evidence, endorsements, now)?;
+    joined(evidence, verdict, of_token, subject, trust)
+}
+
+/// The verdict of both, if they say the same.
+fn joined(
+    evidence: &Evidence,
+    mut verdict: Verdict,
+    token: Verdict,
+    subject: &Subject,
+    trust: &MaaTrust,
+) -> Result<Verdict, AppraiseError> {
+    let mut differences = compare::identities(evidence, subject);
     differences.extend(compare::platforms(&verdict.tcb, &subject.tcb));
     no_differences(differences)?;
     verdict.verifier = Verifier::Both {
@@ -182,7 +215,7 @@ pub(crate) fn appraise_both(
         (one, other) => one.or(other),
     };
     verdict.token = token.token;
-    Ok(Appraisal::new(verdict, runtime))
+    Ok(verdict)
 }
 
 /// Verifies the token, and that it and the evidence are bound to the request; does not compare them yet.

@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "the functions that tests call are tests"
 )]
@@ -153,6 +152,22 @@ fn group_with_the_reference_of_another_machine_is_refused() {
     let refused = Parts { uvm, ..parts }.refusal();
     assert_matches!(refused, AciAppraiseError::Measurement { reference, .. }
         if reference.to_string().starts_with("03fea028"));
+}
+
+#[test]
+fn group_with_a_reference_of_a_feed_that_its_issuer_is_not_believed_for_is_refused() {
+    let Some(mut parts) = parts() else {
+        return;
+    };
+    let feed = b"ContainerPlat-AMD-UVM";
+    let at = parts
+        .uvm
+        .windows(feed.len())
+        .position(|window| window == feed);
+    parts.uvm[at.unwrap() + 20] = b'X';
+    let refused = parts.refusal();
+    assert_matches!(refused, AciAppraiseError::Feed { found, expected: "ContainerPlat-AMD-UVM" }
+        if found == "ContainerPlat-AMD-UVX");
 }
 
 #[test]

@@ -466,6 +466,21 @@ fn chain_under_another_root_is_refused() {
 }
 
 #[test]
+fn chain_to_a_root_that_cannot_be_read_is_refused() {
+    let mut world = World::new();
+    world.ak_chain = Some(world.vtpm.ak_chain().unwrap());
+    let anchors = TrustAnchors::vendors()
+        .dangerous_with_sgx_root(world.tee.root_der().to_vec())
+        .dangerous_with_azure_vtpm_root(b"no certificate".to_vec());
+    let evidence = Evidence::AzureVm(world.evidence().unwrap());
+    let refused = Appraiser::new(anchors).verify(&evidence, &world.endorsements(), NOW);
+    assert_matches!(
+        refused,
+        Err(AppraiseError::AzureVm(AzureVmAppraiseError::Root { .. }))
+    );
+}
+
+#[test]
 fn chain_outside_of_its_life_is_refused() {
     let at = |now| {
         refusal(|world| {

@@ -145,7 +145,7 @@ fn tdx_and_conditions_on_a_token_are_read_key_by_key() {
 }
 
 #[test]
-fn azure_vm_and_aci_are_read_key_by_key() {
+fn azure_vm_is_read_key_by_key() {
     let policy = base();
     let machines = [tees(&policy, "machine"), tees(&policy, "other-machine")];
     let [[TeeRule::AzureVm(snp)], [TeeRule::AzureVm(tdx)]] = machines.each_ref().map(Vec::as_slice)
@@ -164,6 +164,11 @@ fn azure_vm_and_aci_are_read_key_by_key() {
     assert_eq!(tdx.secure_boot, SecureBootRule::Off);
     assert_eq!(tdx.attestation_key, AttestationKeyRule::Reported);
     assert_matches!(&tdx.tee, AzureVmTeeRule::Tdx(tdx) if tdx.mr_td == [filled(0x35)]);
+}
+
+#[test]
+fn aci_is_read_key_by_key() {
+    let policy = base();
     let groups = tees(&policy, "group");
     let [TeeRule::Aci(named), TeeRule::Aci(any)] = groups.as_slice() else {
         panic!("{groups:?}");

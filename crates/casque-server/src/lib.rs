@@ -24,7 +24,8 @@ mod tls;
 mod upload;
 
 pub use config::{
-    AzureSection, Config, ConfigError, EndorsementsSection, LimitsSection, LogFormat, LogSection,
+    AzureSection, Config, ConfigError, EndorsementsSection, KubernetesSection, LimitsSection,
+    LogFormat, LogSection,
 };
 pub use identity::IdentityFileError;
 pub use ports::{ServerPorts, SystemClock, SystemRng};

@@ -1,11 +1,8 @@
 //! The ports of a running server.
 
-use std::sync::Arc;
-
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use casque_appraise::ServiceAccountKeys;
-use casque_azure::{Azure, Entra, KeyVault, Maa};
-use casque_core::{Clock, ClusterSource, Ports, SourceFailure, SourceKind};
+use casque_azure::{Azure, Clusters, Entra, KeyVault, Maa};
+use casque_core::{Clock, Ports};
 use casque_endorse::Endorsers;
 use casque_remote::Remote;
 use casque_store::SqliteStore;
@@ -16,6 +13,7 @@ pub struct ServerPorts {
     pub(crate) store: SqliteStore,
     pub(crate) azure: Azure,
     pub(crate) endorsements: Endorsers,
+    pub(crate) clusters: Clusters,
     pub(crate) remote: Remote,
     pub(crate) clock: SystemClock,
     pub(crate) rng: SystemRng,
@@ -29,7 +27,7 @@ impl Ports for ServerPorts {
     type Vaults = KeyVault;
     type Maa = Maa;
     type Endorsements = Endorsers;
-    type Clusters = NoClusters;
+    type Clusters = Clusters;
     type Remote = Remote;
 
     fn store(&self) -> &SqliteStore {
@@ -53,32 +51,11 @@ impl Ports for ServerPorts {
     fn endorsements(&self) -> &Endorsers {
         &self.endorsements
     }
-    fn clusters(&self) -> &NoClusters {
-        &NoClusters
+    fn clusters(&self) -> &Clusters {
+        &self.clusters
     }
     fn remote(&self) -> &Remote {
         &self.remote
-    }
-}
-
-/// No cluster is trusted.
-pub struct NoClusters;
-
-impl ClusterSource for NoClusters {
-    async fn keys(
-        &self,
-        issuer: &str,
-        _key_id: &str,
-        _now: Timestamp,
-    ) -> Result<Arc<ServiceAccountKeys>, SourceFailure> {
-        Err(SourceFailure {
-            source_kind: SourceKind::Cluster,
-            code: "cluster-not-trusted",
-            what: format!("`{issuer}` is none of the clusters that this server trusts"),
-            mend: "ask the operator".to_owned(),
-            retryable: false,
-            retry_after: None,
-        })
     }
 }
 

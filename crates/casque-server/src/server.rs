@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use casque_appraise::TrustAnchors;
-use casque_azure::{Azure, AzureSettings, CloudSettingsError};
+use casque_azure::{Azure, AzureSettings, CloudSettingsError, ClusterSettingsError, Clusters};
 use casque_core::{Casque, ChallengeKey, Clock as _, Limits};
 use casque_endorse::{EndorserSetupError, Endorsers};
 use casque_remote::{Remote, RemoteSetupError};
@@ -150,6 +150,7 @@ fn ports(
     )?;
     let cache = config.state_directory.join("endorsements");
     let endorsements = Endorsers::new(&config.endorsements.settings(cache))?;
+    let clusters = Clusters::new(config.kubernetes.clusters.clone())?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);
     let certificate = certificate.map_err(TlsError::from)?;
@@ -160,6 +161,7 @@ fn ports(
         store,
         azure,
         endorsements,
+        clusters,
         remote,
         clock: SystemClock,
         rng,
@@ -205,6 +207,9 @@ pub enum StartError {
     /// A cloud is not usable.
     #[error("cannot set up the Azure clouds")]
     Azure(#[from] CloudSettingsError),
+    /// A Kubernetes cluster is not usable.
+    #[error("cannot set up the Kubernetes clusters")]
+    Clusters(#[from] ClusterSettingsError),
     /// Other CASes cannot be asked.
     #[error("cannot set up asking other CASes")]
     Remote(#[from] RemoteSetupError),

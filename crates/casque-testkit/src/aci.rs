@@ -263,7 +263,7 @@ impl SoftwareUvmIssuer {
         claims.extend(issuer.map(|issuer| (Value::from(1), Value::from(issuer))));
         claims.extend(spec.signed.map(|signed| (Value::from(6), at(signed))));
         let svn = match spec.flaw {
-            Some(UvmFlaw::TwoSvns) => spec.svn + 1,
+            Some(UvmFlaw::TwoSvns) => spec.svn.wrapping_add(1),
             _ => spec.svn,
         };
         claims.push((Value::from("svn"), Value::from(svn)));
@@ -364,7 +364,8 @@ fn sign(key: &Secret, message: &[u8]) -> Result<Vec<u8>, SoftwareUvmError> {
 /// Flips these bits of the byte behind a text.
 fn replace(bytes: &mut [u8], text: &[u8], bits: u8) {
     let found = bytes.windows(text.len()).position(|window| window == text);
-    if let Some(byte) = found.and_then(|at| bytes.get_mut(at + text.len())) {
+    let behind = found.and_then(|at| bytes.get_mut(at..)?.get_mut(text.len()));
+    if let Some(byte) = behind {
         *byte ^= bits;
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use casque_types::ConfigId;
+use casque_wire::Attempts;
 
 use super::{exit_code, text};
 use crate::args::ExplainArgs;
@@ -24,6 +25,7 @@ pub(super) fn run(
     let retries = servers::retries(&args.server.retries, invocation);
     let server = Server::find(config, args.server.cas.as_deref(), Some(&identity), retries)?;
     let attempts = server.ask(|client| client.attempts(id))?;
+    let attempts = Attempts { attempts };
     if attempts.attempts.is_empty() {
         console.remark(&format!(
             "nobody has asked for `{id}` since the server began, or it has forgotten\n"

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use casque_appraise::{
-    AppraiseError, Appraiser, Bound, Evidence, MaaToken, MaaTrust, SignerDemand, Submitted, Verdict,
+    AppraiseError, Appraiser, Bound, Evidence, Identity, MaaToken, MaaTrust, SignerDemand,
+    Submitted, Verdict,
 };
 use casque_explain::{
     EndorsementsFile, Explained, Failure, MaaEndorsement, evidence_of, explanation,
@@ -57,13 +58,17 @@ pub(super) fn run(
     };
     let decision = decision(policy.as_ref(), demands.as_ref(), &verdict);
     let message = verdict.as_ref().err().map(ToString::to_string);
-    let failure =
-        (verdict.as_ref().err().zip(message.as_deref())).map(|(error, message)| Failure {
-            outcome: wire::Outcome::NotAuthentic,
-            code: error.code(),
-            message,
-            hint: None,
-        });
+    let refused = verdict.as_ref().err().map(AppraiseError::code);
+    let failure = refused.zip(message.as_deref()).or_else(|| {
+        let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
+        is_debug_quote(verdict).then_some((DEBUG_CODE, DEBUG_MESSAGE))
+    });
+    let failure = failure.map(|(code, message)| Failure {
+        outcome: wire::Outcome::NotAuthentic,
+        code,
+        message,
+        hint: None,
+    });
     let explained = explanation(&Explained {
         evidence: brought.main().kind(),
         claims: &claims,
@@ -202,6 +207,16 @@ fn expect_bound(verdict: &Verdict, expected: Option<&[u8]>) -> Result<(), Apprai
     is_bound.then_some(()).ok_or(AppraiseError::NotBound)
 }
 
+/// As Intel's own verifiers do: nothing but a policy that tolerates it makes anything of debugging. Where a policy is
+/// applied its rules say so.
+const fn is_debug_quote(verdict: &Verdict) -> bool {
+    match verdict.identity() {
+        Identity::Sgx(sgx) => sgx.debug,
+        Identity::Tdx(tdx) => tdx.debug,
+        _ => false,
+    }
+}
+
 /// A policy, and the service of it that asks.
 struct Applied {
     policy: Policy,
@@ -304,6 +319,8 @@ fn digits(text: &str) -> Result<Vec<u8>, ExplainError> {
     }
 }
 
+const DEBUG_CODE: &str = "quote-debug";
+const DEBUG_MESSAGE: &str = "it runs in debug mode: its memory can be read from outside, and only a policy that tolerates `debug-mode` makes anything of it; apply one with --policy";
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 const MAX_REPORT_DATA_BYTES: usize = 64;
 const LEAST_RSA_BITS: u32 = 2048;

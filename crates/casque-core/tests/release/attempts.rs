@@ -7,7 +7,7 @@ use casque_appraise::{Evidence, EvidenceKind, Identity};
 use casque_core::{
     Attempt, AttemptOutcome, AuditAction, ReadPolicyError, SecondFactors, SourceKind,
 };
-use casque_policy::{Credentials, Denial};
+use casque_policy::Credentials;
 use casque_testkit::TestWorld;
 use casque_testkit::fakes::{StoreFault, StoreOperation, failure};
 use casque_testkit::sgx::QuoteFlaw;
@@ -32,9 +32,13 @@ fn only(world: &TestWorld, config: &str) -> Arc<Attempt> {
     all.remove(0)
 }
 
-fn codes(denial: &Denial) -> Vec<&'static str> {
-    let reasons = denial.reasons.iter();
-    reasons.map(|reason| reason.code.as_str()).collect()
+/// The codes of the rules that deny.
+fn denied(attempt: &Attempt) -> Vec<&'static str> {
+    assert_matches!(attempt.outcome, AttemptOutcome::Denied);
+    let decision = attempt.decision.as_ref().unwrap();
+    assert!(!decision.granted);
+    let codes = decision.rules.iter().filter_map(|rule| rule.code);
+    codes.map(|code| code.as_str()).collect()
 }
 
 #[test]
@@ -43,6 +47,8 @@ fn granted_attempt_tells_what_was_proved() {
     world.attest("app/web").unwrap();
     let attempt = only(&world, "app/web");
     assert_matches!(attempt.outcome, AttemptOutcome::Granted);
+    let decision = attempt.decision.as_ref().unwrap();
+    assert!(decision.granted && decision.rules.iter().all(|rule| rule.holds));
     assert_eq!(attempt.evidence, EvidenceKind::Sgx);
     assert_eq!(attempt.at, TestWorld::BEGIN);
     let verdict = attempt.verdict.as_ref().unwrap();
@@ -71,9 +77,23 @@ fn attempt_denied_after_the_evidence_was_appraised_tells_both() {
     let attempt = only(&world, "a/s");
     assert_eq!(attempt.policy, hash);
     assert!(attempt.verdict.is_some());
-    assert_matches!(&attempt.outcome, AttemptOutcome::Denied(denial)
-        if codes(denial) == ["otp-missing"]);
+    assert_eq!(denied(&attempt), ["otp-missing"]);
+    let rules = &attempt.decision.as_ref().unwrap().rules;
+    let measured = rules.iter().find(|rule| rule.path.ends_with(".mrenclave"));
+    assert!(measured.unwrap().holds, "those that hold are told too");
     assert!(!format!("{attempt:?}").contains(secret));
+}
+
+#[test]
+fn attempt_with_a_used_one_time_password_tells_that_beside_what_holds() {
+    let world = crate::factors::guarded_world();
+    let code = crate::factors::code(&world, crate::factors::SHARED, 0);
+    crate::factors::send(&world, "a/s", &code).unwrap();
+    assert!(crate::factors::send(&world, "a/s", &code).is_err());
+    let attempt = &told(&world, "a/s")[0];
+    assert_eq!(denied(attempt), ["otp-used"]);
+    assert!(attempt.decision.as_ref().unwrap().rules.len() > 1);
+    assert!(!format!("{attempt:?}").contains(&code));
 }
 
 #[test]
@@ -84,8 +104,7 @@ fn attempt_screened_by_its_claims_alone_proves_nothing() {
     assert!(world.send(&attempt, world.quote(&attempt)).is_err());
     let told = only(&world, "app/web");
     assert!(told.verdict.is_none());
-    assert_matches!(&told.outcome, AttemptOutcome::Denied(denial)
-        if codes(denial) == ["measurement-mismatch"]);
+    assert_eq!(denied(&told), ["measurement-mismatch"]);
     assert_eq!(world.ports.endorsements.calls.count(), 0);
 }
 

@@ -64,7 +64,7 @@ fn guarded(name: &str) -> String {
     policy(name, &[("Y", "hello")], &security)
 }
 
-fn guarded_world() -> TestWorld {
+pub(crate) fn guarded_world() -> TestWorld {
     let world = TestWorld::new();
     let _ = world.put(&guarded("a"));
     world

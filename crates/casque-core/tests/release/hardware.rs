@@ -327,7 +327,8 @@ fn attest_expired_endorsements_are_refused() {
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.quote(&attempt));
     let document = IntelEndorsement::TcbInfo;
-    let expected = QuoteAppraiseError::EndorsementsExpired { document };
+    let expired = Some(TestWorld::BEGIN.minus(Seconds(1)));
+    let expected = QuoteAppraiseError::EndorsementsExpired { document, expired };
     assert_matches!(answer, Err(AttestError::Appraise(AppraiseError::Quote(found))) if found == expected);
 }
 

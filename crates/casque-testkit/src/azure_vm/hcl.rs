@@ -92,8 +92,8 @@ impl SoftwareVtpm {
     #[must_use]
     pub fn paravisor_data(&self, spec: &HclSpec) -> Vec<u8> {
         let modulus = match spec.flaw {
-            Some(HclFlaw::ShortKey) => &self.modulus[..128],
-            _ => &self.modulus,
+            Some(HclFlaw::ShortKey) => self.modulus.get(..128).unwrap_or_default(),
+            _ => self.modulus.as_slice(),
         };
         let key = |kid: &str, operation: &str| {
             let (n, e) = (
@@ -155,7 +155,7 @@ impl SoftwareVtpm {
         let mut blob = Vec::with_capacity(BLOB_BYTES);
         blob.extend(header.magic);
         blob.extend(header.version.to_le_bytes());
-        blob.extend((0x4C0 + 20 + length).to_le_bytes());
+        blob.extend(length.saturating_add(REPORT_FRAME_BYTES).to_le_bytes());
         blob.extend(REQUEST_AK_CERTIFICATE.to_le_bytes());
         blob.extend([0; 16]);
         blob.extend(hardware_report);
@@ -175,8 +175,8 @@ impl SoftwareVtpm {
         let whole = blob.len();
         blob.resize(BLOB_BYTES.max(whole), 0);
         match spec.flaw {
-            Some(HclFlaw::Padding) => blob[whole] = 1,
-            Some(HclFlaw::CutOff) => blob.truncate(whole - 1),
+            Some(HclFlaw::Padding) => blob.splice(whole.., [1]).for_each(drop),
+            Some(HclFlaw::CutOff) => blob.truncate(whole.saturating_sub(1)),
             Some(HclFlaw::TooLong) => blob.resize(4097, 0),
             _ => {}
         }
@@ -227,7 +227,7 @@ impl Header {
         Self {
             magic: *b"HCLA",
             version: 2,
-            data_size: length + 20,
+            data_size: length.saturating_add(20),
             report_type: match tee {
                 HclTee::Snp => 2,
                 HclTee::Tdx => 4,
@@ -247,7 +247,7 @@ impl Header {
                 self.length = length;
                 self.data_size = length.wrapping_add(20);
             }
-            Some(HclFlaw::DataSize) => self.data_size += 1,
+            Some(HclFlaw::DataSize) => self.data_size ^= 1,
             _ => {}
         }
     }
@@ -256,4 +256,6 @@ impl Header {
 /// As in real blobs.
 const BLOB_BYTES: usize = 2600;
 const HARDWARE_END: usize = 0x4C0;
+/// Everything before the data.
+const REPORT_FRAME_BYTES: u32 = 0x4D4;
 const REQUEST_AK_CERTIFICATE: u32 = 2;

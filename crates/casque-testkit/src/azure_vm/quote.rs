@@ -93,8 +93,9 @@ impl TpmQuoteSpec {
             let byte = self.select.get(register / 8);
             byte.is_some_and(|byte| byte >> (register % 8) & 1 == 1)
         };
-        let registers = (0..24).filter(selected).map(|register| self.pcrs[register]);
-        let mut digest = *sha256(&registers.collect::<Vec<_>>().concat()).as_bytes();
+        let registers = (self.pcrs.iter().enumerate()).filter(|(register, _)| selected(register));
+        let registers: Vec<[u8; 32]> = registers.map(|(_, value)| *value).collect();
+        let mut digest = *sha256(&registers.concat()).as_bytes();
         if self.flaw == Some(TpmQuoteFlaw::PcrDigest) {
             digest[0] ^= 1;
         }
@@ -170,8 +171,10 @@ impl SoftwareVtpm {
             }
             _ => sign(&self.attestation_key, &message)?,
         };
-        if spec.flaw == Some(TpmQuoteFlaw::Signature) {
-            message[CLOCK_END] ^= 1;
+        if spec.flaw == Some(TpmQuoteFlaw::Signature)
+            && let Some(byte) = message.get_mut(CLOCK_END)
+        {
+            *byte ^= 1;
         }
         Ok(TpmQuote {
             message,

@@ -19,6 +19,9 @@ mod snp;
 mod tdx;
 mod tokens;
 
+/// What is bent, and what is told of it.
+type Bend<T> = (fn(&mut T), &'static str);
+
 /// What a service demands, to be bent.
 #[derive(Clone, Debug)]
 struct Case {
@@ -194,9 +197,9 @@ fn codes_of(reasons: &[Reason]) -> Vec<&'static str> {
 }
 
 /// What is denied of an identity that Casque judged, on a platform.
-fn denied(case: &Case, identity: Identity, tcb: &Tcb) -> Vec<&'static str> {
+fn denied(case: &Case, identity: &Identity, tcb: &Tcb) -> Vec<&'static str> {
     let proof = Proof {
-        identity: &identity,
+        identity,
         tcb,
         verifier: &Verifier::Casque,
         platform: None,

@@ -45,7 +45,7 @@ fn here() -> Tcb {
 }
 
 fn told(rule: AzureVmRule, machine: AzureVmIdentity) -> Vec<&'static str> {
-    denied(&case(rule), Identity::AzureVm(machine), &here())
+    denied(&case(rule), &Identity::AzureVm(machine), &here())
 }
 
 fn inner(machine: &mut AzureVmIdentity) -> &mut SnpIdentity {
@@ -58,12 +58,19 @@ fn inner(machine: &mut AzureVmIdentity) -> &mut SnpIdentity {
 #[test]
 fn azure_vm_one_field_bent_names_that_field() {
     assert!(told(rule(), machine()).is_empty());
-    let bends: [(fn(&mut AzureVmIdentity), &str); 12] = [
+    let bends: [Bend<AzureVmIdentity>; 12] = [
         (
-            |m| drop(m.pcrs.insert(7, Digest::from([8; 32]))),
+            |m| {
+                m.pcrs.insert(7, Digest::from([8; 32]));
+            },
             "pcr-mismatch",
         ),
-        (|m| drop(m.pcrs.remove(&4)), "pcr-not-quoted"),
+        (
+            |m| {
+                m.pcrs.remove(&4);
+            },
+            "pcr-not-quoted",
+        ),
         (|m| m.secure_boot = Some(false), "secure-boot-off"),
         (|m| m.secure_boot = None, "secure-boot-unstated"),
         (
@@ -203,7 +210,7 @@ fn aci_rule() -> AciRule {
 fn aci_told(rule: AciRule, group: AciIdentity) -> Vec<&'static str> {
     let case = policy_of(entry_of(TeeRule::Aci(Box::new(rule))));
     let identity = Identity::Aci(group);
-    let denied = denied(&case, identity.clone(), &here());
+    let denied = denied(&case, &identity, &here());
     assert_eq!(screened(&case, &identity), denied);
     denied
 }
@@ -211,7 +218,7 @@ fn aci_told(rule: AciRule, group: AciIdentity) -> Vec<&'static str> {
 #[test]
 fn aci_one_field_bent_names_that_field() {
     assert!(aci_told(aci_rule(), group()).is_empty());
-    let bends: [(fn(&mut AciIdentity), &str); 8] = [
+    let bends: [Bend<AciIdentity>; 8] = [
         (
             |g| g.snp.host_data = Digest::from([8; 32]),
             "aci-policy-mismatch",
@@ -274,9 +281,9 @@ fn aci_floors_count_and_any_trusted_issuer_will_do_where_none_is_named() {
     group.uvm.svn = 0;
     let identity = Identity::Aci(group);
     assert_eq!(
-        denied(&case, identity.clone(), &here()),
+        denied(&case, &identity, &here()),
         ["tcb-floor-missing-for-generation"]
     );
     let genoa = level(platform(Some(SnpProduct::Genoa)));
-    assert!(denied(&case, identity, &genoa).is_empty());
+    assert!(denied(&case, &identity, &genoa).is_empty());
 }

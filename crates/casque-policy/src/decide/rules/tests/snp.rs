@@ -65,7 +65,7 @@ fn told(rule: &SnpRule, guest: &SnpIdentity) -> Vec<&'static str> {
     let case = policy_of(entry_of(TeeRule::Snp(Box::new(rule.clone()))));
     let here = level(platform(Some(SnpProduct::Milan)));
     let identity = Identity::Snp(guest.clone());
-    let denied = denied(&case, identity.clone(), &here);
+    let denied = denied(&case, &identity, &here);
     // Nothing of a guest needs more than its claims; nobody knows the platform then.
     assert_eq!(screened(&case, &identity), denied);
     denied
@@ -74,7 +74,7 @@ fn told(rule: &SnpRule, guest: &SnpIdentity) -> Vec<&'static str> {
 #[test]
 fn snp_one_field_bent_names_that_field() {
     assert!(told(&rule(), &guest()).is_empty());
-    let bends: [(fn(&mut SnpIdentity), &str); 11] = [
+    let bends: [Bend<SnpIdentity>; 11] = [
         (
             |g| g.measurement = Digest::from([8; 48]),
             "measurement-mismatch",
@@ -173,7 +173,7 @@ fn snp_debug_is_tolerated_by_name() {
         ..guest()
     };
     let here = level(platform(None));
-    assert!(denied(&case, Identity::Snp(debug), &here).is_empty());
+    assert!(denied(&case, &Identity::Snp(debug), &here).is_empty());
 }
 
 #[test]
@@ -188,11 +188,15 @@ fn snp_entry_is_for_its_own_kind_alone() {
         Identity::Aci(azure::group()),
     ] {
         let kind = other.kind();
-        assert_eq!(denied(&case, other, &here), ["identity-mismatch"], "{kind}");
+        assert_eq!(
+            denied(&case, &other, &here),
+            ["identity-mismatch"],
+            "{kind}"
+        );
     }
     let sgx = policy();
     let snp = Identity::Snp(guest());
-    assert_eq!(denied(&sgx, snp, &here), ["identity-mismatch"]);
+    assert_eq!(denied(&sgx, &snp, &here), ["identity-mismatch"]);
 }
 
 fn floored(floors: &[(SnpProduct, SnpFloor)]) -> Case {
@@ -217,7 +221,7 @@ fn floor(bend: fn(&mut SnpFloor)) -> SnpFloor {
 }
 
 fn on(case: &Case, platform: SnpPlatform) -> Vec<&'static str> {
-    denied(case, Identity::Snp(guest()), &level(platform))
+    denied(case, &Identity::Snp(guest()), &level(platform))
 }
 
 #[test]
@@ -225,7 +229,7 @@ fn snp_each_component_has_its_own_floor() {
     let milan = SnpProduct::Milan;
     let here = || platform(Some(milan));
     assert!(on(&floored(&[(milan, floor(|_| ()))]), here()).is_empty());
-    let bends: [(fn(&mut SnpFloor), &str); 5] = [
+    let bends: [Bend<SnpFloor>; 5] = [
         (|f| f.bootloader = 4, "bootloader"),
         (|f| f.tee = 1, "tee"),
         (|f| f.snp = 9, "snp"),
@@ -284,7 +288,7 @@ fn snp_floor_of_a_platform_that_states_no_level_is_refused() {
     let case = floored(&[(SnpProduct::Milan, SnpFloor::default())]);
     let none = tcb(TcbStatus::ByVersions, &[]);
     assert_eq!(
-        denied(&case, Identity::Snp(guest()), &none),
+        denied(&case, &Identity::Snp(guest()), &none),
         ["tcb-unstated"]
     );
 }
@@ -378,16 +382,16 @@ proptest! {
             case
         };
         let (identity, here) = (Identity::Snp(guest), level(platform));
-        let granted = denied(&case(rule.clone()), identity.clone(), &here).is_empty();
+        let granted = denied(&case(rule.clone()), &identity, &here).is_empty();
         if granted {
             prop_assert!(screened(&case(rule.clone()), &identity).is_empty());
             for looser in loosened(&rule) {
-                prop_assert!(denied(&case(looser), identity.clone(), &here).is_empty());
+                prop_assert!(denied(&case(looser), &identity, &here).is_empty());
             }
             for toleration in TOLERATIONS {
                 let mut case = case(rule.clone());
                 case.security.tolerate.insert(toleration);
-                prop_assert!(denied(&case, identity.clone(), &here).is_empty());
+                prop_assert!(denied(&case, &identity, &here).is_empty());
             }
         }
     }

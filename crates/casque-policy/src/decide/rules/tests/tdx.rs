@@ -35,14 +35,14 @@ pub(super) fn rule() -> TdxRule {
 
 fn told(domain: TdxIdentity, here: &Tcb) -> Vec<&'static str> {
     let case = policy_of(entry_of(TeeRule::Tdx(Box::new(rule()))));
-    denied(&case, Identity::Tdx(domain), here)
+    denied(&case, &Identity::Tdx(domain), here)
 }
 
 #[test]
 fn tdx_one_field_bent_names_that_field() {
     let up_to_date = tcb(TcbStatus::UpToDate, &[]);
     assert!(told(domain(), &up_to_date).is_empty());
-    let bends: [(fn(&mut TdxIdentity), &str); 11] = [
+    let bends: [Bend<TdxIdentity>; 11] = [
         (|d| d.mr_td = other(), "measurement-mismatch"),
         (|d| d.rtmr[0] = other(), "tdx-rtmr-mismatch"),
         (|d| d.rtmr[1] = other(), "tdx-rtmr-mismatch"),
@@ -112,5 +112,5 @@ fn tdx_rule_that_demands_a_digest_alone_looks_at_no_other() {
         ..domain()
     };
     let up_to_date = tcb(TcbStatus::UpToDate, &[]);
-    assert!(denied(&case, Identity::Tdx(bent), &up_to_date).is_empty());
+    assert!(denied(&case, &Identity::Tdx(bent), &up_to_date).is_empty());
 }
