@@ -7,6 +7,7 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use casque_types::{SnpProduct, SnpSigner, SnpTcb, Timestamp};
 use der::{DateTime, Decode as _};
 use thiserror::Error;
+use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 
 use crate::{IntelEndorsement, strict_json};
@@ -158,6 +159,24 @@ impl IntelEndorsements {
         Ok(fmspc)
     }
 
+    /// From when until when one document says that it is in force, unverified; for the signers' chains the span that
+    /// is common to their certificates. `None` where that cannot be read.
+    pub(crate) fn window(&self, document: IntelEndorsement) -> Option<(Timestamp, Timestamp)> {
+        match document {
+            IntelEndorsement::TcbInfo => json_window(TCB_INFO, &self.tcb_info).ok(),
+            IntelEndorsement::QeIdentity => json_window("QE identity", &self.qe_identity).ok(),
+            IntelEndorsement::PckCrl => crl_window("PCK revocation list", &self.pck_crl).ok(),
+            IntelEndorsement::RootCrl => crl_window("root revocation list", &self.root_ca_crl).ok(),
+            IntelEndorsement::SignerChain => {
+                let chains = [&self.tcb_info_issuer_chain, &self.qe_identity_issuer_chain];
+                chains
+                    .into_iter()
+                    .flat_map(|pem| certificate_windows(pem))
+                    .reduce(common)
+            }
+        }
+    }
+
     /// From when until when all four dated documents say that they are in force; unverified.
     ///
     /// The signers' certificates have lives of their own, which are years: an appraisal judges them.
@@ -256,6 +275,27 @@ fn crl_window(
     ))
 }
 
+/// Of each certificate, none if the text is no chain of certificates.
+fn certificate_windows(pem: &str) -> Vec<(Timestamp, Timestamp)> {
+    let chain = Certificate::load_pem_chain(pem.as_bytes()).unwrap_or_default();
+    let window = |certificate: &Certificate| {
+        let validity = certificate.tbs_certificate().validity();
+        let timestamp = |time: x509_cert::time::Time| timestamp_of(time.to_date_time());
+        (
+            timestamp(validity.not_before),
+            timestamp(validity.not_after),
+        )
+    };
+    chain.iter().map(window).collect()
+}
+
+fn common(
+    (from, until): (Timestamp, Timestamp),
+    (other_from, other_until): (Timestamp, Timestamp),
+) -> (Timestamp, Timestamp) {
+    (from.max(other_from), until.min(other_until))
+}
+
 fn timestamp_of(time: DateTime) -> Timestamp {
     Timestamp::from_unix_s(time.unix_duration().as_secs())
 }
@@ -296,6 +336,8 @@ pub(crate) struct MaaKey {
     pub(crate) public_key: ParsedPublicKey,
     /// Length of the modulus.
     pub(crate) modulus_bits: u32,
+    /// The certificate, DER; it may hold evidence that the key is in a TEE.
+    pub(crate) certificate: Arc<[u8]>,
 }
 
 /// Why bytes are no endorsements.

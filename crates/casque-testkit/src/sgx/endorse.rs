@@ -1,102 +1,22 @@
 //! Endorsements of the software TEE, valid or bent in one place, in the shapes of Intel's PCS version 4.
 
-use casque_appraise::{AdvisoryId, IntelEndorsements, TcbStatus};
-use casque_types::{MrSigner, Seconds, Timestamp};
+use casque_appraise::{AdvisoryId, IntelEndorsements, IntelTee, TcbStatus};
+use casque_types::Timestamp;
 use serde::Serialize;
 
-use super::{SoftwareTee, SoftwareTeeError, pck_extension, pki, quote};
-
-/// What the endorsements are to say.
-#[derive(Clone, Debug)]
-pub struct EndorsementSpec {
-    /// `issueDate` of both documents and `thisUpdate` of both lists.
-    pub issued: Timestamp,
-    /// `nextUpdate` of both documents.
-    pub next_update: Timestamp,
-    /// `nextUpdate` of both lists.
-    pub crl_next_update: Timestamp,
-    /// `id` of the TCB info: `SGX`, or `TDX` for what no SGX quote may be judged by.
-    pub tcb_info_id: &'static str,
-    /// The platform family that the TCB info is about; the platform's own when none.
-    pub fmspc: Option<[u8; 6]>,
-    /// The least `PCESVN` of the only level; the platform's own when none.
-    pub least_pce_svn: Option<u16>,
-    /// What the level says.
-    pub tcb_status: TcbStatus,
-    /// The advisories that the level lists.
-    pub advisories: Vec<AdvisoryId>,
-    /// What the quoting enclave's level says.
-    pub qe_status: TcbStatus,
-    /// The advisories that the quoting enclave's level lists.
-    pub qe_advisories: Vec<AdvisoryId>,
-    /// The signer that the quoting enclave must have; its own when none.
-    pub qe_signer: Option<MrSigner>,
-    /// Whether the PCK certificate is on the list of its authority.
-    pub pck: Standing,
-    /// Whether the authority is on the list of the root.
-    pub authority: Standing,
-    /// Whether the TCB signer is on the list of the root.
-    pub tcb_signer: Standing,
-    /// Whether the TCB info was changed after it was signed.
-    pub tcb_info_changed: bool,
-    /// Whether the enclave identity was changed after it was signed.
-    pub qe_identity_changed: bool,
-}
-
-/// Whether a certificate is on its issuer's revocation list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is not.
-    Good,
-    /// It is.
-    Revoked,
-}
-
-impl EndorsementSpec {
-    /// Endorsements of a platform that is up to date, issued an hour before `now`, for 30 days.
-    #[must_use]
-    pub const fn valid_at(now: Timestamp) -> Self {
-        let issued = now.minus(AN_HOUR);
-        let next_update = issued.plus(THIRTY_DAYS);
-        Self {
-            issued,
-            next_update,
-            crl_next_update: next_update,
-            tcb_info_id: "SGX",
-            fmspc: None,
-            least_pce_svn: None,
-            tcb_status: TcbStatus::UpToDate,
-            advisories: Vec::new(),
-            qe_status: TcbStatus::UpToDate,
-            qe_advisories: Vec::new(),
-            qe_signer: None,
-            pck: Standing::Good,
-            authority: Standing::Good,
-            tcb_signer: Standing::Good,
-            tcb_info_changed: false,
-            qe_identity_changed: false,
-        }
-    }
-
-    /// The same with this status and these advisories (`INTEL-SA-…` by number).
-    #[must_use]
-    pub fn with_tcb(mut self, status: TcbStatus, advisory_numbers: &[u32]) -> Self {
-        self.tcb_status = status;
-        self.advisories = (advisory_numbers.iter())
-            .filter_map(|number| AdvisoryId::from_number(*number))
-            .collect();
-        self
-    }
-}
+use super::{
+    EndorsementSpec, SoftwareTee, SoftwareTeeError, TdxModuleSpec, pck_extension, pki, quote,
+};
+use crate::tdx;
 
 /// The answers of a PCS (or PCCS) for one platform family, ready to be served.
 #[derive(Clone, Debug)]
 pub struct PcsDocuments {
-    /// Body of `/sgx/certification/v4/tcb?fmspc=…`: `{"tcbInfo":{…},"signature":"…"}`.
+    /// Body of `/sgx/certification/v4/tcb?fmspc=…`, or `/tdx/…`: `{"tcbInfo":{…},"signature":"…"}`.
     pub tcb_info: String,
     /// Its header `TCB-Info-Issuer-Chain`, PEM, not yet URL-encoded.
     pub tcb_info_issuer_chain: String,
-    /// Body of `/sgx/certification/v4/qe/identity`: `{"enclaveIdentity":{…},"signature":"…"}`.
+    /// Body of `/sgx/certification/v4/qe/identity`, or `/tdx/…`: `{"enclaveIdentity":{…},"signature":"…"}`.
     pub qe_identity: String,
     /// Its header `SGX-Enclave-Identity-Issuer-Chain`, PEM, not yet URL-encoded.
     pub qe_identity_issuer_chain: String,
@@ -118,6 +38,14 @@ impl SoftwareTee {
         self.endorsements_of(&EndorsementSpec::valid_at(now))
     }
 
+    /// Valid endorsements for TDX quotes.
+    ///
+    /// # Errors
+    /// As [`SoftwareTee::endorsements`].
+    pub fn tdx_endorsements(&self, now: Timestamp) -> Result<IntelEndorsements, SoftwareTeeError> {
+        self.endorsements_of(&EndorsementSpec::valid_for(IntelTee::Tdx, now))
+    }
+
     /// Endorsements as specified.
     ///
     /// # Errors
@@ -135,7 +63,7 @@ impl SoftwareTee {
         let qe_identity_signature =
             pki::sign(&self.tcb_signer.key, qe_identity.as_bytes())?.to_vec();
         if spec.qe_identity_changed {
-            qe_identity = qe_identity.replacen("\"isvprodid\":1", "\"isvprodid\":2", 1);
+            qe_identity = qe_identity.replacen("\"isvprodid\":", "\"isvprodid\":1", 1);
         }
         let signer_chain = pki::pem_chain(&[&self.tcb_signer, &self.root]);
         Ok(IntelEndorsements {
@@ -199,7 +127,8 @@ impl SoftwareTee {
 
     fn tcb_info(&self, spec: &EndorsementSpec) -> String {
         let components = self.platform.cpu_svn.map(|svn| raw::Component { svn });
-        json(&raw::TcbInfo {
+        let is_tdx = spec.tee == IntelTee::Tdx;
+        let text = json(&raw::TcbInfo {
             id: spec.tcb_info_id,
             version: 3,
             issue_date: spec.issued.to_string(),
@@ -208,23 +137,61 @@ impl SoftwareTee {
             pce_id: hex::encode_upper(pck_extension::PCE_ID),
             tcb_type: 0,
             tcb_evaluation_data_number: EVALUATION_NUMBER,
+            tdx_module: is_tdx.then(|| raw::TdxModule {
+                mrsigner: hex::encode_upper(spec.tdx_module.signer),
+                attributes: SEAM_ATTRIBUTES,
+                attributes_mask: SEAM_ATTRIBUTES_MASK,
+            }),
+            tdx_module_identities: is_tdx.then(|| [tdx_module_identity(&spec.tdx_module)]),
             tcb_levels: [raw::Level {
                 tcb: raw::Tcb {
                     sgxtcbcomponents: components,
+                    tdxtcbcomponents: is_tdx.then(|| tdx::LEVEL.map(|svn| raw::Component { svn })),
                     pcesvn: spec.least_pce_svn.unwrap_or(self.platform.pce_svn),
                 },
                 tcb_date: LEVEL_DATE,
                 tcb_status: spec.tcb_status.as_str(),
                 advisories: texts(&spec.advisories),
             }],
-        })
+        });
+        spec.rewrite_tcb_info
+            .map_or(text.clone(), |rewrite| rewrite(&text))
+    }
+}
+
+fn tdx_module_identity(spec: &TdxModuleSpec) -> raw::TdxModuleIdentity {
+    let level = |isvsvn: u8, status: TcbStatus, advisories: &[AdvisoryId]| raw::Level {
+        tcb: raw::QeTcb {
+            isvsvn: u16::from(isvsvn),
+        },
+        tcb_date: LEVEL_DATE,
+        tcb_status: status.as_str(),
+        advisories: texts(advisories),
+    };
+    raw::TdxModuleIdentity {
+        id: format!("TDX_{:02X}", spec.version),
+        mrsigner: hex::encode_upper(spec.signer),
+        attributes: SEAM_ATTRIBUTES,
+        attributes_mask: SEAM_ATTRIBUTES_MASK,
+        tcb_levels: [
+            level(spec.least_svn, spec.status, &spec.advisories),
+            level(
+                spec.outdated_svn,
+                TcbStatus::OutOfDate,
+                &spec.outdated_advisories,
+            ),
+        ],
     }
 }
 
 fn qe_identity(spec: &EndorsementSpec) -> String {
     let signer = spec.qe_signer.unwrap_or_else(quote::quoting_enclave_signer);
-    json(&raw::QeIdentity {
-        id: "QE",
+    let enclave = match spec.tee {
+        IntelTee::Sgx => quote::SGX_QE,
+        IntelTee::Tdx => quote::TD_QE,
+    };
+    let text = json(&raw::QeIdentity {
+        id: spec.qe_identity_id,
         version: 2,
         issue_date: spec.issued.to_string(),
         next_update: spec.next_update.to_string(),
@@ -234,16 +201,18 @@ fn qe_identity(spec: &EndorsementSpec) -> String {
         attributes: "11000000000000000000000000000000",
         attributes_mask: "FBFFFFFFFFFFFFFF0000000000000000",
         mrsigner: hex::encode_upper(signer.as_bytes()),
-        isvprodid: quote::QE_PRODUCT_ID,
+        isvprodid: enclave.product_id,
         tcb_levels: [raw::Level {
             tcb: raw::QeTcb {
-                isvsvn: quote::QE_SVN,
+                isvsvn: enclave.svn,
             },
             tcb_date: LEVEL_DATE,
             tcb_status: spec.qe_status.as_str(),
             advisories: texts(&spec.qe_advisories),
         }],
-    })
+    });
+    spec.rewrite_qe_identity
+        .map_or(text.clone(), |rewrite| rewrite(&text))
 }
 
 fn texts(advisories: &[AdvisoryId]) -> Vec<String> {
@@ -258,10 +227,10 @@ fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).expect("texts and numbers are JSON")
 }
 
-const AN_HOUR: Seconds = Seconds(3_600);
-const THIRTY_DAYS: Seconds = Seconds(30 * 86_400);
 const LEVEL_DATE: &str = "2026-01-14T00:00:00Z";
 const EVALUATION_NUMBER: u32 = 20;
+const SEAM_ATTRIBUTES: &str = "0000000000000000";
+const SEAM_ATTRIBUTES_MASK: &str = "FFFFFFFFFFFFFFFF";
 
 /// The JSON texts as Intel's PCS writes them, members in its order.
 mod raw {
@@ -278,7 +247,29 @@ mod raw {
         pub(super) pce_id: String,
         pub(super) tcb_type: u32,
         pub(super) tcb_evaluation_data_number: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(super) tdx_module: Option<TdxModule>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(super) tdx_module_identities: Option<[TdxModuleIdentity; 1]>,
         pub(super) tcb_levels: [Level<Tcb>; 1],
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct TdxModule {
+        pub(super) mrsigner: String,
+        pub(super) attributes: &'static str,
+        pub(super) attributes_mask: &'static str,
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct TdxModuleIdentity {
+        pub(super) id: String,
+        pub(super) mrsigner: String,
+        pub(super) attributes: &'static str,
+        pub(super) attributes_mask: &'static str,
+        pub(super) tcb_levels: [Level<QeTcb>; 2],
     }
 
     #[derive(Serialize)]
@@ -311,6 +302,8 @@ mod raw {
     #[derive(Serialize)]
     pub(super) struct Tcb {
         pub(super) sgxtcbcomponents: [Component; 16],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(super) tdxtcbcomponents: Option<[Component; 16]>,
         pub(super) pcesvn: u16,
     }
 
