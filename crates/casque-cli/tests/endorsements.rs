@@ -166,10 +166,19 @@ fn fetch_writes_a_bundle_that_show_and_fetch_read() {
 fn fetch_refuses_what_is_not_the_vendors() {
     let (place, service) = (Place::new(), Service::start(in_a_month()));
     let ran = place.run(&[
-        "endorsements", "fetch", "--amd", "milan", "--from", &service.address,
+        "endorsements",
+        "fetch",
+        "--amd",
+        "milan",
+        "--from",
+        &service.address,
     ]);
     assert_eq!((ran.code, ran.stdout.as_str()), (5, ""));
-    assert!(ran.stderr.starts_with("error[endorser-not-authentic]: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.starts_with("error[endorser-not-authentic]: "),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
