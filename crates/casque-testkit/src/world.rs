@@ -8,9 +8,11 @@
     reason = "the world of a test: what cannot be set up fails the test, here and with its cause"
 )]
 
+mod evidence;
+
 use std::sync::{Arc, OnceLock};
 
-use casque_appraise::{Evidence, MaaToken, SgxQuote, TrustAnchors};
+use casque_appraise::{EndorsementsId, Evidence, MaaToken, SgxQuote, TrustAnchors};
 use casque_core::{
     AttestError, AttestRequest, Casque, ChallengeKey, Limits, PutOutcome, PutPolicyError, Released,
     SecondFactors,
@@ -18,13 +20,17 @@ use casque_core::{
 use casque_policy::Credentials;
 use casque_secrets::{ConfigurationKey, IdentityKey, open_configuration};
 use casque_types::{
-    ConfigId, Configuration, KeyHash, PolicyHash, RuntimeData, SgxIdentity, Timestamp, sha256,
+    ConfigId, Configuration, KeyHash, PolicyHash, RuntimeData, SgxIdentity, SnpProduct, Timestamp,
+    sha256,
 };
 use pollster::block_on;
 
+use crate::aci::SoftwareUvmIssuer;
+use crate::azure_vm::SoftwareVtpm;
 use crate::fakes::TestPorts;
 use crate::maa::{RuntimeClaim, SoftwareMaa, TokenSpec};
 use crate::sgx::{QuoteFlaw, QuoteSpec, SoftwareTee, software_identity};
+use crate::snp::SoftwareSnp;
 
 /// A Casque with everything around it.
 pub struct TestWorld {
@@ -34,10 +40,17 @@ pub struct TestWorld {
     pub ports: TestPorts,
     /// The TEE whose root they trust; the same in all worlds of a process.
     pub tee: Arc<SoftwareTee>,
+    /// The platform of SNP whose root they trust; the same in all worlds of a process.
+    pub snp: Arc<SoftwareSnp>,
+    /// The paravisor of Azure whose root they trust; the same in all worlds of a process.
+    pub vtpm: Arc<SoftwareVtpm>,
+    /// The issuer of references of utility machines that they trust; the same in all worlds of a process.
+    pub uvm: Arc<SoftwareUvmIssuer>,
     /// The MAA instance at [`TestWorld::MAA`]; the same in all worlds of a process.
     pub maa: Arc<SoftwareMaa>,
     /// The key of the author who puts policies.
     pub author: KeyHash,
+    anchors: TrustAnchors,
     identity: Arc<IdentityKey>,
 }
 
@@ -68,13 +81,30 @@ impl TestWorld {
     #[must_use]
     pub fn new() -> Self {
         let (tee, maa) = (shared_tee(), shared_maa());
+        let (snp, vtpm, uvm) = (shared_snp(), shared_vtpm(), shared_uvm());
+        let anchors = TrustAnchors::vendors()
+            .dangerous_with_sgx_root(tee.root_der().to_vec())
+            .dangerous_with_amd(vec![snp.anchor()])
+            .dangerous_with_azure_vtpm_root(vtpm.root_der().to_vec())
+            .dangerous_with_uvm_issuers(vec![uvm.did()]);
         let ports = TestPorts::new(Arc::clone(&tee), Arc::clone(&maa), Self::BEGIN);
+        ports.endorsements.endorse(Arc::clone(&snp));
+        let endorsements = ports.endorsements.clone();
+        let endorse = move |id: &EndorsementsId, now| {
+            let found = endorsements.look_up(id, now);
+            found.map_err(|failure| failure.to_string())
+        };
+        ports.maa.judge(anchors.clone(), endorse);
         let identity = IdentityKey::generate().expect("the provider makes an identity");
         let identity = Arc::new(identity);
         Self {
-            casque: begin(&ports, &tee, &identity),
+            casque: begin(&ports, anchors.clone(), &identity),
             ports,
+            anchors,
             tee,
+            snp,
+            vtpm,
+            uvm,
             maa,
             author: KeyHash::of_spki(b"the author's key"),
             identity,
@@ -84,7 +114,7 @@ impl TestWorld {
     /// The process ends, and another one begins with the same identity, store, clock and sources: what it
     /// held in memory is gone.
     pub fn restart(&mut self) {
-        self.casque = begin(&self.ports, &self.tee, &self.identity);
+        self.casque = begin(&self.ports, self.anchors.clone(), &self.identity);
     }
 
     /// The program that the policies of a test grant: its measurement is SHA-256 of `program`.
@@ -204,6 +234,24 @@ impl TestWorld {
         }))
     }
 
+    /// Sends the attempt's runtime data with this evidence and a token about it.
+    ///
+    /// # Errors
+    /// The use case's own.
+    pub fn send_with_token(
+        &self,
+        attempt: &Attempt,
+        evidence: Evidence,
+        token: MaaToken,
+    ) -> Result<Released, AttestError> {
+        block_on(self.casque.attest(AttestRequest {
+            runtime_data: attempt.runtime.as_bytes().to_vec(),
+            evidence,
+            maa_token: Some(token),
+            factors: SecondFactors::default(),
+        }))
+    }
+
     /// Opens what was released, as the attempt's agent does.
     ///
     /// # Panics
@@ -226,12 +274,16 @@ impl TestWorld {
     }
 }
 
-fn begin(ports: &TestPorts, tee: &SoftwareTee, identity: &Arc<IdentityKey>) -> Casque<TestPorts> {
+fn begin(
+    ports: &TestPorts,
+    anchors: TrustAnchors,
+    identity: &Arc<IdentityKey>,
+) -> Casque<TestPorts> {
     Casque::new(
         ports.clone(),
         Arc::clone(identity),
         ChallengeKey::new(&[0xC4; 32]),
-        TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec()),
+        anchors,
         Limits::default(),
     )
 }
@@ -240,6 +292,27 @@ fn shared_tee() -> Arc<SoftwareTee> {
     static TEE: OnceLock<Arc<SoftwareTee>> = OnceLock::new();
     let make = || Arc::new(SoftwareTee::generate(TestWorld::BEGIN).expect("a software TEE"));
     Arc::clone(TEE.get_or_init(make))
+}
+
+fn shared_snp() -> Arc<SoftwareSnp> {
+    static SNP: OnceLock<Arc<SoftwareSnp>> = OnceLock::new();
+    let make = || {
+        let snp = SoftwareSnp::generate(SnpProduct::Milan, TestWorld::BEGIN);
+        Arc::new(snp.expect("a software TEE"))
+    };
+    Arc::clone(SNP.get_or_init(make))
+}
+
+fn shared_vtpm() -> Arc<SoftwareVtpm> {
+    static VTPM: OnceLock<Arc<SoftwareVtpm>> = OnceLock::new();
+    let make = || Arc::new(SoftwareVtpm::generate(TestWorld::BEGIN).expect("a paravisor"));
+    Arc::clone(VTPM.get_or_init(make))
+}
+
+fn shared_uvm() -> Arc<SoftwareUvmIssuer> {
+    static UVM: OnceLock<Arc<SoftwareUvmIssuer>> = OnceLock::new();
+    let make = || Arc::new(SoftwareUvmIssuer::generate(TestWorld::BEGIN).expect("an issuer"));
+    Arc::clone(UVM.get_or_init(make))
 }
 
 fn shared_maa() -> Arc<SoftwareMaa> {

@@ -127,9 +127,13 @@ fn attest_token_of_the_future_is_refused() {
 }
 
 #[test]
-fn attest_token_about_another_kind_of_tee_is_refused() {
-    let refused = maa_refusal(|token| token.attestation_type = "sevsnpvm".to_owned());
-    assert_matches!(refused, MaaAppraiseError::AttestationType { found } if found == "sevsnpvm");
+fn attest_token_about_another_kind_of_tee_names_nobody() {
+    let world = world(MAA);
+    let attempt = world.attempt("app/web");
+    let bend = |token: &mut TokenSpec| token.attestation_type = "sevsnpvm".to_owned();
+    let answer = world.send(&attempt, world.token(&attempt, bend));
+    assert_eq!(reasons(answer), ["identity-mismatch"]);
+    assert_nothing_released(&world);
 }
 
 #[test]
