@@ -26,6 +26,7 @@ use crate::json;
 use crate::key_cache::{KeysState, Look};
 use crate::slots::{Slot, Slots};
 use crate::throttle::Throttle;
+use submission::{NotSubmitted, Submission};
 
 /// The source of attestation tokens and of the keys that sign them; keys are cached by instance.
 #[derive(Debug)]
