@@ -168,6 +168,7 @@ mod raw {
     struct Endorsements {
         intel: Vec<String>,
         amd: Vec<String>,
+        amd_spacing_ms: u64,
         ca_file: PathBuf,
     }
 
@@ -190,7 +191,9 @@ mod raw {
             },
             endorsements: Endorsements {
                 intel: vec![azure.pccs.clone()],
-                amd: Vec::new(),
+                // The local KDS is on the port of the PCCS.
+                amd: vec![azure.pccs.clone()],
+                amd_spacing_ms: 0,
                 ca_file: azure.ca_file.clone(),
             },
         }
