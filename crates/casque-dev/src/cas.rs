@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use casque_appraise::TrustAnchors;
 use casque_core::{Ports as _, Store as _};
 use casque_policy::{Part, Policy};
 use casque_server::{Config, Server, ServerPorts};
@@ -35,6 +34,9 @@ pub enum CasError {
     /// The configuration could not be read back.
     #[error("its configuration does not parse")]
     Parse(#[from] toml::de::Error),
+    /// The roots of the software TEEs.
+    #[error(transparent)]
+    Tee(#[from] crate::tee::TeeError),
     /// The server itself.
     #[error(transparent)]
     Start(#[from] casque_server::StartError),
@@ -53,7 +55,7 @@ impl Cas {
         commands: &Commands,
     ) -> Result<Self, CasError> {
         let config = Config::parse(&config_text(state, azure, port)?)?;
-        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
+        let anchors = crate::tee::anchors(state, tee)?;
         let server = Server::start(&config, anchors).await?;
         let casque = server.casque();
         commands.bind(move |config| Box::pin(program_of(Arc::clone(&casque), config)));
@@ -170,6 +172,7 @@ mod raw {
     struct Endorsements {
         intel: Vec<String>,
         amd: Vec<String>,
+        amd_spacing_ms: u64,
         ca_file: PathBuf,
     }
 
@@ -192,7 +195,8 @@ mod raw {
             },
             endorsements: Endorsements {
                 intel: vec![azure.pccs.clone()],
-                amd: Vec::new(),
+                amd: vec![azure.pccs.clone()],
+                amd_spacing_ms: 0,
                 ca_file: azure.ca_file.clone(),
             },
         }

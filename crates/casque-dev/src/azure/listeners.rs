@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use casque_testkit::sgx::SoftwareTee;
+use casque_testkit::snp::SoftwareSnp;
 use tokio::net::TcpListener;
 
 use super::applications::ApplicationFiles;
 use super::faults::{Faults, Service};
 use super::tls::{bind, url_of};
 use super::{
-    Commands, Endpoints, Ports, Services, StartError, admin, entra, faults, imds, maa, pccs, vault,
+    Commands, Endpoints, Ports, Services, StartError, admin, entra, faults, imds, kds, maa, pccs,
+    thim, vault,
 };
 use crate::seed::Seed;
 
@@ -69,11 +71,22 @@ impl Listeners {
         seed: &Seed,
         services: &Arc<Services>,
         tee: Arc<SoftwareTee>,
+        snp: Arc<SoftwareSnp>,
         commands: Commands,
     ) -> Vec<(TcpListener, Router)> {
         let [of_entra, of_vault, of_maa, of_imds, of_pccs] = &services.faults;
         let identity = imds::Identity::new(seed, services.entra.clone(), of_imds.clone());
+        let machine = thim::Machine {
+            tee: Arc::clone(&tee),
+            snp: Arc::clone(&snp),
+        };
+        let imds = imds::router(identity).merge(thim::router(Arc::new(machine)));
+        let platform = kds::Platform {
+            snp,
+            faults: of_pccs.clone(),
+        };
         let tcb = pccs::Documents::new(tee, of_pccs.clone());
+        let endorsers = pccs::router(tcb).merge(kds::router(Arc::new(platform)));
         vec![
             (
                 self.entra,
@@ -84,8 +97,8 @@ impl Listeners {
                 faulty(vault::router(services.vault.clone()), of_vault),
             ),
             (self.maa, faulty(maa::router(services.maa.clone()), of_maa)),
-            (self.imds, faulty(imds::router(identity), of_imds)),
-            (self.pccs, faulty(pccs::router(tcb), of_pccs)),
+            (self.imds, faulty(imds, of_imds)),
+            (self.pccs, faulty(endorsers, of_pccs)),
             (self.admin, admin::router(services.clone(), commands)),
         ]
     }

@@ -11,9 +11,11 @@ mod entra;
 mod faults;
 mod imds;
 mod jws;
+mod kds;
 mod listeners;
 mod maa;
 mod pccs;
+mod thim;
 mod tls;
 mod vault;
 
@@ -31,6 +33,7 @@ pub use faults::{FaultPlan, Faults, Service};
 
 use crate::seed::Seed;
 use crate::state::{FileError, StateDirectory};
+use crate::tee::TeeError;
 use applications::{ApplicationFiles, CA_FILE, load_authority};
 use entra::Entra;
 use listeners::Listeners;
@@ -81,7 +84,7 @@ pub struct Endpoints {
     pub maa: String,
     /// IMDS.
     pub imds: String,
-    /// PCCS.
+    /// PCCS, and AMD's key distribution service.
     pub pccs: String,
     /// The fault switch.
     pub admin: String,
@@ -145,6 +148,9 @@ pub enum StartError {
     /// The software TEE failed.
     #[error("the software TEE could not endorse itself")]
     Tee(#[from] SoftwareTeeError),
+    /// The software platform of SEV-SNP cannot be kept.
+    #[error("the software platform of SEV-SNP")]
+    Snp(#[from] TeeError),
     /// The software MAA failed.
     #[error("the local MAA could not make its key")]
     Maa,
@@ -170,7 +176,8 @@ impl LocalAzure {
         let services = Arc::new(Services::new(seed, &endpoints, files, tee.clone())?);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for (listener, router) in listeners.with_routers(seed, &services, tee, commands) {
+        let snp = crate::tee::load_or_make_snp(state)?;
+        for (listener, router) in listeners.with_routers(seed, &services, tee, snp, commands) {
             tasks.spawn(tls::serve(listener, tls.clone(), router, stopped.clone()));
         }
         Ok(Self {

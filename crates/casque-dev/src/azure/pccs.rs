@@ -1,13 +1,15 @@
-//! Intel's provisioning certification service, version 4, as a PCCS mirrors it: for the software TEE alone.
+//! Intel's provisioning certification service, version 4, as a PCCS mirrors it: for the software TEE alone,
+//! of SGX and of TDX. AMD's service answers on the same port (`kds`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use casque_appraise::IntelTee;
 use casque_testkit::sgx::{EndorsementSpec, PcsDocuments, SoftwareTee, SoftwareTeeError};
 use serde::Deserialize;
 
@@ -24,19 +26,24 @@ impl Documents {
         Arc::new(Self { tee, faults })
     }
 
-    fn now(&self) -> Result<PcsDocuments, SoftwareTeeError> {
-        let spec = EndorsementSpec::valid_at(self.faults.now());
+    fn now(&self, tee: IntelTee) -> Result<PcsDocuments, SoftwareTeeError> {
+        let spec = EndorsementSpec::valid_for(tee, self.faults.now());
         self.tee.pcs_documents(&spec)
     }
 }
 
 pub(super) fn router(documents: Arc<Documents>) -> Router {
     Router::new()
-        .route("/sgx/certification/v4/tcb", get(tcb))
-        .route("/sgx/certification/v4/qe/identity", get(qe_identity))
+        .route("/{tee}/certification/v4/tcb", get(tcb))
+        .route("/{tee}/certification/v4/qe/identity", get(qe_identity))
         .route("/sgx/certification/v4/pckcrl", get(pck_crl))
         .route("/sgx/certification/v4/rootcacrl", get(root_crl))
         .with_state(documents)
+}
+
+fn tee_of(text: &str) -> Option<IntelTee> {
+    let mut all = [IntelTee::Sgx, IntelTee::Tdx].into_iter();
+    all.find(|tee| tee.as_str() == text)
 }
 
 #[derive(Deserialize)]
@@ -44,19 +51,29 @@ struct TcbQuery {
     fmspc: String,
 }
 
-async fn tcb(State(documents): State<Arc<Documents>>, Query(query): Query<TcbQuery>) -> Response {
+async fn tcb(
+    State(documents): State<Arc<Documents>>,
+    Path(tee): Path<String>,
+    Query(query): Query<TcbQuery>,
+) -> Response {
+    let Some(tee) = tee_of(&tee) else {
+        return absent("TCB info of another TEE than sgx and tdx");
+    };
     let known = hex::encode(documents.tee.platform().fmspc);
     if !query.fmspc.eq_ignore_ascii_case(&known) {
         return absent(&format!("TCB info of another FMSPC than {known}"));
     }
-    answer(documents.now(), |d| {
+    answer(documents.now(tee), |d| {
         let header = ("tcb-info-issuer-chain", d.tcb_info_issuer_chain);
         (JSON, d.tcb_info.into_bytes(), Some(header))
     })
 }
 
-async fn qe_identity(State(documents): State<Arc<Documents>>) -> Response {
-    answer(documents.now(), |d| {
+async fn qe_identity(State(documents): State<Arc<Documents>>, Path(tee): Path<String>) -> Response {
+    let Some(tee) = tee_of(&tee) else {
+        return absent("QE identity of another TEE than sgx and tdx");
+    };
+    answer(documents.now(tee), |d| {
         let header = (
             "sgx-enclave-identity-issuer-chain",
             d.qe_identity_issuer_chain,
@@ -82,7 +99,7 @@ async fn pck_crl(
         ));
     }
     let der = query.encoding.as_deref() == Some("der");
-    answer(documents.now(), |d| {
+    answer(documents.now(IntelTee::Sgx), |d| {
         let header = ("sgx-pck-crl-issuer-chain", d.pck_crl_issuer_chain);
         let body = if der { d.pck_crl } else { pem(&d.pck_crl) };
         let kind = if der {
@@ -96,7 +113,7 @@ async fn pck_crl(
 
 /// In hexadecimal digits, as a PCCS answers it.
 async fn root_crl(State(documents): State<Arc<Documents>>) -> Response {
-    answer(documents.now(), |d| {
+    answer(documents.now(IntelTee::Sgx), |d| {
         ("text/plain", hex::encode(d.root_ca_crl).into_bytes(), None)
     })
 }
