@@ -1,6 +1,7 @@
 //! Every software TEE of a local world: what they state, who vouches for it, and the roots of that.
 //!
-//! Intel's part is kept in the state folder (`tee`); the others are made anew at each start, under roots of that start.
+//! Those of Intel and AMD are kept in the state folder (`tee`); the TPM and the issuer of references are made anew at each
+//! start.
 
 use std::sync::Arc;
 
@@ -10,13 +11,16 @@ use casque_testkit::azure_vm::{MachineEvidence, SoftwareVtpm, SoftwareVtpmError}
 use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError, software_identity};
 use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
 use casque_testkit::tdx::software_tdx_identity;
-use casque_types::{Digest, MrEnclave, SnpProduct, SnpSigner, Timestamp};
+use casque_types::{Digest, MrEnclave, SnpSigner, Timestamp};
 use casque_wire::{AnyB64, Evidence, TpmQuote};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::clock::system_now;
 use crate::measure::Measurements;
+use crate::state::StateDirectory;
+use crate::tee::{self, TeeError};
 
 /// The platforms of one local world.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub struct SoftwareTees {
     /// SGX and TDX.
     pub intel: Arc<SoftwareTee>,
     /// SEV-SNP: a Milan.
-    pub snp: SoftwareSnp,
+    pub snp: Arc<SoftwareSnp>,
     /// The TPM of its Azure VMs.
     pub vtpm: SoftwareVtpm,
     /// Who knows its utility virtual machines.
@@ -56,6 +60,9 @@ pub enum TeesError {
     /// A TEE.
     #[error(transparent)]
     Tee(#[from] SoftwareTeeError),
+    /// One that is kept.
+    #[error(transparent)]
+    Kept(#[from] TeeError),
     /// The virtual TPM.
     #[error(transparent)]
     Vtpm(#[from] SoftwareVtpmError),
@@ -65,14 +72,15 @@ pub enum TeesError {
 }
 
 impl SoftwareTees {
-    /// The platforms beside this one of Intel's.
+    /// Those of a state folder.
     ///
     /// # Errors
-    /// [`TeesError`]: the crypto provider failed.
-    pub fn beside(intel: Arc<SoftwareTee>, now: Timestamp) -> Result<Self, TeesError> {
+    /// [`TeesError`]: the folder cannot be used, or the crypto provider failed.
+    pub fn load_or_make(state: &StateDirectory) -> Result<Self, TeesError> {
+        let now = system_now();
         Ok(Self {
-            intel,
-            snp: SoftwareSnp::generate(SnpProduct::Milan, now)?,
+            intel: tee::load_or_make(state)?,
+            snp: tee::load_or_make_snp(state)?,
             vtpm: SoftwareVtpm::generate(now)?,
             uvm: SoftwareUvmIssuer::generate(now)?,
         })

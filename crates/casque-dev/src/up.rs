@@ -78,10 +78,7 @@ pub enum UpError {
         /// Its process.
         pid: u32,
     },
-    /// The software TEE.
-    #[error(transparent)]
-    Tee(#[from] TeeError),
-    /// The other software TEEs.
+    /// The software TEEs.
     #[error(transparent)]
     Tees(#[from] TeesError),
     /// The local Azure.
@@ -207,9 +204,8 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
             pid: running.pid,
         });
     }
-    let tee = tee::load_or_make(&state)?;
     let commands = Commands::default();
-    let tees = Arc::new(SoftwareTees::beside(tee, system_now())?);
+    let tees = Arc::new(SoftwareTees::load_or_make(&state)?);
     let azure = LocalAzure::start(
         &seed,
         &state,

@@ -1,10 +1,6 @@
-//! AMD's key distribution service, version 1, for the software TEE's platform alone. On the port of the PCCS.
+//! AMD's key distribution service (AMD publication 57230), on the PCCS's port: for the software platform alone.
 //!
-//! | path | answer |
-//! |---|---|
-//! | `/vcek/v1/<product>/<chip id>?blSPL=…&teeSPL=…&snpSPL=…&ucodeSPL=…` | the certificate, DER |
-//! | `/vcek/v1/<product>/cert_chain`, `/vlek/v1/<product>/cert_chain` | authority and root, PEM |
-//! | `/vcek/v1/<product>/crl`, `/vlek/v1/<product>/crl` | the revocation list, DER |
+//! It knows one processor at one level; the levels in the query must be that level's.
 
 use std::sync::Arc;
 
@@ -13,104 +9,112 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use casque_testkit::snp::RevocationSpec;
-use casque_types::{SnpSigner, SnpTcb};
+use casque_testkit::snp::SoftwareSnp;
+use casque_types::SnpSigner;
+use serde::Deserialize;
 
 use super::faults::Faults;
-use crate::tees::SoftwareTees;
 
-/// The service.
-pub(super) struct Keys {
-    tees: Arc<SoftwareTees>,
-    faults: Arc<Faults>,
+/// What the service knows.
+pub(super) struct Platform {
+    pub(super) snp: Arc<SoftwareSnp>,
+    pub(super) faults: Arc<Faults>,
 }
 
-impl Keys {
-    pub(super) fn new(tees: Arc<SoftwareTees>, faults: Arc<Faults>) -> Arc<Self> {
-        Arc::new(Self { tees, faults })
-    }
-
-    fn knows(&self, product: &str) -> bool {
-        self.tees.snp.platform().product.as_str() == product
-    }
-
-    fn is_its_level(&self, query: &[(String, String)]) -> bool {
-        let part = |name: &str| {
-            let found = query.iter().find(|(known, _)| known == name);
-            found.and_then(|(_, value)| value.parse::<u8>().ok())
-        };
-        let asked = || {
-            Some(SnpTcb {
-                fmc: part("fmcSPL"),
-                bootloader: part("blSPL")?,
-                tee: part("teeSPL")?,
-                snp: part("snpSPL")?,
-                microcode: part("ucodeSPL")?,
-            })
-        };
-        asked() == Some(self.tees.snp.platform().tcb)
-    }
-}
-
-pub(super) fn router(keys: Arc<Keys>) -> Router {
+pub(super) fn router(platform: Arc<Platform>) -> Router {
     Router::new()
-        .route("/vcek/v1/{product}/{what}", get(of_chip))
-        .route("/vlek/v1/{product}/{what}", get(of_provider))
-        .with_state(keys)
+        .route("/vcek/v1/{product}/{chip}", get(vcek))
+        .route("/vcek/v1/{product}/cert_chain", get(vcek_chain))
+        .route("/vlek/v1/{product}/cert_chain", get(vlek_chain))
+        .route("/vcek/v1/{product}/crl", get(list))
+        .route("/vlek/v1/{product}/crl", get(list))
+        .with_state(platform)
 }
 
-async fn of_chip(
-    State(keys): State<Arc<Keys>>,
-    Path((product, what)): Path<(String, String)>,
-    Query(query): Query<Vec<(String, String)>>,
+#[derive(Deserialize, PartialEq, Eq)]
+struct Level {
+    #[serde(rename = "fmcSPL")]
+    fmc: Option<u8>,
+    #[serde(rename = "blSPL")]
+    bootloader: u8,
+    #[serde(rename = "teeSPL")]
+    tee: u8,
+    #[serde(rename = "snpSPL")]
+    snp: u8,
+    #[serde(rename = "ucodeSPL")]
+    microcode: u8,
+}
+
+async fn vcek(
+    State(platform): State<Arc<Platform>>,
+    Path((product, chip)): Path<(String, String)>,
+    Query(level): Query<Level>,
 ) -> Response {
-    let chip = hex::encode(&keys.tees.snp.platform().chip_id);
-    if !what.eq_ignore_ascii_case(&chip) {
-        return shared(&keys, &product, &what, SnpSigner::Vcek);
-    }
-    if !keys.knows(&product) || !keys.is_its_level(&query) {
+    let known = platform.snp.platform();
+    let known_level = Level {
+        fmc: known.tcb.fmc,
+        bootloader: known.tcb.bootloader,
+        tee: known.tcb.tee,
+        snp: known.tcb.snp,
+        microcode: known.tcb.microcode,
+    };
+    if !platform.is_of(&product) || chip != hex::encode(&known.chip_id) || level != known_level {
         return absent();
     }
-    let der = keys.tees.snp.certificate(SnpSigner::Vcek).to_vec();
-    ([("content-type", "application/pkix-cert")], der).into_response()
+    let certificate = platform.snp.certificate(SnpSigner::Vcek).to_vec();
+    ([("content-type", "application/pkix-cert")], certificate).into_response()
 }
 
-async fn of_provider(
-    State(keys): State<Arc<Keys>>,
-    Path((product, what)): Path<(String, String)>,
+async fn vcek_chain(
+    State(platform): State<Arc<Platform>>,
+    Path(product): Path<String>,
 ) -> Response {
-    shared(&keys, &product, &what, SnpSigner::Vlek)
+    platform.chain(&product, SnpSigner::Vcek)
 }
 
-fn shared(keys: &Keys, product: &str, what: &str, signer: SnpSigner) -> Response {
-    if !keys.knows(product) {
+async fn vlek_chain(
+    State(platform): State<Arc<Platform>>,
+    Path(product): Path<String>,
+) -> Response {
+    platform.chain(&product, SnpSigner::Vlek)
+}
+
+async fn list(State(platform): State<Arc<Platform>>, Path(product): Path<String>) -> Response {
+    if !platform.is_of(&product) {
         return absent();
     }
-    match what {
-        "cert_chain" => {
-            let pem = keys.tees.snp.chain_pem(signer);
-            // Behind the first certificate, which is not the service's to give here.
-            let after = pem.split_once(END).map_or("", |(_, rest)| rest);
-            let headers = [("content-type", "application/x-pem-file")];
-            (headers, after.to_owned()).into_response()
-        }
-        "crl" => {
-            let spec = RevocationSpec::empty(keys.faults.now());
-            match keys.tees.snp.revocation_list(&spec) {
-                Ok(der) => ([("content-type", "application/pkix-crl")], der).into_response(),
-                Err(error) => {
-                    tracing::error!(%error, "no revocation list");
-                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
-                }
-            }
-        }
-        _ => absent(),
+    let endorsements = platform.snp.endorsements(platform.faults.now());
+    match endorsements.map(|it| it.crl) {
+        Ok(Some(list)) => ([("content-type", "application/pkix-crl")], list).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+impl Platform {
+    fn is_of(&self, product: &str) -> bool {
+        self.snp.platform().product.as_str() == product
+    }
+
+    fn chain(&self, product: &str, signer: SnpSigner) -> Response {
+        if !self.is_of(product) {
+            return absent();
+        }
+        let pem = authorities_pem(&self.snp, signer);
+        ([("content-type", "application/x-pem-file")], pem).into_response()
+    }
+}
+
+/// Intermediate and root, PEM: what stands after the certificate itself.
+pub(super) fn authorities_pem(snp: &SoftwareSnp, signer: SnpSigner) -> String {
+    let all = snp.chain_pem(signer);
+    let behind = all.split_once(PEM_END).map(|(_, behind)| behind);
+    behind.unwrap_or_default().trim_start().to_owned()
 }
 
 fn absent() -> Response {
-    let why = "the local KDS knows the software TEE's platform at its level alone";
-    (StatusCode::NOT_FOUND, why).into_response()
+    let what =
+        "no certificate of another processor, level or generation than the software platform's";
+    (StatusCode::NOT_FOUND, what).into_response()
 }
 
-const END: &str = "-----END CERTIFICATE-----\n";
+const PEM_END: &str = "-----END CERTIFICATE-----";

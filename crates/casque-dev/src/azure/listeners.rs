@@ -11,7 +11,7 @@ use super::faults::{Faults, Service};
 use super::tls::{bind, url_of};
 use super::{
     Commands, Endpoints, Ports, Services, StartError, admin, entra, faults, imds, kds, maa, pccs,
-    vault,
+    thim, vault,
 };
 use crate::seed::Seed;
 use crate::tees::SoftwareTees;
@@ -75,8 +75,16 @@ impl Listeners {
         let [of_entra, of_vault, of_maa, of_imds, of_pccs] = &services.faults;
         let identity = imds::Identity::new(seed, services.entra.clone(), of_imds.clone());
         let tcb = pccs::Documents::new(tees.clone(), of_pccs.clone());
-        let keys = kds::Keys::new(tees.clone(), of_pccs.clone());
-        let endorsers = pccs::router(tcb).merge(kds::router(keys));
+        let platform = kds::Platform {
+            snp: tees.snp.clone(),
+            faults: of_pccs.clone(),
+        };
+        let endorsers = pccs::router(tcb).merge(kds::router(Arc::new(platform)));
+        let machine = thim::Machine {
+            tee: tees.intel.clone(),
+            snp: tees.snp.clone(),
+        };
+        let imds = imds::router(identity).merge(thim::router(Arc::new(machine)));
         vec![
             (
                 self.entra,
@@ -87,7 +95,7 @@ impl Listeners {
                 faulty(vault::router(services.vault.clone()), of_vault),
             ),
             (self.maa, faulty(maa::router(services.maa.clone()), of_maa)),
-            (self.imds, faulty(imds::router(identity), of_imds)),
+            (self.imds, faulty(imds, of_imds)),
             (self.pccs, faulty(endorsers, of_pccs)),
             (self.admin, admin::router(services.clone(), commands, tees)),
         ]

@@ -15,6 +15,7 @@ mod kds;
 mod listeners;
 mod maa;
 mod pccs;
+mod thim;
 mod tls;
 mod vault;
 

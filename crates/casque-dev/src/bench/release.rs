@@ -21,10 +21,8 @@ use super::{BenchError, Measurement};
 use crate::ask::{AskError, Asker};
 use crate::azure::{Commands, LocalAzure, Ports};
 use crate::cas::config_text;
-use crate::clock::system_now;
 use crate::seed::Seed;
 use crate::state::StateDirectory;
-use crate::tee;
 use crate::tees::SoftwareTees;
 
 /// Why there is no evidence.
@@ -74,9 +72,8 @@ impl Workload {
             .enable_all()
             .build()?;
         let seed = Seed::sample()?;
-        let tee = tee::load_or_make(state)?;
-        let tees = SoftwareTees::beside(Arc::clone(&tee), system_now())?;
-        let tees = Arc::new(tees);
+        let tees = Arc::new(SoftwareTees::load_or_make(state)?);
+        let tee = Arc::clone(&tees.intel);
         let (ports, commands) = (Ports::default(), Commands::default());
         let azure = LocalAzure::start(&seed, state, Arc::clone(&tees), ports, commands);
         let azure = runtime.block_on(azure)?;

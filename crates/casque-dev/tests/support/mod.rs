@@ -13,10 +13,8 @@ use casque_dev::ask::{Answered, Asker};
 use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports};
 use casque_dev::seed::Seed;
 use casque_dev::state::StateDirectory;
-use casque_dev::tee;
 use casque_dev::tees::SoftwareTees;
 use casque_testkit::sgx::SoftwareTee;
-use casque_types::Timestamp;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,6 +23,7 @@ use tempfile::TempDir;
 pub struct Local {
     pub azure: LocalAzure,
     pub tee: Arc<SoftwareTee>,
+    pub tees: Arc<SoftwareTees>,
     pub asker: Asker,
     pub folder: TempDir,
 }
@@ -36,10 +35,8 @@ impl Local {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::open(folder.path()).unwrap();
-        let tee = tee::load_or_make(&state).unwrap();
         let seed = Seed::sample().unwrap();
-        let tees =
-            SoftwareTees::beside(Arc::clone(&tee), Timestamp::from_unix_s(system_s())).unwrap();
+        let tees = SoftwareTees::load_or_make(&state).unwrap();
         let tees = Arc::new(tees);
         let azure = LocalAzure::start(
             &seed,
@@ -53,7 +50,8 @@ impl Local {
         let asker = Asker::new(&azure.endpoints().ca_file).unwrap();
         Self {
             azure,
-            tee,
+            tee: Arc::clone(&tees.intel),
+            tees,
             asker,
             folder,
         }
@@ -126,13 +124,4 @@ impl Local {
 pub fn json(answered: &Answered) -> (StatusCode, Value) {
     let body = serde_json::from_slice(&answered.body).unwrap_or(Value::Null);
     (answered.status, body)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the local world runs on the machine's clock"
-)]
-fn system_s() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap().as_secs()
 }
