@@ -1,4 +1,4 @@
-//! Any bytes as an SGX quote: refused, or kept as they came.
+//! Any bytes as an SGX quote: refused, or kept as they came, with all that they state.
 #![no_main]
 
 use casque_appraise::SgxQuote;
@@ -10,5 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(quote.as_bytes(), bytes);
     assert_eq!(bytes[368..432], quote.report_data()[..]);
-    let _ = quote.endorsements_id();
+    let claims = quote.claims();
+    assert!(claims.iter().any(|claim| claim.name == "mrenclave"));
+    let platform = claims.iter().any(|claim| claim.name == "fmspc");
+    assert_eq!(quote.endorsements_id().is_ok(), platform);
 });

@@ -1,36 +1,77 @@
-//! Confidential containers of Azure: a report of SEV-SNP, the containers' policy, and Microsoft's reference of the
-//! utility virtual machine.
+//! Confidential containers of Azure (Container Instances, pods of AKS): a report of SEV-SNP, the containers' policy, and
+//! Microsoft's reference of the utility virtual machine.
+//!
+//! ```text
+//! AMD's root ── report: host data = SHA-256(policy), measurement, report data = the binding
+//! Microsoft's root ── reference (COSE): measurement, feed, version
+//! ```
+//! The utility virtual machine runs one group of containers under the policy, and is Microsoft's; whose measurements are
+//! good, the reference says. Checks, in this order:
+//!
+//! 1. the report, as of any guest ([`SnpEvidence`]);
+//! 2. the policy is the one in the report's host data;
+//! 3. the reference's issuer is believed and is who the chain says, the chain holds, and its leaf signed it;
+//! 4. the measurement is the reference's.
+//!
+//! Minimum version, debug, privilege level, and whether a policy that allows everything will do, are for the policy of
+//! Casque to judge: all four are in the identity.
 
-use casque_types::{AciIdentity, Timestamp};
-use thiserror::Error;
+mod error;
+mod issuer;
+mod policy;
+mod uvm;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use casque_types::{AciIdentity, Digest, Timestamp, sha256};
 
 use crate::{
-    AppraiseError, Appraiser, Claim, Endorsements, EvidenceParseError, SnpEvidence, SnpReport,
-    Verdict,
+    AppraiseError, Appraiser, Claim, Endorsements, EvidenceParseError, Identity, Scope,
+    SnpEvidence, SnpReport, Verdict, snp,
 };
+pub use error::AciAppraiseError;
+use uvm::UvmReference;
 
 /// A report with policy and reference; parsed, not verified.
 #[derive(Clone, Debug)]
 pub struct AciEvidence {
     snp: SnpEvidence,
-    identity: AciIdentity,
+    policy_digest: Digest<32>,
+    allows_all: bool,
+    uvm: UvmReference,
+    uvm_bytes: Vec<u8>,
 }
 
 impl AciEvidence {
-    /// Reads report and certificate as [`SnpEvidence::parse`], the policy as text (at most 1 MiB), and the reference
-    /// (`COSE_Sign1`, at most 64 KiB).
+    /// Reads report and certificate as [`SnpEvidence::parse`]; the policy, at most 1 MiB, as the text itself or as its
+    /// base64 (the files of security contexts hold base64): whichever the report's host data is the digest of; and the
+    /// reference (`COSE_Sign1`, at most 64 KiB).
     ///
     /// # Errors
-    /// [`EvidenceParseError`]
+    /// [`EvidenceParseError`]: a part is too long or has another layout. A policy of another digest is an error when it
+    /// is verified.
     pub fn parse(
-        _report: &[u8],
-        _vek: Option<&[u8]>,
-        _policy: &[u8],
-        _uvm: &[u8],
+        report: &[u8],
+        vek: Option<&[u8]>,
+        policy: &[u8],
+        uvm: &[u8],
     ) -> Result<Self, EvidenceParseError> {
-        Err(EvidenceParseError::Malformed {
-            kind: "UVM reference",
-            expected: "a verifier",
+        if policy.len() > MAX_POLICY_BYTES {
+            return Err(EvidenceParseError::TooLong {
+                kind: "policy of confidential containers",
+                limit_bytes: MAX_POLICY_BYTES,
+                found_bytes: policy.len(),
+            });
+        }
+        let snp = SnpEvidence::parse(report, vek)?;
+        let host_data = snp.report().claimed_identity().host_data;
+        let (policy_digest, allows_all) = read_policy(policy, &host_data);
+        Ok(Self {
+            snp,
+            policy_digest,
+            allows_all,
+            uvm: UvmReference::parse(uvm)?,
+            uvm_bytes: uvm.to_vec(),
         })
     }
 
@@ -49,43 +90,77 @@ impl AciEvidence {
     /// The reference as it came.
     #[must_use]
     pub fn uvm(&self) -> &[u8] {
-        &[]
+        &self.uvm_bytes
     }
 
     /// The group that it claims to be.
     #[must_use]
     pub fn claimed_identity(&self) -> AciIdentity {
-        self.identity.clone()
+        AciIdentity {
+            snp: self.report().claimed_identity().clone(),
+            uvm: self.uvm.identity.clone(),
+            allows_all: self.allows_all,
+        }
     }
 
-    /// Everything that it states.
+    /// Everything that it states: what the report does, and `policy_digest`, `policy_allows_all`, `uvm_issuer`,
+    /// `uvm_feed`, `uvm_svn`, `uvm_measurement`.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
-        Vec::new()
+        let mut claims = self.snp.claims();
+        let uvm = &self.uvm.identity;
+        claims.extend([
+            Claim::new("policy_digest", self.policy_digest),
+            Claim::new("policy_allows_all", self.allows_all),
+            Claim::new("uvm_issuer", &uvm.issuer),
+            Claim::new("uvm_feed", &uvm.feed),
+            Claim::new("uvm_svn", uvm.svn),
+            Claim::new("uvm_measurement", self.uvm.measurement),
+        ]);
+        claims
     }
+}
+
+/// Digest of the policy, and whether it allows everything: of what the base64 decodes to, where that is what the host
+/// data names, else of the bytes as they came.
+fn read_policy(bytes: &[u8], host_data: &Digest<32>) -> (Digest<32>, bool) {
+    let digest = sha256(bytes);
+    if digest != *host_data
+        && let Ok(decoded) = STANDARD.decode(bytes.trim_ascii())
+        && sha256(&decoded) == *host_data
+    {
+        return (*host_data, policy::allows_all(&decoded));
+    }
+    (digest, policy::allows_all(bytes))
 }
 
 pub(crate) fn verify(
-    _appraiser: &Appraiser,
-    _evidence: &AciEvidence,
-    _endorsements: &Endorsements,
-    _now: Timestamp,
+    appraiser: &Appraiser,
+    evidence: &AciEvidence,
+    endorsements: &Endorsements,
+    now: Timestamp,
 ) -> Result<Verdict, AppraiseError> {
-    Err(AciAppraiseError::NotYet.into())
-}
-
-/// Why what is beside the report proves nothing.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum AciAppraiseError {
-    /// Not there yet.
-    #[error("not there yet")]
-    NotYet,
-}
-
-impl AciAppraiseError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "aci-not-yet"
+    // 1.
+    let inner = snp::verify(appraiser, &evidence.snp, endorsements, now)?;
+    let snp = evidence.report().claimed_identity();
+    // 2.
+    if evidence.policy_digest != snp.host_data {
+        let (host_data, found) = (snp.host_data, evidence.policy_digest);
+        return Err(AciAppraiseError::PolicyDigest { host_data, found }.into());
     }
+    // 3.
+    evidence.uvm.verify(appraiser, now)?;
+    // 4.
+    if evidence.uvm.measurement != snp.measurement {
+        let (reference, found) = (evidence.uvm.measurement, snp.measurement);
+        return Err(AciAppraiseError::Measurement { reference, found }.into());
+    }
+    Ok(Verdict {
+        identity: Identity::Aci(evidence.claimed_identity()),
+        scope: Scope::Pod,
+        platform: None,
+        ..inner
+    })
 }
+
+const MAX_POLICY_BYTES: usize = 1024 * 1024;

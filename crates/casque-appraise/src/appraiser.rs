@@ -17,6 +17,7 @@ pub struct Appraiser {
     pub(crate) anchors: TrustAnchors,
     pub(crate) intel: intel::Memory,
     pub(crate) certificates: crate::x509::Memory,
+    pub(crate) amd: snp::Anchors,
 }
 
 impl Appraiser {
@@ -24,6 +25,7 @@ impl Appraiser {
     #[must_use]
     pub fn new(anchors: TrustAnchors) -> Self {
         Self {
+            amd: snp::Anchors::of(&anchors),
             anchors,
             intel: intel::Memory::default(),
             certificates: crate::x509::Memory::default(),

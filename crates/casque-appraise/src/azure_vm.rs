@@ -1,81 +1,155 @@
 //! Confidential virtual machines of Azure: the paravisor's report, its attestation key, and a TPM quote.
+//!
+//! ```text
+//! vendor's root ── report of SNP, or TD quote
+//!                    └─ report data = SHA-256(paravisor's data), zeros
+//!                         └─ `HCLAkPub` in these data, and Azure's root for virtual TPMs where a chain came
+//!                              └─ TPM quote: extra data, which registers, SHA-256 over them
+//! ```
+//! The TEE measures the paravisor, the paravisor's virtual TPM measures all else. Checks, in this order (signatures
+//! before what they sign means something):
+//!
+//! 1. the report or quote of the TEE, as of any guest ([`SnpEvidence`], [`TdxQuote`]);
+//! 2. for TDX: the quote is over the TDREPORT in the blob;
+//! 3. its report data is the digest of the paravisor's data as they came, then zeros;
+//! 4. the attestation key, read from these data and from nowhere else, signed the statement;
+//! 5. the statement selects registers of the SHA-256 bank alone, as many came, and their digest is the signed one;
+//! 6. a certificate of the attestation key is of this key, and its chain holds.
+//!
+//! What the evidence speaks for is the whole machine: whoever may use its TPM can make such a quote. Registers that
+//! the quote does not select are not proved and are not in the identity. `user-data` binds nothing here: it is
+//! shared in the machine, and the TPM's extra data are fresh.
+//!
+//! Source: real evidence (spec/evidence.md sections 2.3 and 3.1), TPM 2.0 Library Part 2.
 
-use casque_types::{AzureVmIdentity, Timestamp};
-use thiserror::Error;
+mod ak;
+mod error;
+mod hcl;
+mod paravisor;
+mod tpm;
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use casque_types::{
+    AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest, Timestamp, ct_eq, sha256,
+};
 
 use crate::{
-    AppraiseError, Appraiser, Claim, Endorsements, EndorsementsId, EvidenceKind,
-    EvidenceParseError, Verdict,
+    AppraiseError, Appraiser, Bound, Claim, Endorsements, EndorsementsId, EvidenceKind,
+    EvidenceParseError, Identity, Scope, SnpEvidence, SnpReport, TdxQuote, Verdict, intel, snp,
 };
+use ak::{AkChain, AkProof};
+pub use error::AzureVmAppraiseError;
+use hcl::{HclKind, HclReport};
+use paravisor::ParavisorData;
+use tpm::{Mask, TpmStatement};
 
 /// The parts of the evidence as they come.
 #[derive(Clone, Copy, Debug)]
 pub struct AzureVmParts<'a> {
     /// The blob of NV index 0x01400001, at most 4 KiB.
     pub hcl: &'a [u8],
-    /// `TPMS_ATTEST` of the quote.
+    /// `TPMS_ATTEST` of the quote, at most 1 KiB.
     pub message: &'a [u8],
-    /// Its signature, 256 bytes.
+    /// Its signature, as long as the key: 256 to 512 bytes.
     pub signature: &'a [u8],
-    /// The registers of the SHA-256 bank from 0 to 23.
+    /// The registers of the SHA-256 bank from 0 to 23, or the quoted ones alone in their order.
     pub pcrs: &'a [[u8; 32]],
     /// SNP: the VCEK, as [`SnpEvidence::parse`](crate::SnpEvidence::parse) takes it.
     pub vek: Option<&'a [u8]>,
     /// TDX: the quote over the report in the blob.
     pub td_quote: Option<&'a [u8]>,
-    /// The attestation key's certificate and its authorities, PEM or DER, if there is one.
+    /// The attestation key's certificate and its authorities, PEM or DER, the key's first, if there is one.
     pub ak_chain: Option<&'a [u8]>,
 }
 
 /// A TPM quote, and what vouches for its key; parsed, not verified.
 #[derive(Clone, Debug)]
 pub struct AzureVmEvidence {
-    kind: EvidenceKind,
-    extra_data: Vec<u8>,
-    identity: AzureVmIdentity,
+    tee: Tee,
+    paravisor_data: Vec<u8>,
+    paravisor: ParavisorData,
+    statement: TpmStatement,
+    signature: Vec<u8>,
+    pcrs: Vec<[u8; 32]>,
+    ak_chain: Option<AkChain>,
+}
+
+/// The hardware's evidence.
+#[derive(Clone, Debug)]
+enum Tee {
+    Snp {
+        evidence: Box<SnpEvidence>,
+        report: Vec<u8>,
+    },
+    Tdx {
+        quote: Box<TdxQuote>,
+        /// Of the TDREPORT in the blob.
+        report_data: [u8; 64],
+    },
 }
 
 impl AzureVmEvidence {
     /// Reads the parts.
     ///
     /// # Errors
-    /// [`EvidenceParseError`]
-    pub fn parse(_parts: &AzureVmParts<'_>) -> Result<Self, EvidenceParseError> {
-        Err(EvidenceParseError::Malformed {
-            kind: "HCL report",
-            expected: "a verifier",
+    /// [`EvidenceParseError`]: a part is too long or has another layout, a TD quote lacks where the blob is of TDX, or
+    /// came where it is of SNP.
+    pub fn parse(parts: &AzureVmParts<'_>) -> Result<Self, EvidenceParseError> {
+        let hcl = HclReport::parse(parts.hcl)?;
+        if !SIGNATURE_BYTES.contains(&parts.signature.len()) {
+            return Err(malformed("a signature of 256 to 512 bytes"));
+        }
+        if parts.pcrs.len() > PCRS {
+            return Err(malformed("at most 24 registers"));
+        }
+        Ok(Self {
+            tee: Tee::parse(&hcl, parts)?,
+            paravisor: ParavisorData::parse(hcl.data)?,
+            paravisor_data: hcl.data.to_vec(),
+            statement: TpmStatement::parse(parts.message)?,
+            signature: parts.signature.to_vec(),
+            pcrs: parts.pcrs.to_vec(),
+            ak_chain: parts.ak_chain.map(AkChain::parse).transpose()?,
         })
     }
 
     /// On SNP or TDX.
     #[must_use]
     pub const fn kind(&self) -> EvidenceKind {
-        self.kind
+        match self.tee {
+            Tee::Snp { .. } => EvidenceKind::AzureSnpVtpm,
+            Tee::Tdx { .. } => EvidenceKind::AzureTdxVtpm,
+        }
     }
 
-    /// What the TPM's quote says that it is for.
+    /// What the TPM's quote says that it is for, at most 64 bytes.
     #[must_use]
     pub fn extra_data(&self) -> &[u8] {
-        &self.extra_data
+        &self.statement.extra_data
     }
 
-    /// The machine that it claims to be.
+    /// The machine that it claims to be. Its registers are those that the quote selects.
     #[must_use]
     pub fn claimed_identity(&self) -> AzureVmIdentity {
-        self.identity.clone()
+        self.identity(AttestationKeyProof::Report)
     }
 
     /// The hardware's report as the attestation service takes it (an SNP report of 1184 bytes; the TD quote).
     #[must_use]
     pub fn hardware_evidence(&self) -> &[u8] {
-        &[]
+        match &self.tee {
+            Tee::Snp { report, .. } => report,
+            Tee::Tdx { quote, .. } => quote.as_bytes(),
+        }
     }
 
     /// The paravisor's data, JSON, whose digest the hardware's report carries: runtime data for the attestation
     /// service.
     #[must_use]
     pub fn paravisor_data(&self) -> &[u8] {
-        &[]
+        &self.paravisor_data
     }
 
     /// Which endorsements it needs beside what it brings.
@@ -83,47 +157,217 @@ impl AzureVmEvidence {
     /// # Errors
     /// As of the report or quote inside.
     pub fn endorsements_id(&self) -> Result<EndorsementsId, EvidenceParseError> {
-        Err(EvidenceParseError::Malformed {
-            kind: "HCL report",
-            expected: "a verifier",
+        Ok(match &self.tee {
+            Tee::Snp { evidence, .. } => EndorsementsId::Amd(evidence.endorsements_id()?),
+            Tee::Tdx { quote, .. } => EndorsementsId::Intel(quote.endorsements_id()?),
         })
     }
 
-    /// Everything that it states.
+    /// Everything that it states: what the report inside does, and `secure_boot`, `vm_unique_id`, `console_enabled`,
+    /// `tpm_enabled`, `tpm_persisted`, `user_data`, `extra_data`, `firmware_version`, `ak_certificate`, and `pcr0` to
+    /// `pcr23` as far as the quote selects them. What the paravisor does not say is left out.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
-        Vec::new()
+        let mut claims = match &self.tee {
+            Tee::Snp { evidence, .. } => evidence.claims(),
+            Tee::Tdx { quote, .. } => quote.claims(),
+        };
+        let configuration = &self.paravisor.configuration;
+        let flags = [
+            ("secure_boot", configuration.secure_boot),
+            ("console_enabled", configuration.console_enabled),
+            ("tpm_enabled", configuration.tpm_enabled),
+            ("tpm_persisted", configuration.tpm_persisted),
+        ];
+        let said = |(name, flag): (_, Option<bool>)| Some(Claim::new(name, flag?));
+        claims.extend(flags.into_iter().filter_map(said));
+        let texts = [
+            ("vm_unique_id", &configuration.vm_unique_id),
+            ("user_data", &self.paravisor.user_data),
+        ];
+        let said = |(name, text): (_, &Option<String>)| Some(Claim::new(name, text.as_ref()?));
+        claims.extend(texts.into_iter().filter_map(said));
+        claims.push(Claim::new("extra_data", hex::encode(self.extra_data())));
+        claims.push(Claim::new(
+            "firmware_version",
+            self.statement.firmware_version,
+        ));
+        let certificate =
+            (self.ak_chain.as_ref()).map_or_else(|| "none".to_owned(), AkChain::describe);
+        claims.push(Claim::new("ak_certificate", certificate));
+        let registers = self.quoted_pcrs().into_iter().map(|(number, value)| Claim {
+            name: format!("pcr{number}").into(),
+            value: value.to_string(),
+        });
+        claims.extend(registers);
+        claims
+    }
+
+    fn identity(&self, attestation_key: AttestationKeyProof) -> AzureVmIdentity {
+        let tee = match &self.tee {
+            Tee::Snp { evidence, .. } => {
+                let identity = evidence.report().claimed_identity();
+                AzureVmTee::Snp(Box::new(identity.clone()))
+            }
+            Tee::Tdx { quote, .. } => AzureVmTee::Tdx(Box::new(quote.claimed_identity().clone())),
+        };
+        let configuration = &self.paravisor.configuration;
+        AzureVmIdentity {
+            tee,
+            pcrs: self.quoted_pcrs(),
+            secure_boot: configuration.secure_boot,
+            vm_unique_id: configuration.vm_unique_id.clone(),
+            attestation_key,
+        }
+    }
+
+    /// The registers that the quote selects; none where it selects anything else, or another number came.
+    fn quoted_pcrs(&self) -> BTreeMap<u8, Digest<32>> {
+        let mask = self.statement.quoted();
+        mask.and_then(|mask| mask.of(&self.pcrs))
+            .unwrap_or_default()
+    }
+}
+
+impl Tee {
+    fn parse(hcl: &HclReport<'_>, parts: &AzureVmParts<'_>) -> Result<Self, EvidenceParseError> {
+        match (hcl.kind, parts.td_quote) {
+            (HclKind::Snp, None) => {
+                let report = hcl.hardware_report.get(..SnpReport::BYTES);
+                let report = report.ok_or(malformed("an SNP report of 1184 bytes"))?;
+                Ok(Self::Snp {
+                    evidence: Box::new(SnpEvidence::parse(report, parts.vek)?),
+                    report: report.to_vec(),
+                })
+            }
+            (HclKind::Tdx, Some(quote)) => {
+                let report_data = hcl.hardware_report.get(TDREPORT_DATA..);
+                let report_data = report_data
+                    .and_then(<[u8]>::first_chunk::<64>)
+                    .ok_or(malformed("a TDREPORT of 1024 bytes"))?;
+                Ok(Self::Tdx {
+                    quote: Box::new(TdxQuote::parse(quote)?),
+                    report_data: *report_data,
+                })
+            }
+            (HclKind::Snp, Some(_)) => Err(malformed("no TD quote beside an HCL report of SNP")),
+            (HclKind::Tdx, None) => Err(malformed("a TD quote beside an HCL report of TDX")),
+        }
+    }
+
+    fn report_data(&self) -> &[u8; 64] {
+        match self {
+            Self::Snp { evidence, .. } => evidence.report().report_data(),
+            Self::Tdx { quote, .. } => quote.report_data(),
+        }
     }
 }
 
 pub(crate) fn verify(
-    _appraiser: &Appraiser,
-    _evidence: &AzureVmEvidence,
-    _endorsements: &Endorsements,
-    _now: Timestamp,
+    appraiser: &Appraiser,
+    evidence: &AzureVmEvidence,
+    endorsements: &Endorsements,
+    now: Timestamp,
 ) -> Result<Verdict, AppraiseError> {
-    Err(AzureVmAppraiseError::NotYet.into())
+    // 1.
+    let inner = match &evidence.tee {
+        Tee::Snp { evidence, .. } => snp::verify(appraiser, evidence, endorsements, now)?,
+        Tee::Tdx { quote, .. } => intel::verify_tdx(appraiser, quote, endorsements, now)?,
+    };
+    verify_tpm_quote(evidence)?;
+    let AkProof { proof, until } = match &evidence.ak_chain {
+        // 6.
+        Some(chain) => chain.verify(&evidence.paravisor.attestation_key, appraiser, now)?,
+        None => AkProof::NO_CERTIFICATE,
+    };
+    Ok(Verdict {
+        identity: Identity::AzureVm(evidence.identity(proof)),
+        scope: Scope::Vm,
+        platform: None,
+        bound: Bound::ExtraData(evidence.extra_data().to_vec()),
+        valid_until: earlier(inner.valid_until, until),
+        ..inner
+    })
 }
 
-/// Verifies the TPM's quote alone, with the attestation key in the paravisor's data, which somebody else vouches
-/// for (a token).
-#[expect(dead_code, reason = "the token's module calls it")]
-pub(crate) fn verify_tpm_quote(_evidence: &AzureVmEvidence) -> Result<(), AzureVmAppraiseError> {
-    Err(AzureVmAppraiseError::NotYet)
+/// Verifies the TPM's quote alone, with the attestation key in the paravisor's data, and that the hardware's evidence
+/// carries the digest of these data (steps 2 to 5): for when somebody else vouches for the hardware's evidence (a
+/// token).
+pub(crate) fn verify_tpm_quote(evidence: &AzureVmEvidence) -> Result<(), AzureVmAppraiseError> {
+    // 2.
+    let in_quote = evidence.tee.report_data();
+    if let Tee::Tdx { report_data, .. } = &evidence.tee
+        && !ct_eq(report_data, in_quote)
+    {
+        return Err(AzureVmAppraiseError::TdReportData);
+    }
+    // 3.
+    let mut expected = [0; 64];
+    let digest = sha256(&evidence.paravisor_data);
+    if let Some(start) = expected.first_chunk_mut() {
+        *start = *digest.as_bytes();
+    }
+    if !ct_eq(&expected, in_quote) {
+        return Err(AzureVmAppraiseError::ReportData);
+    }
+    // 4.
+    let statement = &evidence.statement;
+    let key = &evidence.paravisor.attestation_key;
+    if !key.verifies(&statement.message, &evidence.signature) {
+        return Err(AzureVmAppraiseError::Signature);
+    }
+    // 5.
+    let mask = statement.quoted().ok_or_else(|| selection_of(statement))?;
+    expect_registers(statement, mask, &evidence.pcrs)
 }
 
-/// Why a TPM quote proves nothing.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum AzureVmAppraiseError {
-    /// Not there yet.
-    #[error("not there yet")]
-    NotYet,
-}
-
-impl AzureVmAppraiseError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "azure-vm-not-yet"
+fn expect_registers(
+    statement: &TpmStatement,
+    mask: Mask,
+    pcrs: &[[u8; 32]],
+) -> Result<(), AzureVmAppraiseError> {
+    let quoted = mask
+        .of(pcrs)
+        .ok_or_else(|| AzureVmAppraiseError::PcrCount {
+            selected: mask.registers().count(),
+            found: pcrs.len(),
+        })?;
+    let mut context = Context::new(&SHA256);
+    for value in quoted.values() {
+        context.update(value.as_bytes());
+    }
+    if ct_eq(context.finish().as_ref(), &statement.pcr_digest) {
+        Ok(())
+    } else {
+        Err(AzureVmAppraiseError::PcrDigest)
     }
 }
+
+fn selection_of(statement: &TpmStatement) -> AzureVmAppraiseError {
+    let one = |selection: &tpm::PcrSelection| {
+        let select = hex::encode(&selection.select);
+        format!("bank 0x{:04x} {select}", selection.bank)
+    };
+    let all: Vec<String> = statement.selections.iter().map(one).collect();
+    let found = all.join(", ");
+    AzureVmAppraiseError::PcrSelection { found }
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+const fn malformed(expected: &'static str) -> EvidenceParseError {
+    EvidenceParseError::Malformed {
+        kind: "TPM quote of an Azure VM",
+        expected,
+    }
+}
+
+const SIGNATURE_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+const PCRS: usize = 24;
+/// `REPORTDATA` in a TDREPORT (Intel TDX Module ABI, `REPORTMACSTRUCT`).
+const TDREPORT_DATA: usize = 0x80;

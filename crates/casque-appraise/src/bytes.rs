@@ -32,10 +32,25 @@ impl<'a> Reader<'a> {
         self.array().copied().map(u16::from_le_bytes)
     }
 
+    /// The next two bytes, most significant first.
+    pub(crate) fn u16_be(&mut self) -> Option<u16> {
+        self.array().copied().map(u16::from_be_bytes)
+    }
+
+    /// The next four bytes, least significant first.
+    pub(crate) fn u32_le(&mut self) -> Option<u32> {
+        self.array().copied().map(u32::from_le_bytes)
+    }
+
     /// The next four bytes, least significant first, as a length.
     pub(crate) fn length_u32_le(&mut self) -> Option<usize> {
         let length = u32::from_le_bytes(*self.array()?);
         usize::try_from(length).ok()
+    }
+
+    /// Everything that is left, which stays to be read.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
     }
 
     /// Whether nothing is left.

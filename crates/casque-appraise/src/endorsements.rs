@@ -7,6 +7,7 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use casque_types::{SnpProduct, SnpSigner, SnpTcb, Timestamp};
 use der::{DateTime, Decode as _};
 use thiserror::Error;
+use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 
 use crate::{IntelEndorsement, strict_json};
@@ -158,6 +159,18 @@ impl IntelEndorsements {
         Ok(fmspc)
     }
 
+    /// From when until when one document says that it is in force, unverified; for the signers' chain the span that
+    /// is common to its certificates. `None` where that cannot be read.
+    pub(crate) fn window(&self, document: IntelEndorsement) -> Option<(Timestamp, Timestamp)> {
+        match document {
+            IntelEndorsement::TcbInfo => json_window(TCB_INFO, &self.tcb_info).ok(),
+            IntelEndorsement::QeIdentity => json_window("QE identity", &self.qe_identity).ok(),
+            IntelEndorsement::PckCrl => crl_window("PCK revocation list", &self.pck_crl).ok(),
+            IntelEndorsement::RootCrl => crl_window("root revocation list", &self.root_ca_crl).ok(),
+            IntelEndorsement::SignerChain => chain_window(&self.tcb_info_issuer_chain),
+        }
+    }
+
     /// From when until when all four dated documents say that they are in force; unverified.
     ///
     /// The signers' certificates have lives of their own, which are years: an appraisal judges them.
@@ -254,6 +267,21 @@ fn crl_window(
         timestamp_of(list.this_update.to_date_time()),
         timestamp_of(next_update.to_date_time()),
     ))
+}
+
+fn chain_window(pem: &str) -> Option<(Timestamp, Timestamp)> {
+    let chain = Certificate::load_pem_chain(pem.as_bytes()).ok()?;
+    let windows = chain.iter().map(|certificate| {
+        let validity = certificate.tbs_certificate().validity();
+        let timestamp = |time: x509_cert::time::Time| timestamp_of(time.to_date_time());
+        (
+            timestamp(validity.not_before),
+            timestamp(validity.not_after),
+        )
+    });
+    windows.reduce(|(from, until), (other_from, other_until)| {
+        (from.max(other_from), until.min(other_until))
+    })
 }
 
 fn timestamp_of(time: DateTime) -> Timestamp {

@@ -45,3 +45,4 @@ pub use maa::{
 };
 pub use snp::{SnpAppraiseError, SnpEvidence, SnpReport};
 pub use verdict::{Bound, Claim, Verdict};
+pub use x509::CertificateError;

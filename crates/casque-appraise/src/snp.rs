@@ -1,49 +1,46 @@
-//! Reports of AMD SEV-SNP (AMD publication 56860).
+//! Reports of AMD SEV-SNP (AMD publication 56860), and the certificates behind them (57230).
+//!
+//! [`verify`] in steps:
+//!
+//! 1. The certificate of the signing key: the evidence's, or the endorsements'.
+//! 2. Its chain: the key, the authority over keys of its kind (ASK over VCEKs, ASVK over VLEKs, of its
+//!    generation), the generation's root, which is pinned; with all dates.
+//! 3. Revocation, if there is a list: signed by that root, in force, and naming neither key nor authority.
+//! 4. The certificate is for this report: kind of key, generation, each component of the reported TCB, chip.
+//! 5. The key signed the report: ECDSA P-384 over the 0x2A0 bytes as they came.
+//!
+//! No verdict leaves before all five. Where 4 and 5 both fail, 4 is told, which names the cause. Privilege level,
+//! debug, migration and levels of the TCB are a policy's to judge.
 
-use casque_types::{SnpIdentity, Timestamp};
-use thiserror::Error;
+mod anchors;
+mod brought;
+mod claims;
+mod error;
+mod report;
+mod vek;
 
-use crate::{AmdEndorsementsId, Appraiser, Claim, Endorsements, EvidenceParseError, Verdict};
+use aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED;
+use casque_types::{SnpPlatform, SnpProduct, SnpSigner, SnpTcb, Timestamp};
 
-/// A report of version 2 to 5, parsed, not verified: whatever it says, anyone may have written.
-#[derive(Clone, Debug)]
-pub struct SnpReport {
-    identity: SnpIdentity,
-    report_data: [u8; 64],
-}
+use anchors::Anchor;
+pub(crate) use anchors::Anchors;
+use brought::Brought;
+pub use error::SnpAppraiseError;
+pub use report::SnpReport;
+use report::malformed;
+use vek::{Holder, Vek};
 
-impl SnpReport {
-    /// Reads exactly 1184 bytes.
-    ///
-    /// # Errors
-    /// [`EvidenceParseError`] says what should have stood at the first place that is not as it should be.
-    pub fn parse(_bytes: &[u8]) -> Result<Self, EvidenceParseError> {
-        Err(EvidenceParseError::Malformed {
-            kind: "SNP report",
-            expected: "a verifier",
-        })
-    }
-
-    /// The 64 bytes that the guest chose.
-    #[must_use]
-    pub const fn report_data(&self) -> &[u8; 64] {
-        &self.report_data
-    }
-
-    /// The guest that it claims to be from.
-    #[must_use]
-    pub const fn claimed_identity(&self) -> &SnpIdentity {
-        &self.identity
-    }
-
-    /// The length of a report.
-    pub const BYTES: usize = 1184;
-}
+use crate::x509::{Certificate, CertificateError, Window};
+use crate::{
+    AmdEndorsements, AmdEndorsementsId, Appraiser, Bound, Claim, Endorsements, EvidenceParseError,
+    Identity, Scope, Tcb, TcbStatus, VcekId, Verdict, Verifier,
+};
 
 /// A report, and the certificate of the key that signed it, where the attester brought it.
 #[derive(Clone, Debug)]
 pub struct SnpEvidence {
-    report: SnpReport,
+    report: Box<SnpReport>,
+    brought: Box<Brought>,
 }
 
 impl SnpEvidence {
@@ -53,9 +50,15 @@ impl SnpEvidence {
     ///
     /// # Errors
     /// [`EvidenceParseError`]
-    pub fn parse(report: &[u8], _vek: Option<&[u8]>) -> Result<Self, EvidenceParseError> {
+    pub fn parse(report: &[u8], vek: Option<&[u8]>) -> Result<Self, EvidenceParseError> {
+        let report = SnpReport::parse(report)?;
+        let brought = match vek {
+            Some(bytes) => Brought::parse(bytes, report.signer())?,
+            None => Brought::default(),
+        };
         Ok(Self {
-            report: SnpReport::parse(report)?,
+            report: Box::new(report),
+            brought: Box::new(brought),
         })
     }
 
@@ -65,45 +68,326 @@ impl SnpEvidence {
         &self.report
     }
 
+    /// The generation, as the certificate names it, or else the report.
+    #[must_use]
+    pub fn claimed_product(&self) -> Option<SnpProduct> {
+        let vek = self.brought.vek.as_ref();
+        vek.map(|vek| vek.product).or_else(|| self.report.product())
+    }
+
     /// Which endorsements it needs beside what it brings.
     ///
     /// # Errors
-    /// [`EvidenceParseError`] when neither report nor certificate names the generation of the processor.
+    /// [`EvidenceParseError`] when neither report nor certificate names the generation of the processor; and,
+    /// without a certificate, when the report is signed by a VLEK, whose certificate nobody serves, or by no
+    /// key, or masks its chip.
     pub fn endorsements_id(&self) -> Result<AmdEndorsementsId, EvidenceParseError> {
-        Err(EvidenceParseError::Malformed {
-            kind: "SNP report",
-            expected: "a verifier",
-        })
+        if let Some(vek) = &self.brought.vek {
+            return Ok(AmdEndorsementsId {
+                product: vek.product,
+                signer: vek.signer(),
+                vcek: None,
+            });
+        }
+        let product = self.report.product().ok_or(malformed(
+            "a certificate, or a report of version 3 or later of a known processor",
+        ))?;
+        match self.report.signer() {
+            Some(SnpSigner::Vcek) if self.report.chip_is_masked() => Err(malformed(
+                "the certificate of the VCEK beside a report whose chip's id is masked",
+            )),
+            Some(SnpSigner::Vcek) => Ok(AmdEndorsementsId {
+                product,
+                signer: SnpSigner::Vcek,
+                vcek: Some(VcekId {
+                    chip_id: self.report.chip_id_of(product).to_vec(),
+                    tcb: self.report.tcb.reported.of(product),
+                }),
+            }),
+            Some(SnpSigner::Vlek) => Err(malformed(
+                "the certificate of the VLEK beside a report that one signed: it cannot be fetched",
+            )),
+            None => Err(malformed(
+                "a report that a VCEK or VLEK signed (`SIGNING_KEY` 0 or 1)",
+            )),
+        }
     }
 
     /// Everything that it states.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
-        Vec::new()
+        let mut claims = claims::of_report(&self.report, self.claimed_product());
+        claims.extend(self.brought.vek.iter().flat_map(claims::of_vek));
+        claims
     }
 }
 
+/// Verifies a report; see the module for the steps.
+///
+/// # Errors
+/// [`SnpAppraiseError`] for the first step that fails.
 pub(crate) fn verify(
-    _appraiser: &Appraiser,
-    _evidence: &SnpEvidence,
-    _endorsements: &Endorsements,
-    _now: Timestamp,
+    appraiser: &Appraiser,
+    evidence: &SnpEvidence,
+    endorsements: &Endorsements,
+    now: Timestamp,
 ) -> Result<Verdict, SnpAppraiseError> {
-    Err(SnpAppraiseError::NotYet)
+    let nothing = AmdEndorsements::default();
+    let endorsements = endorsements.amd.as_deref().unwrap_or(&nothing);
+    let report = &evidence.report;
+    if report.signer().is_none() {
+        return Err(SnpAppraiseError::Unsigned {
+            signing_key: report.signing_key(),
+        });
+    }
+    // 1.
+    let fetched;
+    let vek = match &evidence.brought.vek {
+        Some(vek) => vek,
+        None => {
+            fetched = fetched_vek(endorsements)?;
+            &fetched
+        }
+    };
+    let appraisal = SnpAppraisal {
+        appraiser,
+        evidence,
+        vek,
+        endorsements,
+        now,
+    };
+    appraisal.run()
 }
 
-/// Why a report proves nothing.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum SnpAppraiseError {
-    /// Not there yet.
-    #[error("not there yet")]
-    NotYet,
+fn fetched_vek(endorsements: &AmdEndorsements) -> Result<Vek, SnpAppraiseError> {
+    let der = endorsements.vcek.as_deref();
+    let der = der.ok_or(SnpAppraiseError::CertificateMissing)?;
+    Brought::parse(der, None)
+        .map_err(|source| SnpAppraiseError::CertificateMalformed { source })?
+        .vek
+        .ok_or(SnpAppraiseError::CertificateMissing)
 }
 
-impl SnpAppraiseError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "snp-not-yet"
+/// One report with all that it is judged by.
+struct SnpAppraisal<'a> {
+    appraiser: &'a Appraiser,
+    evidence: &'a SnpEvidence,
+    vek: &'a Vek,
+    endorsements: &'a AmdEndorsements,
+    now: Timestamp,
+}
+
+impl SnpAppraisal<'_> {
+    fn run(&self) -> Result<Verdict, SnpAppraiseError> {
+        let vek = self.vek;
+        let product = vek.product;
+        let anchor = self.appraiser.amd.of_product(product);
+        let anchor = anchor.ok_or(SnpAppraiseError::NoAnchor { product })?;
+        let chain = self.verify_chain(anchor)?; // 2.
+        let list = self.judge_revocation(anchor, &chain)?; // 3.
+        self.expect_certificate_fits()?; // 4.
+        self.expect_signature()?; // 5.
+        let until = chain.window.until;
+        let report = &self.evidence.report;
+        Ok(Verdict {
+            identity: Identity::Snp(report.claimed_identity().clone()),
+            tcb: Tcb {
+                status: TcbStatus::ByVersions,
+                advisories: Vec::new(),
+                snp: Some(self.platform(list.is_some())),
+            },
+            verifier: Verifier::Casque,
+            scope: Scope::Vm,
+            platform: None,
+            bound: Bound::ReportData(*report.report_data()),
+            token: None,
+            valid_until: Some(list.map_or(until, |list| list.until.min(until))),
+        })
+    }
+
+    /// The built-in authority, or one that AMD's root issued under the same name since.
+    fn verify_chain(&self, anchor: &Anchor) -> Result<Chain, SnpAppraiseError> {
+        let built_in = anchor.authority(self.vek.signer());
+        let first_error = match self.chain_under(built_in, anchor) {
+            Ok(chain) => return Ok(chain),
+            Err(error) => error,
+        };
+        let of_endorsements = self.authorities_of_endorsements()?;
+        let brought = self.evidence.brought.authorities.iter();
+        let others: Vec<_> = brought.chain(&of_endorsements).collect();
+        let reissued = others
+            .iter()
+            .filter(|one| one.subject_name() == built_in.subject_name());
+        for authority in reissued {
+            if let Ok(chain) = self.chain_under(authority, anchor) {
+                return Ok(chain);
+            }
+        }
+        let of_another = matches!(
+            first_error,
+            CertificateError::Signature { .. } | CertificateError::Issuer { .. }
+        );
+        let foreign = others
+            .iter()
+            .find(|one| one.subject_name() == one.issuer_name() && **one != &anchor.ark);
+        match foreign {
+            Some(root) if of_another => Err(SnpAppraiseError::ForeignRoot {
+                subject: root.subject(),
+                product: self.vek.product,
+            }),
+            _ => Err(SnpAppraiseError::of_chain(first_error)),
+        }
+    }
+
+    fn chain_under(
+        &self,
+        authority: &Certificate,
+        anchor: &Anchor,
+    ) -> Result<Chain, CertificateError> {
+        let chain = [&self.vek.certificate, authority, &anchor.ark];
+        let window = self.appraiser.certificates.chain(&chain, self.now)?;
+        Ok(Chain {
+            authority_serial: authority.serial().to_vec(),
+            window,
+        })
+    }
+
+    fn authorities_of_endorsements(&self) -> Result<Vec<Certificate>, SnpAppraiseError> {
+        let all = self.endorsements.chain.iter();
+        let read = all.take(crate::x509::BUNDLE_CERTIFICATES).map(|der| {
+            Certificate::from_der(der, crate::x509::CERTIFICATE_BYTES)
+                .map_err(SnpAppraiseError::of_chain)
+        });
+        read.collect()
+    }
+
+    /// When the list stands; `None` without one.
+    fn judge_revocation(
+        &self,
+        anchor: &Anchor,
+        chain: &Chain,
+    ) -> Result<Option<Window>, SnpAppraiseError> {
+        let Some(der) = &self.endorsements.crl else {
+            return Ok(None);
+        };
+        let list = self
+            .appraiser
+            .certificates
+            .revocation_list(der, REVOCATION_LIST_BYTES, &anchor.ark, self.now)
+            .map_err(SnpAppraiseError::of_revocation_list)?;
+        let vek = &self.vek.certificate;
+        if list.names(&chain.authority_serial) {
+            return Err(SnpAppraiseError::Revoked {
+                subject: vek.issuer(),
+            });
+        }
+        if list.names(vek.serial()) {
+            return Err(SnpAppraiseError::Revoked {
+                subject: vek.subject(),
+            });
+        }
+        Ok(Some(list.window()))
+    }
+
+    fn expect_certificate_fits(&self) -> Result<(), SnpAppraiseError> {
+        let (report, vek) = (&self.evidence.report, self.vek);
+        match report.signer() {
+            Some(signer) if signer == vek.signer() => {}
+            Some(signer) => {
+                return Err(SnpAppraiseError::Signer {
+                    report: signer,
+                    certificate: vek.signer(),
+                });
+            }
+            None => {
+                let signing_key = report.signing_key();
+                return Err(SnpAppraiseError::Unsigned { signing_key });
+            }
+        }
+        if let Some([family, model, _]) = report.cpuid
+            && report.product() != Some(vek.product)
+        {
+            return Err(SnpAppraiseError::Product {
+                family,
+                model,
+                certificate: vek.product,
+            });
+        }
+        expect_tcb(&report.tcb.reported.of(vek.product), &vek.tcb)?;
+        self.expect_chip()
+    }
+
+    fn expect_chip(&self) -> Result<(), SnpAppraiseError> {
+        let report = &self.evidence.report;
+        // Before version 3 the chip's id is all that hints at the generation, whose layout the levels have.
+        if report.chip_is_masked() && report.cpuid.is_none() {
+            return Err(SnpAppraiseError::ChipMasked);
+        }
+        match &self.vek.holder {
+            Holder::Provider(_) => Ok(()),
+            Holder::Chip(_) if report.chip_is_masked() => Err(SnpAppraiseError::ChipMasked),
+            Holder::Chip(hwid) if report.is_of_chip(hwid) => Ok(()),
+            Holder::Chip(_) => Err(SnpAppraiseError::Chip),
+        }
+    }
+
+    fn expect_signature(&self) -> Result<(), SnpAppraiseError> {
+        let report = &self.evidence.report;
+        let memory = &self.appraiser.certificates;
+        let key = memory
+            .key(
+                &self.vek.certificate,
+                "ecdsa-p384-sha384-fixed",
+                &ECDSA_P384_SHA384_FIXED,
+            )
+            .map_err(SnpAppraiseError::Key)?;
+        key.verify_sig(report.signed_bytes(), report.signature())
+            .map_err(|_| SnpAppraiseError::Signature)
+    }
+
+    fn platform(&self, revocation_judged: bool) -> SnpPlatform {
+        let (report, product) = (&self.evidence.report, self.vek.product);
+        let chip_id = report.chip_id_of(product);
+        SnpPlatform {
+            product: Some(product),
+            reported_tcb: report.tcb.reported.of(product),
+            chip_id: (!report.chip_is_masked()).then(|| chip_id.to_vec()),
+            signer: Some(self.vek.signer()),
+            revocation_judged,
+        }
     }
 }
+
+/// The chain that held.
+struct Chain {
+    authority_serial: Vec<u8>,
+    window: Window,
+}
+
+fn expect_tcb(report: &SnpTcb, certificate: &SnpTcb) -> Result<(), SnpAppraiseError> {
+    let components = [
+        (
+            "fmc",
+            report.fmc.unwrap_or_default(),
+            certificate.fmc.unwrap_or_default(),
+        ),
+        ("bootloader", report.bootloader, certificate.bootloader),
+        ("tee", report.tee, certificate.tee),
+        ("snp", report.snp, certificate.snp),
+        ("microcode", report.microcode, certificate.microcode),
+    ];
+    let different = components
+        .into_iter()
+        .find(|(_, found, expected)| found != expected);
+    match different {
+        None => Ok(()),
+        Some((component, report, certificate)) => Err(SnpAppraiseError::Tcb {
+            component,
+            report,
+            certificate,
+        }),
+    }
+}
+
+/// AMD's lists are far below it.
+const REVOCATION_LIST_BYTES: usize = 256 * 1024;

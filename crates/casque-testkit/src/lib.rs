@@ -2,12 +2,16 @@
 //!
 //! Tests and `casque-dev` link it; no product program can. Nothing here protects anything.
 
+pub mod aci;
+pub mod azure_vm;
 pub mod cluster;
 pub mod fakes;
 pub mod maa;
 mod pem;
 pub mod sgx;
+pub mod snp;
 pub mod store_contract;
+pub mod tdx;
 mod world;
 
 pub use world::{Attempt, TestWorld};

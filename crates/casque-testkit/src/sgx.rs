@@ -1,7 +1,7 @@
-//! A software TEE for SGX: true quotes, endorsements and certificates under a root of its own.
+//! A software TEE of Intel's kind: true quotes, endorsements and certificates under a root of its own.
 //!
 //! What it makes has the exact formats of Intel's (quote version 3, PCK certificates, TCB info version 3,
-//! enclave identity version 2, revocation lists), so any DCAP verifier that is given its root accepts it.
+//! enclave identity version 2, revocation lists; TDX quotes under the same root are made in [`crate::tdx`]), so any DCAP verifier that is given its root accepts it.
 //! It protects nothing: the keys lie in ordinary memory, and its measurement is a claim of the program
 //! that uses it. That is why it is linked by tests and by `casque-dev` alone.
 //!
@@ -11,15 +11,15 @@
 mod endorse;
 mod measure;
 mod pck_extension;
-mod pki;
-mod quote;
+pub(crate) mod pki;
+pub(crate) mod quote;
 mod stored;
 
-use casque_appraise::{IntelEndorsementsId, PckAuthority};
+use casque_appraise::{IntelEndorsementsId, IntelTee, PckAuthority};
 use casque_types::{Secret, Timestamp};
 use thiserror::Error;
 
-pub use endorse::{EndorsementSpec, PcsDocuments, Standing};
+pub use endorse::{EndorsementSpec, PcsDocuments, Standing, TdxModuleSpec};
 pub use measure::{measure_program, software_identity, software_signer};
 pub use quote::{QuoteFlaw, QuoteSpec};
 
@@ -34,7 +34,7 @@ pub struct SoftwareTee {
     authority: Certified,
     pck: Certified,
     tcb_signer: Certified,
-    attestation_key: Secret,
+    pub(crate) attestation_key: Secret,
 }
 
 /// What a platform is: the contents of the SGX extension of its PCK certificate.
@@ -141,11 +141,17 @@ impl SoftwareTee {
         id
     }
 
-    /// Which endorsements its quotes need.
+    /// Which endorsements its SGX quotes need.
     #[must_use]
     pub const fn endorsements_id(&self) -> IntelEndorsementsId {
+        self.endorsements_id_of(IntelTee::Sgx)
+    }
+
+    /// Which endorsements its quotes of this kind need.
+    #[must_use]
+    pub const fn endorsements_id_of(&self, tee: IntelTee) -> IntelEndorsementsId {
         IntelEndorsementsId {
-            tee: casque_appraise::IntelTee::Sgx,
+            tee,
             fmspc: self.platform.fmspc,
             authority: self.platform.authority,
         }

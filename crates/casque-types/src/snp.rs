@@ -47,6 +47,8 @@ pub struct SnpPlatform {
     pub chip_id: Option<Vec<u8>>,
     /// The key that signed the report, if the report itself was judged.
     pub signer: Option<SnpSigner>,
+    /// Whether AMD's revocation list was looked at, and names none of the certificates.
+    pub revocation_judged: bool,
 }
 
 /// A generation of processors with SEV-SNP, by the name of its root key.

@@ -1,27 +1,31 @@
-//! Why a quote proves nothing; and the one place that knows what `dcap-qvl` says at which stage.
-//!
-//! Its errors are texts. [`QuoteAppraiseError::of_stage`] knows those of version 0.7.1 by their beginning (the
-//! version is pinned); a text that it does not know is [`QuoteAppraiseError::Other`] and still a refusal.
+//! Why a quote of SGX or TDX proves nothing, each cause with a stable code.
 
 use std::fmt;
 
+use casque_types::Timestamp;
 use thiserror::Error;
 
-use crate::AdvisoryIdParseError;
+use crate::{AdvisoryIdParseError, IntelTee};
 
-/// Why a quote proves nothing.
+/// Why a quote of SGX or TDX proves nothing.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum QuoteAppraiseError {
-    /// Bound to another request.
-    #[error(
-        "the quote is bound to another request: its report data is not the digest of the runtime data that came with it; gather evidence anew for each challenge"
-    )]
-    NotBound,
     /// The endorsements are for another family of platforms.
     #[error(
-        "the TCB information is not for SGX platforms of the FMSPC in the quote's PCK certificate; fetch the endorsements that the quote names"
+        "the TCB information is not for platforms of the FMSPC in the quote's PCK certificate; fetch the endorsements that the quote names"
     )]
     WrongFmspc,
+    /// One of the endorsements is about the other TEE: SGX's for a TDX quote, or TDX's for an SGX quote.
+    #[error(
+        "{document} is not about quotes of {}; fetch the endorsements that the quote names: paths of Intel's service begin with `/{}`",
+        name(*.tee), .tee.as_str()
+    )]
+    EndorsementsOfOtherTee {
+        /// Which.
+        document: IntelEndorsement,
+        /// The quote's.
+        tee: IntelTee,
+    },
     /// One of the endorsements cannot be read.
     #[error(
         "{document} cannot be read; fetch the endorsements anew, from Intel's service or a PCCS"
@@ -31,16 +35,22 @@ pub enum QuoteAppraiseError {
         document: IntelEndorsement,
     },
     /// One of the endorsements is past its life.
-    #[error("{document} has expired; fetch the endorsements anew, and check this machine's clock")]
+    #[error(
+        "{document} has expired{}; fetch the endorsements anew, and check this machine's clock", dated(" on ", *.expired)
+    )]
     EndorsementsExpired {
         /// Which.
         document: IntelEndorsement,
+        /// When its life ended, if it says so.
+        expired: Option<Timestamp>,
     },
     /// One of the endorsements is not yet in force.
-    #[error("{document} is not valid yet; check this machine's clock")]
+    #[error("{document} is not valid {}; check this machine's clock", not_before(*.begins))]
     EndorsementsNotYetValid {
         /// Which.
         document: IntelEndorsement,
+        /// When its life begins, if it says so.
+        begins: Option<Timestamp>,
     },
     /// One of the endorsements is not signed by whom it should be.
     #[error(
@@ -50,7 +60,8 @@ pub enum QuoteAppraiseError {
         /// Which.
         document: IntelEndorsement,
     },
-    /// The platform's certificate chain does not lead to the root.
+    /// The platform's certificate chain does not lead to the root, or is outside its life, or its certificate lacks
+    /// the SGX extension.
     #[error(
         "the quote's PCK certificate chain does not lead to Intel's root, or is outside its life; a software TEE is trusted by a test server alone"
     )]
@@ -66,19 +77,55 @@ pub enum QuoteAppraiseError {
         "the platform does not vouch for the quote's attestation key; the quote was changed, or is no quote of this platform"
     )]
     QeReport,
-    /// The quoting enclave is not Intel's, or too old.
+    /// The quoting enclave is not Intel's, runs in debug mode, or is older than all that Intel lists.
     #[error(
         "the quoting enclave is not one that Intel's QE identity lists; update the SGX software (aesmd, QE) of the platform"
     )]
     QeIdentity,
-    /// The quote was changed after it was signed.
+    /// Header or report were changed after they were signed.
     #[error("the quote's signature does not fit its report; the quote was changed on its way")]
     QuoteSignature,
-    /// The platform is below every level that Intel lists.
+    /// The platform is below every level that Intel lists: of launch, or for TDX 1.5 also of now.
     #[error(
         "Intel's TCB information lists no level that the platform reaches; update its BIOS and microcode, or let Microsoft Azure Attestation judge such nodes (`mode: maa`)"
     )]
     TcbNotListed,
+    /// The TCB information has no identity for the TDX module's version (`TEE_TCB_SVN`, byte 1).
+    #[error(
+        "Intel's TCB information does not list the version of the platform's TDX module; fetch newer endorsements, or update the platform's TDX module"
+    )]
+    TdxModuleNotListed,
+    /// The TDX module is of another signer (`MRSIGNERSEAM`), or has other attributes (`SEAMATTRIBUTES`).
+    #[error(
+        "the TDX module is not the one that Intel's TCB information lists: its signer or its attributes differ; the platform runs a module that is not Intel's release"
+    )]
+    TdxModuleIdentity,
+    /// The TDX module's security version (`TEE_TCB_SVN`, byte 0) is below every level that Intel lists for it.
+    #[error(
+        "Intel's TCB information lists no level that the platform's TDX module reaches; update the TDX module"
+    )]
+    TdxModuleTcbNotListed,
+    /// The trust domain lacks the attribute SEPT_VE_DISABLE (bit 28): its host could make it take exceptions on pages
+    /// that it took away.
+    #[error(
+        "the trust domain runs without SEPT_VE_DISABLE, and its host could inject exceptions into it; start it on a host that sets this attribute"
+    )]
+    TdSeptVe,
+    /// The trust domain has the attribute MIGRATABLE (bit 29): a migration TD, which is not judged, may move it.
+    #[error(
+        "the trust domain may be migrated, by a service that is not part of this evidence; start it without the attribute MIGRATABLE"
+    )]
+    TdMigratable,
+    /// Service TDs are bound to the trust domain (`MRSERVICETD` is not zero, or the attribute SERVTD_EXT, bit 17).
+    #[error(
+        "service domains are bound to the trust domain (its `MRSERVICETD` is not zero), and nothing is known of them; start it without"
+    )]
+    TdServiceTd,
+    /// The trust domain has reserved attributes, whose meaning nobody knows yet.
+    #[error(
+        "the trust domain has attributes that are reserved, and may weaken it; update Casque if newer TDX modules define them"
+    )]
+    TdReservedAttributes,
     /// An advisory that is not known as one cannot be tolerated, nor left out.
     #[error("the TCB information names an advisory that is none: {source}")]
     Advisory {
@@ -86,8 +133,10 @@ pub enum QuoteAppraiseError {
         #[source]
         source: AdvisoryIdParseError,
     },
-    /// A TCB status that SGX platforms do not have.
-    #[error("the TCB information states a status that SGX platforms do not have")]
+    /// A TCB status that Intel does not give at that place, such as `TDRelaunchAdvised` in the TCB information.
+    #[error(
+        "the endorsements state a TCB status that does not belong there; fetch them anew, from Intel's service or a PCCS"
+    )]
     Status,
     /// The root key that was injected is no certificate.
     #[error("the root that this server was built with is no certificate; this is a defect")]
@@ -99,7 +148,81 @@ pub enum QuoteAppraiseError {
     Other,
 }
 
-/// One of the endorsements of an SGX quote.
+impl QuoteAppraiseError {
+    /// The stable code; all are in [`QuoteAppraiseError::CODES`].
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::WrongFmspc => "quote-endorsements-wrong-fmspc",
+            Self::EndorsementsOfOtherTee { .. } => "quote-endorsements-other-tee",
+            Self::EndorsementsMalformed { .. } => "quote-endorsements-malformed",
+            Self::EndorsementsExpired { .. } => "quote-endorsements-expired",
+            Self::EndorsementsNotYetValid { .. } => "quote-endorsements-not-yet-valid",
+            Self::EndorsementsSignature { .. } => "quote-endorsements-signature",
+            Self::PckChain => "quote-pck-chain",
+            Self::Revoked { .. } => "quote-revoked",
+            Self::QeReport => "quote-qe-report",
+            Self::QeIdentity => "quote-qe-identity",
+            Self::QuoteSignature => "quote-signature",
+            Self::TcbNotListed => "quote-tcb-not-listed",
+            Self::TdxModuleNotListed => "quote-tdx-module-not-listed",
+            Self::TdxModuleIdentity => "quote-tdx-module-identity",
+            Self::TdxModuleTcbNotListed => "quote-tdx-module-tcb-not-listed",
+            Self::TdSeptVe => "quote-td-sept-ve",
+            Self::TdMigratable => "quote-td-migratable",
+            Self::TdServiceTd => "quote-td-service-td",
+            Self::TdReservedAttributes => "quote-td-reserved-attributes",
+            Self::Advisory { .. } => "quote-advisory-unknown",
+            Self::Status => "quote-tcb-status-unknown",
+            Self::TrustAnchor => "quote-trust-anchor",
+            Self::Other => "quote-refused",
+        }
+    }
+
+    /// All codes, in the order of the variants.
+    pub const CODES: &'static [&'static str] = &[
+        "quote-endorsements-wrong-fmspc",
+        "quote-endorsements-other-tee",
+        "quote-endorsements-malformed",
+        "quote-endorsements-expired",
+        "quote-endorsements-not-yet-valid",
+        "quote-endorsements-signature",
+        "quote-pck-chain",
+        "quote-revoked",
+        "quote-qe-report",
+        "quote-qe-identity",
+        "quote-signature",
+        "quote-tcb-not-listed",
+        "quote-tdx-module-not-listed",
+        "quote-tdx-module-identity",
+        "quote-tdx-module-tcb-not-listed",
+        "quote-td-sept-ve",
+        "quote-td-migratable",
+        "quote-td-service-td",
+        "quote-td-reserved-attributes",
+        "quote-advisory-unknown",
+        "quote-tcb-status-unknown",
+        "quote-trust-anchor",
+        "quote-refused",
+    ];
+}
+
+const fn name(tee: IntelTee) -> &'static str {
+    match tee {
+        IntelTee::Sgx => "SGX",
+        IntelTee::Tdx => "TDX",
+    }
+}
+
+fn dated(words: &str, at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!("{words}{at}"))
+}
+
+fn not_before(begins: Option<Timestamp>) -> String {
+    begins.map_or_else(|| "yet".to_owned(), |at| format!("before {at}"))
+}
+
+/// One of the endorsements of a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntelEndorsement {
     /// Levels of the platform's trusted computing base.
@@ -149,222 +272,3 @@ impl fmt::Display for RevokedThing {
         })
     }
 }
-
-/// Whose certificate chain failed: the verifier's text does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chain {
-    /// That of TCB info or QE identity.
-    Signer,
-    /// That of the platform.
-    Pck,
-}
-
-impl QuoteAppraiseError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        "quote-refused"
-    }
-
-    /// The error for what the verifier said, contexts first, joined by `: `.
-    pub(super) fn of_stage(text: &str) -> Self {
-        STAGES
-            .iter()
-            .find(|(beginning, _)| text.starts_with(beginning))
-            .map_or(Self::Other, |(_, error)| error.clone())
-    }
-
-    /// The error for a failed chain, by its cause (the name of a `webpki` error).
-    pub(super) fn of_chain(chain: Chain, text: &str) -> Self {
-        let is = |name| text.contains(name);
-        if is("CertRevoked") {
-            return Self::Revoked {
-                what: match chain {
-                    Chain::Signer => RevokedThing::Signer,
-                    Chain::Pck => RevokedThing::PckCertificate,
-                },
-            };
-        }
-        // The root's list was judged before any chain.
-        let document = IntelEndorsement::PckCrl;
-        if is("CrlExpired") {
-            return Self::EndorsementsExpired { document };
-        }
-        if is("UnknownRevocationStatus") || is("InvalidCrlSignature") || is("IssuerNotCrlSigner") {
-            return Self::EndorsementsSignature { document };
-        }
-        let document = IntelEndorsement::SignerChain;
-        match chain {
-            Chain::Pck => Self::PckChain,
-            Chain::Signer if is("CertExpired") => Self::EndorsementsExpired { document },
-            Chain::Signer if is("CertNotValidYet") => Self::EndorsementsNotYetValid { document },
-            Chain::Signer => Self::EndorsementsSignature { document },
-        }
-    }
-
-    /// Whether the verifier said that a chain failed, but not whose.
-    pub(super) fn is_of_chain(text: &str) -> bool {
-        text.starts_with("Failed to verify certificate chain")
-            || text.starts_with("Too many intermediate certificates")
-    }
-
-    /// Whether the verifier came past the signers' chains and found no PCK chain.
-    pub(super) fn is_of_absent_pck_chain(text: &str) -> bool {
-        text.starts_with("Certificate chain is too short in quote")
-    }
-}
-
-const fn malformed(document: IntelEndorsement) -> QuoteAppraiseError {
-    QuoteAppraiseError::EndorsementsMalformed { document }
-}
-
-const fn expired(document: IntelEndorsement) -> QuoteAppraiseError {
-    QuoteAppraiseError::EndorsementsExpired { document }
-}
-
-const fn not_yet(document: IntelEndorsement) -> QuoteAppraiseError {
-    QuoteAppraiseError::EndorsementsNotYetValid { document }
-}
-
-const fn signature(document: IntelEndorsement) -> QuoteAppraiseError {
-    QuoteAppraiseError::EndorsementsSignature { document }
-}
-
-/// What `dcap-qvl` 0.7.1 says, in the order of its stages; a longer beginning stands before a shorter one.
-static STAGES: &[(&str, QuoteAppraiseError)] = &[
-    ("Failed to load root ca", QuoteAppraiseError::TrustAnchor),
-    (
-        "Failed to parse root CA CRL: InvalidCrlSignature",
-        signature(IntelEndorsement::RootCrl),
-    ),
-    (
-        "Failed to parse root CA CRL",
-        malformed(IntelEndorsement::RootCrl),
-    ),
-    (
-        "Failed to parse PCK CRL",
-        malformed(IntelEndorsement::PckCrl),
-    ),
-    // These two stand alone where the root is looked up in its own list.
-    ("CrlExpired", expired(IntelEndorsement::RootCrl)),
-    (
-        "CertRevoked",
-        QuoteAppraiseError::Revoked {
-            what: RevokedThing::Root,
-        },
-    ),
-    (
-        "UnknownRevocationStatus",
-        signature(IntelEndorsement::RootCrl),
-    ),
-    (
-        "Failed to parse certs",
-        malformed(IntelEndorsement::SignerChain),
-    ),
-    (
-        "Failed to decode TcbInfo",
-        malformed(IntelEndorsement::TcbInfo),
-    ),
-    (
-        "Failed to parse TCB Info leaf",
-        malformed(IntelEndorsement::SignerChain),
-    ),
-    (
-        "Failed to parse TCB Info",
-        malformed(IntelEndorsement::TcbInfo),
-    ),
-    (
-        "TCBInfo issue date is in the future",
-        not_yet(IntelEndorsement::TcbInfo),
-    ),
-    ("TCBInfo expired", expired(IntelEndorsement::TcbInfo)),
-    (
-        "Certificate chain is too short for",
-        malformed(IntelEndorsement::SignerChain),
-    ),
-    (
-        "TCB Info signer must be",
-        signature(IntelEndorsement::TcbInfo),
-    ),
-    (
-        "Signature is invalid for tcb_info",
-        signature(IntelEndorsement::TcbInfo),
-    ),
-    (
-        "Failed to decode QeIdentity",
-        malformed(IntelEndorsement::QeIdentity),
-    ),
-    (
-        "Failed to parse QE Identity leaf",
-        malformed(IntelEndorsement::SignerChain),
-    ),
-    (
-        "Failed to parse QE Identity",
-        malformed(IntelEndorsement::QeIdentity),
-    ),
-    (
-        "QE Identity issue date is in the future",
-        not_yet(IntelEndorsement::QeIdentity),
-    ),
-    ("QE Identity expired", expired(IntelEndorsement::QeIdentity)),
-    (
-        "QE Identity signer must be",
-        signature(IntelEndorsement::QeIdentity),
-    ),
-    (
-        "Signature is invalid for qe_identity",
-        signature(IntelEndorsement::QeIdentity),
-    ),
-    (
-        "Unsupported QE Identity",
-        malformed(IntelEndorsement::QeIdentity),
-    ),
-    (
-        "Failed to extract PCK certificates",
-        QuoteAppraiseError::PckChain,
-    ),
-    (
-        "Certificate chain is too short in quote",
-        QuoteAppraiseError::PckChain,
-    ),
-    (
-        "Failed to parse PCK certificate",
-        QuoteAppraiseError::PckChain,
-    ),
-    ("Intel extension", QuoteAppraiseError::PckChain),
-    ("Failed to find", QuoteAppraiseError::PckChain),
-    (
-        "Signature is invalid for qe_report",
-        QuoteAppraiseError::QeReport,
-    ),
-    ("Invalid QE auth data length", QuoteAppraiseError::QeReport),
-    ("QE report hash mismatch", QuoteAppraiseError::QeReport),
-    ("QE ", QuoteAppraiseError::QeIdentity),
-    (
-        "No TCB levels found in QE Identity",
-        QuoteAppraiseError::QeIdentity,
-    ),
-    (
-        "ISV enclave report signature is invalid",
-        QuoteAppraiseError::QuoteSignature,
-    ),
-    (
-        "Failed to decode TCB FMSPC",
-        malformed(IntelEndorsement::TcbInfo),
-    ),
-    ("Fmspc mismatch", QuoteAppraiseError::WrongFmspc),
-    (
-        "SGX quote with non-SGX TCB info",
-        QuoteAppraiseError::WrongFmspc,
-    ),
-    (
-        "No matching TCB level found",
-        QuoteAppraiseError::TcbNotListed,
-    ),
-    (
-        "TCB status is invalid: Revoked",
-        QuoteAppraiseError::Revoked {
-            what: RevokedThing::Tcb,
-        },
-    ),
-];

@@ -1,29 +1,22 @@
-//! An SGX quote, version 3 (Intel SGX ECDSA Quote Library Reference, "Quote Format"; Intel SDM 3D, REPORT).
-//! Reads the layout; verifies nothing.
+//! An SGX quote, version 3 (Intel SGX ECDSA Quote Library Reference, "Quote Format"; Intel SDM 3D, REPORT; the
+//! fields of key separation and sharing, KSS, as in Intel's `sgx_report.h`). Reads the layout; verifies nothing.
 //!
 //! ```text
-//!   0  header     48  version 3 | key type 2 (P-256) | TEE type 0 | QE SVN | PCE SVN | QE vendor 16
-//!                    | user data 20: QE id 16, unused 4
-//!  48  report    384  see `parse_report`
-//! 432  length      4  of all that follows, least significant byte first
-//! 436  signature  64  by the attestation key, over bytes 0..432
-//! 500  key        64  attestation key, P-256 point
-//! 564  QE report 384, its signature 64, QE authentication data (u16 length)
-//!      certification data: type (u16, must be 5: PCK chain in PEM), length (u32), chain
+//!   0  header     48  see the module `quote`
+//!  48  report    384  see `Report`
+//! 432  length      4  of the signature data, which end the quote
 //! ```
 
 use casque_types::{Digest, MrEnclave, MrSigner, SgxIdentity};
-use dcap_qvl::config::{Config, ParsedCert, PckCa, X509Codec};
-use dcap_qvl::configs::DefaultConfig;
-use dcap_qvl::{INTEL_QE_VENDOR_ID, intel, quote::Quote};
 
+use super::quote::{self, HEADER_BYTES, Header, Layout, REPORT_BYTES, REPORT_DATA_BYTES, Signed};
 use crate::bytes::Reader;
-use crate::{Claim, EvidenceParseError, IntelEndorsementsId, IntelTee, PckAuthority};
+use crate::{Claim, EvidenceParseError, IntelEndorsementsId, IntelTee};
 
 /// An SGX quote, parsed, not verified: whatever it says, anyone may have written.
 #[derive(Clone, Debug)]
 pub struct SgxQuote {
-    bytes: Vec<u8>,
+    signed: Signed,
     identity: SgxIdentity,
     report_data: [u8; 64],
     qe_id: Digest<16>,
@@ -36,28 +29,23 @@ impl SgxQuote {
     /// # Errors
     /// [`EvidenceParseError`] says what should have stood at the first place that is not as it should be.
     pub fn parse(bytes: &[u8]) -> Result<Self, EvidenceParseError> {
-        if bytes.len() > Self::MAX_BYTES {
-            return Err(EvidenceParseError::TooLong {
-                kind: KIND,
-                limit_bytes: Self::MAX_BYTES,
-                found_bytes: bytes.len(),
-            });
-        }
+        quote::expect_bounded(TEE, bytes)?;
         let mut quote = Reader::new(bytes);
-        let qe_id = parse_header(&mut quote)?;
+        let header = Header::parse(&mut quote, &LAYOUT)?;
         let report = quote.array::<REPORT_BYTES>().ok_or(CUT_OFF)?;
-        let (identity, report_data) = parse_report(report)?;
+        let report = Report::parse(report).ok_or(CUT_OFF)?;
         let length = quote.length_u32_le().ok_or(CUT_OFF)?;
-        let signature = quote.slice(length).ok_or(CUT_OFF)?;
+        let mut data = Reader::new(quote.slice(length).ok_or(CUT_OFF)?);
         if !quote.is_at_end() {
             return Err(malformed("nothing after the signature data"));
         }
-        parse_signature(signature)?;
+        quote::parse_signature_and_key(TEE, &mut data)?;
+        quote::parse_qe_part(TEE, data)?;
         Ok(Self {
-            bytes: bytes.to_vec(),
-            identity,
-            report_data,
-            qe_id,
+            signed: Signed::new(TEE, bytes, REPORT_DATA_AT, SIGNED_BYTES),
+            identity: report.identity(),
+            report_data: report.report_data,
+            qe_id: header.qe_id,
         })
     }
 
@@ -67,36 +55,13 @@ impl SgxQuote {
     /// [`EvidenceParseError::Malformed`] when the chain, the certificate's SGX extension
     /// (1.2.840.113741.1.13.1) or its issuer cannot be read.
     pub fn endorsements_id(&self) -> Result<IntelEndorsementsId, EvidenceParseError> {
-        // Read by the verifier's own parsers, so that both mean the same certificate.
-        let unreadable = |_| malformed("a chain of PCK certificates in PEM");
-        let quote = Quote::parse(&self.bytes).map_err(unreadable)?;
-        let chain = intel::extract_cert_chain(&quote).map_err(unreadable)?;
-        let leaf = chain
-            .first()
-            .ok_or(malformed("a PCK certificate in the chain"))?;
-        let extension = intel::parse_pck_extension(leaf)
-            .map_err(|_| malformed("a PCK certificate with Intel's SGX extension"))?;
-        let certificate = <DefaultConfig as Config>::X509::from_der(leaf).map_err(unreadable)?;
-        let authority = match certificate.pck_ca() {
-            Some(PckCa::Processor) => PckAuthority::Processor,
-            Some(PckCa::Platform) => PckAuthority::Platform,
-            None => {
-                return Err(malformed(
-                    "a PCK certificate issued by Intel's PCK Processor CA or PCK Platform CA",
-                ));
-            }
-        };
-        Ok(IntelEndorsementsId {
-            tee: IntelTee::Sgx,
-            fmspc: extension.fmspc,
-            authority,
-        })
+        self.signed.endorsements_id()
     }
 
     /// The quote as it came.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.signed.as_bytes()
     }
 
     /// The 64 bytes that the enclave chose.
@@ -117,36 +82,26 @@ impl SgxQuote {
         &self.identity
     }
 
-    /// Everything that it states.
+    /// Everything that it states: header, report, and what the PCK certificate says of the platform (`fmspc`,
+    /// `pck_authority`) where it can be read.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
-        Vec::new()
+        let mut quote = Reader::new(self.as_bytes());
+        let mut claims = Header::parse(&mut quote, &LAYOUT)
+            .map_or_else(|_| Vec::new(), |header| header.claims());
+        let report = quote.array::<REPORT_BYTES>().and_then(Report::parse);
+        claims.extend(report.map_or_else(Vec::new, |report| report.claims()));
+        claims.extend(self.signed.platform_claims());
+        claims
+    }
+
+    /// What a verifier needs.
+    pub(super) const fn signed(&self) -> &Signed {
+        &self.signed
     }
 
     /// The most bytes that a quote may have.
-    pub const MAX_BYTES: usize = 16 * 1024;
-}
-
-/// The header; what it says of the quoting enclave's id.
-fn parse_header(quote: &mut Reader<'_>) -> Result<Digest<16>, EvidenceParseError> {
-    if quote.u16_le() != Some(3) {
-        return Err(malformed(
-            "version 3 in its first two bytes (a bare quote, without the 16 bytes that Open Enclave puts before it)",
-        ));
-    }
-    if quote.u16_le() != Some(ECDSA_P256) {
-        return Err(malformed("attestation key type 2, ECDSA with P-256"));
-    }
-    if quote.array::<4>() != Some(&[0; 4]) {
-        return Err(malformed("TEE type 0, SGX"));
-    }
-    quote.array::<4>().ok_or(CUT_OFF)?; // SVNs of QE and PCE: judged from the certified QE report
-    if quote.array::<16>() != Some(&INTEL_QE_VENDOR_ID) {
-        return Err(malformed("Intel's QE vendor id"));
-    }
-    let qe_id = *quote.array::<16>().ok_or(CUT_OFF)?;
-    quote.array::<4>().ok_or(CUT_OFF)?; // user data that is not used
-    Ok(Digest::from(qe_id))
+    pub const MAX_BYTES: usize = quote::MAX_QUOTE_BYTES;
 }
 
 /// ```text
@@ -154,60 +109,104 @@ fn parse_header(quote: &mut Reader<'_>) -> Result<Digest<16>, EvidenceParseError
 ///  96 reserved 32 | MRSIGNER 32 | reserved 32 | CONFIGID 64 | ISVPRODID 2 | ISVSVN 2 | CONFIGSVN 2
 /// 262 reserved 42 | ISVFAMILYID 16 | REPORTDATA 64
 /// ```
-fn parse_report(report: &[u8; 384]) -> Result<(SgxIdentity, [u8; 64]), EvidenceParseError> {
-    let mut report = Reader::new(report);
-    report.array::<48>().ok_or(CUT_OFF)?;
-    let [flags, ..] = *report.array::<16>().ok_or(CUT_OFF)?;
-    let mr_enclave = *report.array::<32>().ok_or(CUT_OFF)?;
-    report.array::<32>().ok_or(CUT_OFF)?;
-    let mr_signer = *report.array::<32>().ok_or(CUT_OFF)?;
-    report.array::<96>().ok_or(CUT_OFF)?;
-    let product_id = report.u16_le().ok_or(CUT_OFF)?;
-    let svn = report.u16_le().ok_or(CUT_OFF)?;
-    report.array::<60>().ok_or(CUT_OFF)?;
-    let report_data = *report.array::<64>().ok_or(CUT_OFF)?;
-    let identity = SgxIdentity {
-        mr_enclave: MrEnclave::from(mr_enclave),
-        mr_signer: MrSigner::from(mr_signer),
-        product_id,
-        svn,
-        debug: flags & ATTRIBUTE_DEBUG != 0,
-    };
-    Ok((identity, report_data))
+struct Report {
+    cpu_svn: Digest<16>,
+    misc_select: [u8; 4],
+    isv_ext_prod_id: Digest<16>,
+    attributes: Digest<16>,
+    mr_enclave: [u8; 32],
+    mr_signer: [u8; 32],
+    config_id: Digest<64>,
+    isv_prod_id: u16,
+    isv_svn: u16,
+    config_svn: u16,
+    isv_family_id: Digest<16>,
+    report_data: [u8; REPORT_DATA_BYTES],
 }
 
-fn parse_signature(bytes: &[u8]) -> Result<(), EvidenceParseError> {
-    let mut signature = Reader::new(bytes);
-    signature
-        .array::<{ 64 + 64 + REPORT_BYTES + 64 }>()
-        .ok_or(CUT_OFF)?;
-    let authentication_bytes = signature.u16_le().ok_or(CUT_OFF)?;
-    signature
-        .slice(usize::from(authentication_bytes))
-        .ok_or(CUT_OFF)?;
-    if signature.u16_le() != Some(CERTIFICATION_PCK_CHAIN) {
-        return Err(malformed(
-            "certification data of type 5, the PCK certificate chain",
-        ));
+impl Report {
+    fn parse(report: &[u8; REPORT_BYTES]) -> Option<Self> {
+        let mut report = Reader::new(report);
+        let cpu_svn = Digest::from(*report.array()?);
+        let misc_select = *report.array()?;
+        report.array::<12>()?;
+        let isv_ext_prod_id = Digest::from(*report.array()?);
+        let attributes = Digest::from(*report.array()?);
+        let mr_enclave = *report.array()?;
+        report.array::<32>()?;
+        let mr_signer = *report.array()?;
+        report.array::<32>()?;
+        let config_id = Digest::from(*report.array()?);
+        let isv_prod_id = report.u16_le()?;
+        let isv_svn = report.u16_le()?;
+        let config_svn = report.u16_le()?;
+        report.array::<42>()?;
+        Some(Self {
+            cpu_svn,
+            misc_select,
+            isv_ext_prod_id,
+            attributes,
+            mr_enclave,
+            mr_signer,
+            config_id,
+            isv_prod_id,
+            isv_svn,
+            config_svn,
+            isv_family_id: Digest::from(*report.array()?),
+            report_data: *report.array()?,
+        })
     }
-    let chain_bytes = signature.length_u32_le().ok_or(CUT_OFF)?;
-    signature.slice(chain_bytes).ok_or(CUT_OFF)?;
-    if !signature.is_at_end() {
-        return Err(malformed("nothing after the PCK certificate chain"));
+
+    fn identity(&self) -> SgxIdentity {
+        SgxIdentity {
+            mr_enclave: MrEnclave::from(self.mr_enclave),
+            mr_signer: MrSigner::from(self.mr_signer),
+            product_id: self.isv_prod_id,
+            svn: self.isv_svn,
+            debug: self.debug(),
+        }
     }
-    Ok(())
+
+    const fn debug(&self) -> bool {
+        let [flags, ..] = *self.attributes.as_bytes();
+        flags & ATTRIBUTE_DEBUG != 0
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![
+            Claim::new("mrenclave", MrEnclave::from(self.mr_enclave)),
+            Claim::new("mrsigner", MrSigner::from(self.mr_signer)),
+            Claim::new("isvprodid", self.isv_prod_id),
+            Claim::new("isvsvn", self.isv_svn),
+            Claim::new("debug", self.debug()),
+            Claim::new("attributes", self.attributes),
+            Claim::new("miscselect", hex::encode(self.misc_select)),
+            Claim::new("cpusvn", self.cpu_svn),
+            Claim::new("configid", self.config_id),
+            Claim::new("configsvn", self.config_svn),
+            Claim::new("isvfamilyid", self.isv_family_id),
+            Claim::new("isvextprodid", self.isv_ext_prod_id),
+            Claim::new("report_data", hex::encode(self.report_data)),
+        ]
+    }
 }
 
 const fn malformed(expected: &'static str) -> EvidenceParseError {
     EvidenceParseError::Malformed {
-        kind: KIND,
+        kind: quote::kind_of(TEE),
         expected,
     }
 }
 
-const KIND: &str = "SGX quote";
-const CUT_OFF: EvidenceParseError = malformed("more bytes: it is cut off");
-const REPORT_BYTES: usize = 384;
-const ECDSA_P256: u16 = 2;
-const CERTIFICATION_PCK_CHAIN: u16 = 5;
+const TEE: IntelTee = IntelTee::Sgx;
+const CUT_OFF: EvidenceParseError = quote::cut_off(TEE);
+const LAYOUT: Layout = Layout {
+    tee: TEE,
+    versions: &[3],
+    expected_version: "version 3 in its first two bytes (a bare quote, without the 16 bytes that Open Enclave puts before it)",
+    tee_type: &[0; 4],
+    expected_tee_type: "TEE type 0, SGX",
+};
+const SIGNED_BYTES: usize = HEADER_BYTES + REPORT_BYTES;
+const REPORT_DATA_AT: usize = SIGNED_BYTES - REPORT_DATA_BYTES;
 const ATTRIBUTE_DEBUG: u8 = 0b10;

@@ -40,7 +40,7 @@ pub(super) fn make_key() -> Result<Secret, SoftwareTeeError> {
 }
 
 /// `r || s`, 64 bytes, as quotes and PCS documents carry signatures.
-pub(super) fn sign(key: &Secret, message: &[u8]) -> Result<[u8; 64], SoftwareTeeError> {
+pub(crate) fn sign(key: &Secret, message: &[u8]) -> Result<[u8; 64], SoftwareTeeError> {
     let signature = signing_key(key)?
         .sign(&SystemRandom::new(), message)
         .map_err(|_| SoftwareTeeError::Key)?;
@@ -51,7 +51,7 @@ pub(super) fn sign(key: &Secret, message: &[u8]) -> Result<[u8; 64], SoftwareTee
 }
 
 /// `x || y`, 64 bytes, as quotes carry public keys.
-pub(super) fn public_point(key: &Secret) -> Result<[u8; 64], SoftwareTeeError> {
+pub(crate) fn public_point(key: &Secret) -> Result<[u8; 64], SoftwareTeeError> {
     let pair = signing_key(key)?;
     let point = pair.public_key().as_ref();
     point

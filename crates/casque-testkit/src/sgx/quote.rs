@@ -7,7 +7,8 @@
 //! report body: CPUSVN 16, MISCSELECT 4, reserved 28, ATTRIBUTES 16, MRENCLAVE 32, reserved 32, MRSIGNER 32,
 //!   reserved 96, ISVPRODID 2, ISVSVN 2, reserved 60, report data 64
 //! ```
-//! Integers are little endian. The report data of the QE's report is SHA-256 over the attestation key and
+//! A TDX quote (see `tdx`) has the same header, and the same parts from the QE report on, in certification data of
+//! type 6. Integers are little endian. The report data of the QE's report is SHA-256 over the attestation key and
 //! the authentication data, then zeros.
 
 use casque_types::{MrSigner, SgxIdentity, sha256};
@@ -46,6 +47,8 @@ pub enum QuoteFlaw {
     Version(u16),
     /// The header has this type of attestation key.
     KeyType(u16),
+    /// The header has this type of TEE.
+    TeeType(u32),
     /// The certification data are of this type.
     CertificationType(u16),
     /// There is no certificate in it.
@@ -56,6 +59,16 @@ pub enum QuoteFlaw {
     TrailingBytes,
     /// Its last byte is missing.
     CutOff,
+    /// TDX: the certification data around the QE report are of this type.
+    OuterCertificationType(u16),
+    /// TDX: something follows the certification data around the QE report.
+    OuterTrailingBytes,
+    /// TDX, version 5: the header of the body has this type.
+    BodyType(u16),
+    /// TDX, version 5: the header of the body has this size.
+    BodySize(u32),
+    /// TDX: that many zeros follow it, as clouds do; no flaw to a verifier.
+    Padding(usize),
 }
 
 impl QuoteSpec {
@@ -74,10 +87,6 @@ impl QuoteSpec {
     pub const fn with_flaw(mut self, flaw: QuoteFlaw) -> Self {
         self.flaw = Some(flaw);
         self
-    }
-
-    fn has(&self, flaw: QuoteFlaw) -> bool {
-        self.flaw == Some(flaw)
     }
 }
 
@@ -99,29 +108,28 @@ impl SoftwareTee {
     /// # Errors
     /// [`SoftwareTeeError::Key`]: the provider failed.
     pub fn quote_of(&self, spec: &QuoteSpec) -> Result<Vec<u8>, SoftwareTeeError> {
-        let mut quote = self.header(spec);
+        let flaw = spec.flaw;
+        let mut quote = self.header(3, TEE_TYPE_SGX, flaw);
         quote.extend(self.report_body(&spec.identity, isv_attributes(spec), &spec.report_data));
         let signature = pki::sign(&self.attestation_key, &quote)?;
-        if spec.has(QuoteFlaw::ReportSignature) {
+        if flaw == Some(QuoteFlaw::ReportSignature) {
             change_byte(&mut quote, MR_ENCLAVE_AT);
         }
-        let authentication = self.authentication(spec, &signature)?;
-        let length = u32::try_from(authentication.len()).map_err(|_| SoftwareTeeError::TooLong)?;
-        quote.extend(length.to_le_bytes());
-        quote.extend(authentication);
-        match spec.flaw {
-            Some(QuoteFlaw::TrailingBytes) => quote.extend([0; 16]),
-            Some(QuoteFlaw::CutOff) => drop(quote.pop()),
-            _ => {}
-        }
+        let mut authentication = signature.to_vec();
+        authentication.extend(pki::public_point(&self.attestation_key)?);
+        authentication.extend(self.qe_part(&SGX_QE, flaw)?);
+        extend_with_length(&mut quote, &authentication)?;
+        bend_end(&mut quote, flaw);
         Ok(quote)
     }
 
-    fn header(&self, spec: &QuoteSpec) -> Vec<u8> {
+    /// The header of a quote of this version and TEE.
+    pub(crate) fn header(&self, version: u16, tee_type: u32, flaw: Option<QuoteFlaw>) -> Vec<u8> {
         let mut vendor = INTEL_QE_VENDOR;
-        let (mut version, mut key_type) = (3_u16, ECDSA_P256);
-        match spec.flaw {
+        let (mut version, mut tee_type, mut key_type) = (version, tee_type, ECDSA_P256);
+        match flaw {
             Some(QuoteFlaw::Version(other)) => version = other,
+            Some(QuoteFlaw::TeeType(other)) => tee_type = other,
             Some(QuoteFlaw::KeyType(other)) => key_type = other,
             Some(QuoteFlaw::QeVendor) => vendor[0] ^= 1,
             _ => {}
@@ -129,8 +137,8 @@ impl SoftwareTee {
         let mut header = Vec::with_capacity(QUOTE_CAPACITY);
         header.extend(version.to_le_bytes());
         header.extend(key_type.to_le_bytes());
-        header.extend([0; 4]);
-        header.extend(QE_SVN.to_le_bytes());
+        header.extend(tee_type.to_le_bytes());
+        header.extend(SGX_QE.svn.to_le_bytes());
         header.extend(self.platform.pce_svn.to_le_bytes());
         header.extend(vendor);
         header.extend(self.qe_id());
@@ -160,45 +168,46 @@ impl SoftwareTee {
         body
     }
 
-    fn authentication(
+    /// Everything from the quoting enclave's report on, which vouches for the attestation key.
+    pub(crate) fn qe_part(
         &self,
-        spec: &QuoteSpec,
-        signature: &[u8; 64],
+        enclave: &QuotingEnclave,
+        flaw: Option<QuoteFlaw>,
     ) -> Result<Vec<u8>, SoftwareTeeError> {
         let attestation_key = pki::public_point(&self.attestation_key)?;
-        let mut qe_report = self.qe_report(spec, &attestation_key);
+        let mut qe_report = self.qe_report(enclave, flaw, &attestation_key);
         let qe_signature = pki::sign(&self.pck.key, &qe_report)?;
-        if spec.has(QuoteFlaw::QeReportSignature) {
+        if flaw == Some(QuoteFlaw::QeReportSignature) {
             change_byte(&mut qe_report, 0);
         }
-        let mut out = Vec::with_capacity(QUOTE_CAPACITY);
-        out.extend(signature);
-        out.extend(attestation_key);
-        out.extend(qe_report);
+        let mut out = qe_report;
         out.extend(qe_signature);
         out.extend(32_u16.to_le_bytes());
         out.extend(QE_AUTHENTICATION);
-        let (kind, chain) = self.certification(spec)?;
-        let length = u32::try_from(chain.len()).map_err(|_| SoftwareTeeError::TooLong)?;
+        let (kind, chain) = self.certification(flaw)?;
         out.extend(kind.to_le_bytes());
-        out.extend(length.to_le_bytes());
-        out.extend(chain.as_bytes());
+        extend_with_length(&mut out, chain.as_bytes())?;
         Ok(out)
     }
 
-    fn qe_report(&self, spec: &QuoteSpec, attestation_key: &[u8; 64]) -> Vec<u8> {
+    fn qe_report(
+        &self,
+        enclave: &QuotingEnclave,
+        flaw: Option<QuoteFlaw>,
+        attestation_key: &[u8; 64],
+    ) -> Vec<u8> {
         let mut identity = SgxIdentity {
-            mr_enclave: sha256(b"casque software quoting enclave").into(),
+            mr_enclave: sha256(enclave.program).into(),
             mr_signer: quoting_enclave_signer(),
-            product_id: QE_PRODUCT_ID,
-            svn: QE_SVN,
+            product_id: enclave.product_id,
+            svn: enclave.svn,
             debug: false,
         };
         let mut attributes = INIT | MODE_64_BIT | PROVISION_KEY;
         let vouched = sha256(&[attestation_key.as_slice(), &QE_AUTHENTICATION].concat());
         let mut report_data = [0_u8; 64];
         report_data[..32].copy_from_slice(vouched.as_bytes());
-        match spec.flaw {
+        match flaw {
             Some(QuoteFlaw::QeReportData) => report_data[0] ^= 1,
             Some(QuoteFlaw::QeSigner) => identity.mr_signer = [0xEE; 32].into(),
             Some(QuoteFlaw::QeDebug) => attributes |= DEBUG,
@@ -208,9 +217,9 @@ impl SoftwareTee {
         self.report_body(&identity, attributes, &report_data)
     }
 
-    fn certification(&self, spec: &QuoteSpec) -> Result<(u16, String), SoftwareTeeError> {
+    fn certification(&self, flaw: Option<QuoteFlaw>) -> Result<(u16, String), SoftwareTeeError> {
         let chain = || pki::pem_chain(&[&self.pck, &self.authority, &self.root]);
-        Ok(match spec.flaw {
+        Ok(match flaw {
             Some(QuoteFlaw::CertificationType(kind)) => (kind, chain()),
             Some(QuoteFlaw::NoCertificates) => (PCK_CHAIN, String::new()),
             Some(QuoteFlaw::ForeignCertificates) => {
@@ -228,7 +237,25 @@ fn isv_attributes(spec: &QuoteSpec) -> u8 {
     INIT | MODE_64_BIT | debug
 }
 
-fn change_byte(bytes: &mut [u8], at: usize) {
+/// Appends four bytes of length, and what is that long.
+pub(crate) fn extend_with_length(bytes: &mut Vec<u8>, part: &[u8]) -> Result<(), SoftwareTeeError> {
+    let length = u32::try_from(part.len()).map_err(|_| SoftwareTeeError::TooLong)?;
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(part);
+    Ok(())
+}
+
+/// What is wrong with a quote behind all of its parts.
+pub(crate) fn bend_end(quote: &mut Vec<u8>, flaw: Option<QuoteFlaw>) {
+    match flaw {
+        Some(QuoteFlaw::TrailingBytes) => quote.extend([1; 16]),
+        Some(QuoteFlaw::Padding(zeros)) => quote.resize(quote.len().saturating_add(zeros), 0),
+        Some(QuoteFlaw::CutOff) => drop(quote.pop()),
+        _ => {}
+    }
+}
+
+pub(crate) fn change_byte(bytes: &mut [u8], at: usize) {
     if let Some(byte) = bytes.get_mut(at) {
         *byte ^= 1;
     }
@@ -239,8 +266,30 @@ pub(super) fn quoting_enclave_signer() -> MrSigner {
     sha256(b"casque software TEE: signer of the quoting enclave").into()
 }
 
-pub(super) const QE_PRODUCT_ID: u16 = 1;
-pub(super) const QE_SVN: u16 = 8;
+/// A quoting enclave, as it is measured and as the enclave identity lists it.
+#[derive(Debug)]
+pub(crate) struct QuotingEnclave {
+    pub(crate) id: &'static str,
+    pub(crate) program: &'static [u8],
+    pub(crate) product_id: u16,
+    pub(crate) svn: u16,
+}
+
+/// That of SGX quotes.
+pub(crate) const SGX_QE: QuotingEnclave = QuotingEnclave {
+    id: "QE",
+    program: b"casque software quoting enclave",
+    product_id: 1,
+    svn: 8,
+};
+/// That of TDX quotes.
+pub(crate) const TD_QE: QuotingEnclave = QuotingEnclave {
+    id: "TD_QE",
+    program: b"casque software TD quoting enclave",
+    product_id: 2,
+    svn: 8,
+};
+const TEE_TYPE_SGX: u32 = 0;
 const QE_AUTHENTICATION: [u8; 32] = *b"casque software QE authenticated";
 const INTEL_QE_VENDOR: [u8; 16] = [
     0x93, 0x9A, 0x72, 0x33, 0xF7, 0x9C, 0x4C, 0xA9, 0x94, 0x0A, 0x0D, 0xB3, 0x95, 0x7F, 0x06, 0x07,
