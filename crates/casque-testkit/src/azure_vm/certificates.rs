@@ -17,6 +17,8 @@ pub enum AkChainFlaw {
     OtherKey,
     /// No intermediates came with it.
     NoIntermediates,
+    /// The root came with it, and no intermediates.
+    RootAlone,
     /// The first intermediate alone came with it.
     OneIntermediate,
     /// The certificate was changed after it was signed.
@@ -113,6 +115,7 @@ impl SoftwareVtpm {
         let (first, second) = (of.first.certificate.clone(), of.second.certificate.clone());
         let others = match flaw {
             Some(AkChainFlaw::NoIntermediates) => vec![],
+            Some(AkChainFlaw::RootAlone) => vec![of.root.certificate.clone()],
             Some(AkChainFlaw::OneIntermediate) => vec![second],
             Some(AkChainFlaw::TooMany) => vec![second; 5],
             Some(AkChainFlaw::ForeignIntermediates) => {
