@@ -116,7 +116,8 @@ fn each_tee_is_granted_by_the_attestation_service() {
         let attempt = world.attempt(&format!("tees/{service}"));
         let evidence = make(&world, &attempt);
         let released = world.send(&attempt, evidence).map_err(|e| (service, e));
-        world.open(&attempt, &released.unwrap());
+        let configuration = world.open(&attempt, &released.unwrap());
+        assert_eq!(configuration.arguments.len(), 1);
         let told = attempts(&world, service).remove(0);
         let verdict = told.verdict.as_ref().unwrap();
         assert_matches!(verdict.verifier(), Verifier::Maa { .. });
@@ -134,7 +135,8 @@ fn each_tee_is_granted_by_both() {
         let attempt = world.attempt(&format!("tees/{service}"));
         let evidence = make(&world, &attempt);
         let released = world.send(&attempt, evidence).map_err(|e| (service, e));
-        world.open(&attempt, &released.unwrap());
+        let configuration = world.open(&attempt, &released.unwrap());
+        assert_eq!(configuration.arguments.len(), 1);
     }
     assert_eq!(world.ports.endorsements.calls.count(), 5);
 }
@@ -154,7 +156,7 @@ fn both_with_a_token_that_the_attester_brings_ask_the_service_for_its_keys_alone
     let token = token(&world, &attempt, &evidence);
     let before = world.ports.maa.calls.count();
     let released = world.send_with_token(&attempt, evidence, token).unwrap();
-    world.open(&attempt, &released);
+    assert_eq!(world.open(&attempt, &released).arguments.len(), 1);
     let made = world.ports.maa.calls.made();
     let url = TestWorld::MAA.parse().unwrap();
     assert_eq!(made[before..], [MaaCall::Keys(url)]);

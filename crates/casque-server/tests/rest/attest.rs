@@ -260,7 +260,7 @@ fn large_evidence_is_read_and_larger_one_is_refused() {
 }
 
 #[test]
-fn attempts_are_told_to_readers_of_the_policy_alone() {
+fn attempts_are_told_by_every_spelling_of_their_path() {
     let world = World::new();
     world.put(&policy("team", ""));
     let lines =
@@ -286,13 +286,25 @@ fn attempts_are_told_to_readers_of_the_policy_alone() {
         assert_eq!(attempts[0]["evidence"], "none");
         assert_eq!(attempts[1]["outcome"], "denied");
         assert_eq!(attempts[1]["session_hash"], hash);
-        let rule = &attempts[1]["decision"]["rules"][0];
+        let rules = attempts[1]["decision"]["rules"].as_array().unwrap();
+        let rule = rules.iter().find(|rule| rule["code"].is_string());
+        let rule = rule.unwrap();
         assert_eq!(
             (&rule["code"], &rule["holds"]),
             (&json!("otp-missing"), &json!(false))
         );
         assert!(!told.body.contains(SECRET) && !told.body.contains(&otp_now()));
     }
+}
+
+#[test]
+fn attempts_are_refused_to_strangers_and_of_what_does_not_exist() {
+    let world = World::new();
+    world.put(&policy("team", ""));
+    world.put(&policy(
+        "team/app",
+        &service("  attestation: {mode: none}\n"),
+    ));
     let stranger = world.get_as_stranger("/v1/attempts/team/app/web");
     assert_eq!(refusal(&stranger), refused(403, "not-permitted"));
     let absent = world.get("/v1/attempts/team/app/other");

@@ -1,16 +1,18 @@
 //! Tokens and key documents against an RS256 verification of our own, and against the real key documents.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use casque_appraise::{SgxQuote, TrustAnchors};
-use casque_types::sha256;
+use casque_appraise::{Appraiser, Endorsements, Evidence, SgxQuote, TrustAnchors};
+use casque_types::{AzureVmTee, SnpPlatform, SnpTcb, sha256};
 use der::Encode as _;
 use serde_json::Value;
 use x509_cert::Certificate;
 
 use super::*;
 use crate::sgx::{SoftwareTee, software_identity};
+use crate::snp::software_snp_identity;
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_478_400);
 
@@ -91,18 +93,22 @@ fn token_runtime_that_is_no_json_is_refused() {
 }
 
 #[test]
-fn attest_sgx_gives_a_token_about_the_quote_and_its_runtime_data_alone() {
+fn attest_gives_a_token_about_the_quote_and_its_runtime_data_alone() {
     let (maa, tee) = (maa(), SoftwareTee::generate(NOW).unwrap());
     let identity = software_identity(sha256(b"program").into());
     let mut report_data = [0; 64];
     report_data[..32].copy_from_slice(sha256(b"{}").as_bytes());
     let bytes = tee.quote(&identity, &report_data).unwrap();
-    let quote = SgxQuote::parse(&bytes).unwrap();
-    let endorsements = tee.endorsements(NOW).unwrap();
+    let quote = Evidence::Sgx(SgxQuote::parse(&bytes).unwrap());
+    let endorsements = Endorsements {
+        intel: Some(Arc::new(tee.endorsements(NOW).unwrap())),
+        amd: None,
+    };
     let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
+    let appraiser = Appraiser::new(anchors);
     let attest = |runtime: &[u8]| {
         let runtime = Some(RuntimeClaim::Json(runtime.to_vec()));
-        maa.attest_sgx(&quote, runtime, &endorsements, &anchors, NOW)
+        maa.attest(&quote, runtime, &endorsements, &appraiser, NOW)
     };
     let (_, claims, good) = read(&maa, &attest(b"{}").unwrap());
     assert!(good);
@@ -113,6 +119,58 @@ fn attest_sgx_gives_a_token_about_the_quote_and_its_runtime_data_alone() {
     let quote_hash = sha256(&bytes).to_string();
     assert_eq!(claims["x-ms-sgx-collateral"]["quotehash"], quote_hash);
     assert!(matches!(attest(b"{ }"), Err(MaaRefusal::RuntimeData)));
+}
+
+#[test]
+fn token_of_a_machine_without_a_tee_has_no_isolation_claims() {
+    let (maa, vm) = (maa(), machine(None));
+    let (_, claims, good) = read(&maa, &maa.token(&TokenSpec::azure_vm(vm, NOW)).unwrap());
+    assert!(good);
+    assert_eq!(claims["x-ms-attestation-type"], "azurevm");
+    assert!(claims.get("x-ms-isolation-tee").is_none());
+}
+
+#[test]
+fn token_of_a_machine_has_the_members_of_the_recorded_one() {
+    let (maa, guest) = (maa(), software_snp_identity([1; 48].into()));
+    let vm = machine(Some(AzureVmTee::Snp(Box::new(guest))));
+    let (_, claims, _) = read(&maa, &maa.token(&TokenSpec::azure_vm(vm, NOW)).unwrap());
+    let path = vectors().join("maa/sampleAttestationToken.azurevm.claims.json");
+    let Ok(recorded) = std::fs::read(path) else {
+        println!("skipped: no vector of an Azure VM's claims");
+        return;
+    };
+    let recorded: Value = serde_json::from_slice(&recorded).unwrap();
+    let names =
+        |object: &Value| -> Vec<String> { object.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(names(&claims), names(&recorded));
+    let tee = "x-ms-isolation-tee";
+    assert_eq!(names(&claims[tee]), names(&recorded[tee]));
+}
+
+fn machine(tee: Option<AzureVmTee>) -> AzureVmToken {
+    AzureVmToken {
+        tee,
+        platform: SnpPlatform {
+            product: None,
+            reported_tcb: SnpTcb {
+                fmc: None,
+                bootloader: 2,
+                tee: 0,
+                snp: 2,
+                microcode: 55,
+            },
+            chip_id: None,
+            signer: None,
+            revocation_judged: false,
+        },
+        compliance: Some("azure-compliant-cvm".to_owned()),
+        paravisor_data: br#"{"keys":[],"vm-configuration":{}}"#.to_vec(),
+        secure_boot: true,
+        vm_id: "any".to_owned(),
+        pcrs: vec![0, 7],
+        payload_nonce: None,
+    }
 }
 
 #[test]
@@ -155,16 +213,9 @@ fn key_id_is_computed_as_the_real_service_does() {
 
 /// The keys with one certificate in the real key documents, by id.
 fn real_keys() -> Vec<(String, Vec<u8>)> {
-    let place = std::env::var_os("CASQUE_VECTORS").map_or_else(
-        || {
-            PathBuf::from(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../../../shared/vectors"
-            ))
-        },
-        PathBuf::from,
-    );
-    let files = std::fs::read_dir(place.join("maa")).into_iter().flatten();
+    let files = std::fs::read_dir(vectors().join("maa"))
+        .into_iter()
+        .flatten();
     files
         .map(|file| file.unwrap().path())
         .filter(|path| {
@@ -183,4 +234,16 @@ fn real_keys() -> Vec<(String, Vec<u8>)> {
             (key["kid"].as_str().unwrap().to_owned(), certificate)
         })
         .collect()
+}
+
+fn vectors() -> PathBuf {
+    std::env::var_os("CASQUE_VECTORS").map_or_else(
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../shared/vectors"
+            ))
+        },
+        PathBuf::from,
+    )
 }
