@@ -3,21 +3,19 @@
 mod mode;
 mod tolerations;
 
-use std::collections::BTreeSet;
-
-use casque_appraise::{AdvisoryId, SignerDemand};
+use casque_appraise::SignerDemand;
 use casque_types::{Digest, MaaUrl, Seconds};
 
 use super::clauses::{Rules, Scope, UnknownSecret};
 use super::factors;
 use crate::codes;
-use crate::fields::{Fields, Keys, expect_text, find_word, parse_text};
+use crate::fields::{Fields, Keys, expect_text, parse_text};
 use crate::findings::Findings;
 use crate::pem;
 use crate::yaml::Node;
 use crate::{
-    AttestationEntry, Clause, Diagnostic, IgnoredAdvisories, MaaDemands, Mode, Position, Security,
-    Service, Template, Toleration,
+    AttestationEntry, Clause, Diagnostic, MaaDemands, Mode, Position, Security, Service, Template,
+    Toleration,
 };
 
 use mode::ModeWord;
