@@ -55,13 +55,18 @@ fn is_root() -> bool {
     answer.is_ok_and(|answer| answer.stdout.trim_ascii() == b"0")
 }
 
-const PEERS: [Peer; 6] = [
+const PEERS: [Peer; 10] = [
     peer("openssl", "version", "openssl"),
     peer("gpg", "--version", "gnupg"),
     peer("oathtool", "--version", "oathtool"),
     peer("gocryptfs", "-version", "gocryptfs"),
     peer("fusermount3", "-V", "fuse3"),
     peer("python3", "--version", "python3-venv"),
+    peer("swtpm", "--version", "swtpm"),
+    peer("swtpm_setup", "--version", "swtpm-tools"),
+    peer("tpm2_checkquote", "--version", "tpm2-tools"),
+    // The way of tpm2-tools to swtpm: a library.
+    peer("tpm2_checkquote", "--version", "libtss2-tcti-swtpm0"),
 ];
 
 const fn peer(program: &'static str, argument: &'static str, package: &'static str) -> Peer {

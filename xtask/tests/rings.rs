@@ -27,7 +27,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("endorse", &["core", "appraise", "types"]),
     ("tls", &["types"]),
     ("remote", &["core", "tls", "wire", "types"]),
-    ("attester", &["appraise", "types"]),
+    ("ioctl", &[]),
+    ("attester", &["appraise", "ioctl", "types"]),
     ("wire", &["types"]),
     ("client", &["tls", "wire", "appraise", "secrets", "types"]),
     (

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use casque_attester::{ConfigfsTsm, EvidenceSource, GramineFiles, SourceRoots, detect};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use casque_attester::{EvidenceSource, Look};
+use clap::{Args, Parser, Subcommand};
 
 use crate::report::report;
+use crate::show::{ShowArguments, show_evidence};
+use crate::sources::{Source, SourceArguments};
 use crate::{
     AgentError, AgentExit, AgentSettings, EvidencePlan, HostEnvironment, MaaPassport, run,
 };
@@ -25,8 +27,8 @@ enum AgentCommand {
     /// Gets the configuration and runs the program with it.
     #[command(after_help = EXIT_CODES)]
     Run(Box<RunArguments>),
-    /// Says which source of evidence this guest has, and why.
-    Evidence,
+    /// Gathers evidence, and says from which source and why.
+    Evidence(Box<ShowArguments>),
 }
 
 /// The arguments of `casque-agent run`.
@@ -43,9 +45,6 @@ pub(crate) struct RunArguments {
     /// Authorities of an ingress at which TLS ends, PEM [env: `CASQUE_CA_FILE`]
     #[arg(long, alias = "tls-ca", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Where evidence comes from
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) evidence: EvidenceChoice,
     /// Read a token of Microsoft Azure Attestation from here, best a named pipe, instead of evidence
     #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
     pub(crate) maa_token_file: Option<PathBuf>,
@@ -59,27 +58,20 @@ pub(crate) struct RunArguments {
     /// `SCONE_SERVICE_ACCESS_TOKEN`]
     #[arg(long, value_name = "FILE")]
     pub(crate) service_access_token_file: Option<PathBuf>,
+    /// Read a projected service account token of Kubernetes from here, for policies that demand one
+    /// [env: `CASQUE_SERVICE_ACCOUNT_TOKEN_FILE`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_account_token_file: Option<PathBuf>,
     /// Keep the encrypted directories of volumes here, as `DIR/NAME.encrypted`; without it beside each
     /// volume, as `PATH.encrypted` [env: `CASQUE_VOLUMES`]
     #[arg(long, value_name = "DIR")]
     pub(crate) volumes: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArguments,
     /// A program in place of the policy's (`""`: the policy's), and arguments: the host's (`@@N`) if the
     /// policy takes any, else in place of the policy's
     #[arg(last = true, value_name = "PROGRAM [ARGS]")]
     pub(crate) program: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EvidenceChoice {
-    /// Gramine's files if they are there, else configfs-tsm
-    #[default]
-    Auto,
-    /// `/dev/attestation` of Gramine
-    Gramine,
-    /// configfs-tsm of the kernel
-    Tsm,
-    /// None, for policies with `mode: none`, which release to anyone
-    None,
 }
 
 /// The whole program: reads the command line, runs, and says how it ended.
@@ -102,7 +94,7 @@ pub fn main_with(
     };
     let done = match cli.command {
         AgentCommand::Run(arguments) => run_arguments(*arguments, host, notes),
-        AgentCommand::Evidence => show_evidence(&SourceRoots::default(), output),
+        AgentCommand::Evidence(arguments) => show_evidence(&arguments, host, output, notes),
     };
     match done {
         Ok(exit) => exit,
@@ -126,20 +118,13 @@ fn run_arguments(
         });
         return Ok(run(&settings, &plan, notes));
     }
-    let roots = SourceRoots::default();
-    let source: Box<dyn EvidenceSource> = match arguments.evidence {
-        EvidenceChoice::None => return Ok(run(&settings, &EvidencePlan::Absent, notes)),
-        EvidenceChoice::Auto => detect(&roots)?.0,
-        EvidenceChoice::Gramine => Box::new(GramineFiles::new(roots.gramine)),
-        EvidenceChoice::Tsm => Box::new(ConfigfsTsm::new(roots.tsm)),
-    };
-    Ok(run(&settings, &EvidencePlan::Source(&*source), notes))
-}
-
-fn show_evidence(roots: &SourceRoots, output: &mut dyn Write) -> Result<AgentExit, AgentError> {
-    let (_, detection) = detect(roots)?;
-    let _written = writeln!(output, "{detection}");
-    Ok(AgentExit::Program(0))
+    match arguments.sources.open(host, Look::UntilFound)? {
+        Source::Absent => Ok(run(&settings, &EvidencePlan::Absent, notes)),
+        Source::There { source, .. } => {
+            let source: &dyn EvidenceSource = &*source;
+            Ok(run(&settings, &EvidencePlan::Source(source), notes))
+        }
+    }
 }
 
 const EXIT_CODES: &str = "\

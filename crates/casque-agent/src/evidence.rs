@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use casque_attester::{AttesterError, Collected, EvidenceSource};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use casque_attester::{AttesterError, AzureVm, Collected, EvidenceSource, TeeKind};
 use casque_client::{Challenge, EvidenceKind};
 use casque_types::RuntimeData;
-use casque_wire::{AnyB64, Evidence};
+use casque_wire::{AnyB64, Evidence, TpmQuote};
 use thiserror::Error;
 
 /// Where the evidence comes from.
@@ -85,22 +87,81 @@ impl EvidencePlan<'_> {
         match self {
             Self::Absent => Ok(Evidence::None {}),
             Self::MaaToken(passport) => {
-                require_taken(Some(EvidenceKind::Maa), "maa", challenge)?;
+                require_taken(EvidenceKind::Maa, challenge)?;
                 let token = passport.token_over(runtime)?;
                 Ok(Evidence::Maa { token })
             }
             Self::Source(source) => {
                 let collected = source.gather(&runtime.report_data())?;
-                let kind = matches!(collected, Collected::SgxQuote(_)).then_some(EvidenceKind::Sgx);
-                require_taken(kind, collected.kind().as_str(), challenge)?;
-                match collected {
-                    Collected::SgxQuote(quote) => Ok(Evidence::Sgx {
-                        quote: AnyB64(quote),
-                    }),
-                    other => Err(not_taken(other.kind().as_str(), challenge)),
-                }
+                require_taken(kind_of(collected.kind()), challenge)?;
+                Ok(evidence_of(collected))
             }
         }
+    }
+}
+
+/// Evidence as it is sent, and as `casque explain --evidence` reads it.
+pub(crate) fn evidence_of(collected: Collected) -> Evidence {
+    match collected {
+        Collected::SgxQuote(quote) => Evidence::Sgx {
+            quote: AnyB64(quote),
+        },
+        Collected::TdxQuote(quote) => Evidence::Tdx {
+            quote: AnyB64(quote),
+        },
+        Collected::SnpReport {
+            report,
+            certificates,
+        } => Evidence::Snp {
+            report: AnyB64(report),
+            vek: base64_of(&certificates),
+        },
+        Collected::AzureSnp { vm, vek } => Evidence::AzureSnpVtpm {
+            quote: quote_of(&vm),
+            ak_chain: base64_of(&vm.ak_certificate),
+            hcl: AnyB64(vm.hcl),
+            vek,
+        },
+        Collected::AzureTdx { vm, td_quote } => Evidence::AzureTdxVtpm {
+            quote: quote_of(&vm),
+            ak_chain: base64_of(&vm.ak_certificate),
+            hcl: AnyB64(vm.hcl),
+            td_quote: AnyB64(td_quote),
+        },
+        Collected::AciSnp {
+            report,
+            certificates,
+            context,
+        } => Evidence::AciSnp {
+            report: AnyB64(report),
+            vek: context.vek.or_else(|| base64_of(&certificates)),
+            policy: AnyB64(context.policy),
+            uvm: AnyB64(context.reference_info),
+        },
+    }
+}
+
+fn quote_of(vm: &AzureVm) -> TpmQuote {
+    TpmQuote {
+        message: AnyB64(vm.quote.message.clone()),
+        signature: AnyB64(vm.quote.signature.clone()),
+        pcrs: vm.quote.pcrs.iter().map(hex::encode).collect(),
+    }
+}
+
+/// Nothing of no bytes.
+fn base64_of(bytes: &[u8]) -> Option<String> {
+    (!bytes.is_empty()).then(|| STANDARD.encode(bytes))
+}
+
+const fn kind_of(kind: TeeKind) -> EvidenceKind {
+    match kind {
+        TeeKind::Sgx => EvidenceKind::Sgx,
+        TeeKind::Tdx => EvidenceKind::Tdx,
+        TeeKind::Snp => EvidenceKind::Snp,
+        TeeKind::AzureSnp => EvidenceKind::AzureSnpVtpm,
+        TeeKind::AzureTdx => EvidenceKind::AzureTdxVtpm,
+        TeeKind::AciSnp => EvidenceKind::AciSnp,
     }
 }
 
@@ -125,25 +186,15 @@ impl MaaPassport {
     }
 }
 
-fn require_taken(
-    kind: Option<EvidenceKind>,
-    found: &'static str,
-    challenge: &Challenge,
-) -> Result<(), EvidenceError> {
-    match kind {
-        Some(kind) if challenge.evidence.contains(&kind) => Ok(()),
-        _ => Err(not_taken(found, challenge)),
+fn require_taken(kind: EvidenceKind, challenge: &Challenge) -> Result<(), EvidenceError> {
+    if challenge.evidence.contains(&kind) {
+        return Ok(());
     }
-}
-
-fn not_taken(found: &'static str, challenge: &Challenge) -> EvidenceError {
-    let names = challenge.evidence.iter().map(|kind| match kind {
-        EvidenceKind::Sgx => "`sgx`",
-        EvidenceKind::Maa => "`maa`",
-        EvidenceKind::None => "`none`",
-    });
+    let names = challenge.evidence.iter();
+    let names = names.map(|kind| format!("`{}`", kind.as_str()));
     let taken = names.collect::<Vec<_>>().join(", ");
-    EvidenceError::NotTaken { found, taken }
+    let found = kind.as_str();
+    Err(EvidenceError::NotTaken { found, taken })
 }
 
 /// So that whoever watches the file never reads half of it.
@@ -163,7 +214,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn is_compact_jws(token: &str) -> bool {
+pub(crate) fn is_compact_jws(token: &str) -> bool {
     let is_part = |part: &str| {
         let mut bytes = part.bytes();
         !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -38,6 +38,8 @@ mod program;
 mod report;
 mod run;
 mod settings;
+mod show;
+mod sources;
 mod supervise;
 mod template;
 mod volumes;

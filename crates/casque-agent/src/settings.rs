@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use casque_attester::{ImdsError, TctiParseError};
 use casque_client::{AddressParseError, SecondFactors, ServerAddress, ServerTrust, Timeouts};
 use casque_secrets::{OtpCode, OtpCodeParseError};
 use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError, Secret};
@@ -13,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::HostEnvironment;
 use crate::cli::RunArguments;
+use crate::evidence::is_compact_jws;
 use crate::program::own_path;
 
 /// What the agent is told.
@@ -93,6 +95,32 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
     },
+    /// The file of the service account token.
+    #[error("cannot read a service account token from `{}`", .path.display())]
+    AccountTokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system met.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds no token.
+    #[error(
+        "expected a service account token (three base64url parts joined by `.`) of at most {MAX_ACCOUNT_TOKEN_BYTES} bytes in `{}`", .path.display()
+    )]
+    AccountToken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// How the TPM is reached.
+    #[error("the TPM")]
+    Tpm(#[source] TctiParseError),
+    /// The address of the metadata service.
+    #[error(transparent)]
+    Imds(ImdsError),
+    /// The report data.
+    #[error("expected report data of at most 64 bytes in hexadecimal digits")]
+    ReportData,
     /// The server's key hash.
     #[error("the server's key hash: `casque cas show-identification` shows it")]
     ServerKey(#[source] KeyHashParseError),
@@ -142,11 +170,12 @@ impl AgentSettings {
         let (config, otp) = split_otp(config);
         let otp = arguments.otp.as_deref().or(otp);
         let token_file = arguments.service_access_token_file.as_deref();
+        let account_token_file = arguments.service_account_token_file.as_deref();
         let mut program = arguments.program.iter().cloned();
         Ok(Self {
             address: read_address(address)?,
             config: read_config(config)?,
-            factors: second_factors(otp, token_file, host)?,
+            factors: second_factors(otp, token_file, account_token_file, host)?,
             volumes: path(&arguments.volumes, "CASQUE_VOLUMES"),
             server_key: (server_key.trim().parse()).map_err(SettingsError::ServerKey)?,
             authorities_pem: ca_file.as_deref().map(read_authorities).transpose()?,
@@ -188,12 +217,13 @@ fn read_config(text: &str) -> Result<ConfigId, SettingsError> {
 
 impl HostEnvironment {
     /// The second factors: the one-time password given here or else in `CASQUE_OTP`, and of the host's environment
-    /// `CASQUE_SERVICE_ACCESS_TOKEN` or else `SCONE_SERVICE_ACCESS_TOKEN`.
+    /// `CASQUE_SERVICE_ACCESS_TOKEN` or else `SCONE_SERVICE_ACCESS_TOKEN`, and the service account token in the file
+    /// that `CASQUE_SERVICE_ACCOUNT_TOKEN_FILE` names.
     ///
     /// # Errors
-    /// [`SettingsError::Otp`].
+    /// [`SettingsError::Otp`]; [`SettingsError::AccountTokenFile`] and [`SettingsError::AccountToken`].
     pub fn second_factors(&self, otp: Option<&str>) -> Result<SecondFactors, SettingsError> {
-        second_factors(otp, None, self)
+        second_factors(otp, None, None, self)
     }
 }
 
@@ -201,12 +231,17 @@ impl HostEnvironment {
 fn second_factors(
     otp: Option<&str>,
     token_file: Option<&Path>,
+    account_token_file: Option<&Path>,
     host: &HostEnvironment,
 ) -> Result<SecondFactors, SettingsError> {
+    let of_host = || host.setting("CASQUE_SERVICE_ACCOUNT_TOKEN_FILE");
+    let account_token_file = account_token_file.or_else(|| of_host().map(Path::new));
     let otp = otp.or_else(|| host.setting("CASQUE_OTP"));
     Ok(SecondFactors {
         one_time_password: otp.map(read_otp).transpose()?,
         access_token: read_access_token(token_file, host)?,
+        service_account_token: account_token_file.map(read_account_token).transpose()?,
+        maa_token: None,
     })
 }
 
@@ -237,19 +272,10 @@ fn read_access_token(
 
 /// The file without the line's end that editors put behind it.
 fn read_token_file(path: &Path) -> Result<Secret, SettingsError> {
-    let failed = |source| SettingsError::AccessTokenFile {
-        path: path.to_owned(),
-        source,
-    };
-    // One byte more than there may be, and room for it, so that reading to the end does not move the block.
-    let limit = MAX_TOKEN_BYTES.saturating_add(1);
-    let mut text = Zeroizing::new(Vec::with_capacity(limit.saturating_add(1)));
-    File::open(path)
-        .and_then(|file| {
-            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-            file.take(limit).read_to_end(&mut text)
-        })
-        .map_err(failed)?;
+    let text = read_secret(path, MAX_TOKEN_BYTES).map_err(|source| {
+        let path = path.to_owned();
+        SettingsError::AccessTokenFile { path, source }
+    })?;
     let token = text.strip_suffix(b"\n").unwrap_or(&text);
     let token = token.strip_suffix(b"\r").unwrap_or(token);
     if token.is_empty() || text.len() > MAX_TOKEN_BYTES {
@@ -257,6 +283,30 @@ fn read_token_file(path: &Path) -> Result<Secret, SettingsError> {
         return Err(SettingsError::AccessToken { path });
     }
     Ok(Secret::copied_from(token))
+}
+
+/// The token that the kubelet has put there last: it puts a new one there before the old one expires.
+fn read_account_token(path: &Path) -> Result<Secret, SettingsError> {
+    let text = read_secret(path, MAX_ACCOUNT_TOKEN_BYTES).map_err(|source| {
+        let path = path.to_owned();
+        SettingsError::AccountTokenFile { path, source }
+    })?;
+    let token = text.trim_ascii();
+    let is_token = std::str::from_utf8(token).is_ok_and(is_compact_jws);
+    if !is_token || text.len() > MAX_ACCOUNT_TOKEN_BYTES {
+        let path = path.to_owned();
+        return Err(SettingsError::AccountToken { path });
+    }
+    Ok(Secret::copied_from(token))
+}
+
+/// One byte more than there may be, and room for it, so that reading to the end does not move the block.
+fn read_secret(path: &Path, limit_bytes: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let limit = limit_bytes.saturating_add(1);
+    let mut text = Zeroizing::new(Vec::with_capacity(limit.saturating_add(1)));
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<u8>, SettingsError> {
@@ -276,6 +326,8 @@ const NO_CONFIG: &str = "a config id: give `[namespace/]policy/service` after `r
 const NO_SERVER_KEY: &str = "the key hash of the server to trust: give `--server-key HASH` or `CASQUE_SERVER_KEY` (`casque cas show-identification` shows it)";
 const MAX_CA_BYTES: u64 = 1024 * 1024;
 const MAX_TOKEN_BYTES: usize = 4096;
+/// What servers take.
+const MAX_ACCOUNT_TOKEN_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,11 @@ use casque_types::{MrEnclave, Timestamp};
 /// Appraises [`ROUND`] pieces of evidence.
 type Round = Box<dyn FnMut()>;
 
+/// Its name, and what makes its round.
+type Line = (&'static str, fn() -> Round);
+
 /// What is measured.
-const LINES: &[(&str, fn() -> Round)] = &[
+const LINES: &[Line] = &[
     ("sgx cold", || sgx(Programs::Other)),
     ("sgx warm", || sgx(Programs::Same)),
     ("tdx v4 cold", || tdx(TdxFormat::V4, Programs::Other)),

@@ -142,24 +142,59 @@ pub(crate) fn verify(
 ) -> Result<Verdict, AppraiseError> {
     // 1.
     let inner = snp::verify(appraiser, &evidence.snp, endorsements, now)?;
+    verify_beside_report(appraiser, evidence, now)?;
+    Ok(Verdict {
+        identity: Identity::Aci(evidence.claimed_identity()),
+        scope: Scope::Pod,
+        platform: None,
+        ..inner
+    })
+}
+
+/// Verifies what is beside the report alone (steps 2 to 4): for when somebody else vouches for the report (a token).
+pub(crate) fn verify_beside_report(
+    appraiser: &Appraiser,
+    evidence: &AciEvidence,
+    now: Timestamp,
+) -> Result<(), AciAppraiseError> {
     let snp = evidence.report().claimed_identity();
     // 2.
     if evidence.policy_digest != snp.host_data {
         let (host_data, found) = (snp.host_data, evidence.policy_digest);
-        return Err(AciAppraiseError::PolicyDigest { host_data, found }.into());
+        return Err(AciAppraiseError::PolicyDigest { host_data, found });
     }
     // 3.
     evidence.uvm.verify(appraiser, now)?;
     // 4.
     if evidence.uvm.measurement != snp.measurement {
         let (reference, found) = (evidence.uvm.measurement, snp.measurement);
-        return Err(AciAppraiseError::Measurement { reference, found }.into());
+        return Err(AciAppraiseError::Measurement { reference, found });
     }
-    Ok(Verdict {
-        identity: Identity::Aci(evidence.claimed_identity()),
-        scope: Scope::Pod,
-        platform: None,
-        ..inner
+    Ok(())
+}
+
+/// A reference of a utility virtual machine, for a report that is not of a policy's own containers: parses it.
+///
+/// # Errors
+/// [`EvidenceParseError`] as of the reference in [`AciEvidence::parse`].
+pub(crate) fn parse_reference(bytes: &[u8]) -> Result<UvmReference, EvidenceParseError> {
+    UvmReference::parse(bytes)
+}
+
+/// Verifies such a reference, and that it is of this measurement (steps 3 and 4).
+pub(crate) fn verify_reference(
+    appraiser: &Appraiser,
+    reference: &UvmReference,
+    measurement: &Digest<48>,
+    now: Timestamp,
+) -> Result<(), AciAppraiseError> {
+    reference.verify(appraiser, now)?;
+    if reference.measurement == *measurement {
+        return Ok(());
+    }
+    Err(AciAppraiseError::Measurement {
+        reference: reference.measurement,
+        found: *measurement,
     })
 }
 

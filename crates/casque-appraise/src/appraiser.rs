@@ -122,6 +122,21 @@ impl Appraiser {
         maa::appraise_submitted(self, submitted, runtime, trust, now)
     }
 
+    /// Both verifiers, unbound: verifies the evidence itself and the token about it, and compares every claim of the
+    /// identity.
+    ///
+    /// # Errors
+    /// Why one of them proves nothing, or [`AppraiseError::Contradiction`] with every claim that differs.
+    pub fn verify_both(
+        &self,
+        submitted: &Submitted<'_>,
+        endorsements: &Endorsements,
+        trust: &MaaTrust,
+        now: Timestamp,
+    ) -> Result<Verdict, AppraiseError> {
+        maa::verify_both(self, submitted, endorsements, trust, now)
+    }
+
     /// Both verifiers: appraises the evidence itself and the token about it, and compares every claim of the
     /// identity, and the binding.
     ///

@@ -145,6 +145,24 @@ impl AzureVmEvidence {
         }
     }
 
+    /// The report of the TEE with its certificate, on SNP.
+    #[must_use]
+    pub fn snp(&self) -> Option<&SnpEvidence> {
+        match &self.tee {
+            Tee::Snp { evidence, .. } => Some(evidence),
+            Tee::Tdx { .. } => None,
+        }
+    }
+
+    /// The quote of the TEE, on TDX.
+    #[must_use]
+    pub fn tdx(&self) -> Option<&TdxQuote> {
+        match &self.tee {
+            Tee::Snp { .. } => None,
+            Tee::Tdx { quote, .. } => Some(quote),
+        }
+    }
+
     /// The paravisor's data, JSON, whose digest the hardware's report carries: runtime data for the attestation
     /// service.
     #[must_use]

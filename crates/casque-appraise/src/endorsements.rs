@@ -159,15 +159,21 @@ impl IntelEndorsements {
         Ok(fmspc)
     }
 
-    /// From when until when one document says that it is in force, unverified; for the signers' chain the span that
-    /// is common to its certificates. `None` where that cannot be read.
+    /// From when until when one document says that it is in force, unverified; for the signers' chains the span that
+    /// is common to their certificates. `None` where that cannot be read.
     pub(crate) fn window(&self, document: IntelEndorsement) -> Option<(Timestamp, Timestamp)> {
         match document {
             IntelEndorsement::TcbInfo => json_window(TCB_INFO, &self.tcb_info).ok(),
             IntelEndorsement::QeIdentity => json_window("QE identity", &self.qe_identity).ok(),
             IntelEndorsement::PckCrl => crl_window("PCK revocation list", &self.pck_crl).ok(),
             IntelEndorsement::RootCrl => crl_window("root revocation list", &self.root_ca_crl).ok(),
-            IntelEndorsement::SignerChain => chain_window(&self.tcb_info_issuer_chain),
+            IntelEndorsement::SignerChain => {
+                let chains = [&self.tcb_info_issuer_chain, &self.qe_identity_issuer_chain];
+                chains
+                    .into_iter()
+                    .flat_map(|pem| certificate_windows(pem))
+                    .reduce(common)
+            }
         }
     }
 
@@ -269,19 +275,25 @@ fn crl_window(
     ))
 }
 
-fn chain_window(pem: &str) -> Option<(Timestamp, Timestamp)> {
-    let chain = Certificate::load_pem_chain(pem.as_bytes()).ok()?;
-    let windows = chain.iter().map(|certificate| {
+/// Of each certificate, none if the text is no chain of certificates.
+fn certificate_windows(pem: &str) -> Vec<(Timestamp, Timestamp)> {
+    let chain = Certificate::load_pem_chain(pem.as_bytes()).unwrap_or_default();
+    let window = |certificate: &Certificate| {
         let validity = certificate.tbs_certificate().validity();
         let timestamp = |time: x509_cert::time::Time| timestamp_of(time.to_date_time());
         (
             timestamp(validity.not_before),
             timestamp(validity.not_after),
         )
-    });
-    windows.reduce(|(from, until), (other_from, other_until)| {
-        (from.max(other_from), until.min(other_until))
-    })
+    };
+    chain.iter().map(window).collect()
+}
+
+fn common(
+    (from, until): (Timestamp, Timestamp),
+    (other_from, other_until): (Timestamp, Timestamp),
+) -> (Timestamp, Timestamp) {
+    (from.max(other_from), until.min(other_until))
 }
 
 fn timestamp_of(time: DateTime) -> Timestamp {
@@ -324,6 +336,8 @@ pub(crate) struct MaaKey {
     pub(crate) public_key: ParsedPublicKey,
     /// Length of the modulus.
     pub(crate) modulus_bits: u32,
+    /// The certificate, DER; it may hold evidence that the key is in a TEE.
+    pub(crate) certificate: Arc<[u8]>,
 }
 
 /// Why bytes are no endorsements.

@@ -3,7 +3,7 @@
 //! Signatures, chains, revocation, QE identity, TDX module and TCB level are `dcap-qvl`'s work (Intel QVL's rules);
 //! this module closes what it leaves open (spec/evidence.md section 1.1):
 //!
-//! a. it accepts any TCB status but `Revoked`: the status goes into [`Tcb`](crate::Tcb), and only a policy tolerates it;
+//! a. it accepts any TCB status but `Revoked`: the status goes into [`Tcb`](crate::Tcb), which a policy judges;
 //! b. a platform below every listed level is its own error, [`QuoteAppraiseError::TcbNotListed`];
 //! c. it ignores trailing bytes and bounds nothing: [`SgxQuote::parse`] and [`TdxQuote::parse`] do both;
 //! d. its errors are texts: `stages` gives each its own variant;

@@ -14,6 +14,7 @@
 
 mod anchors;
 mod brought;
+mod chain_pem;
 mod claims;
 mod error;
 mod report;

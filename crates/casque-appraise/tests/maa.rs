@@ -10,10 +10,13 @@ use assert_matches::assert_matches;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use casque_appraise::{
-    EndorsementsParseError, EvidenceParseError, Identity, MaaAppraiseError, MaaKeys, MaaToken,
-    MaaTrust, MaaVerdict, Scope, TcbStatus, Verifier, appraise_maa, verify_maa_token,
+    AppraiseError, Appraiser, Bound, ClaimValue, EndorsementsParseError, EvidenceParseError,
+    Identity, MaaAppraiseError, MaaKeys, MaaToken, MaaTrust, Scope, SignerDemand, SignerProof,
+    TcbStatus, TrustAnchors, Verdict, Verifier,
 };
-use casque_testkit::maa::{JwksShape, RuntimeClaim, SoftwareMaa, TokenAlgorithm, TokenSpec};
+use casque_testkit::maa::{
+    JwksShape, RuntimeClaim, SoftwareMaa, TokenAlgorithm, TokenSpec, default_policy_hash,
+};
 use casque_types::{
     Kem, KemPublicKey, KeyHash, MaaUrl, MrEnclave, MrSigner, Nonce, RuntimeData, Seconds,
     SgxIdentity, Timestamp,
@@ -24,6 +27,7 @@ use std::sync::LazyLock;
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 const SKEW: Seconds = Seconds(60);
+const MAX_AGE: Seconds = Seconds(8 * 3600);
 const INSTANCE: &str = "https://casque.weu.attest.azure.net";
 
 /// One instance for all tests: an RSA key takes a while to make.
@@ -35,7 +39,23 @@ fn trust() -> MaaTrust {
         issuer: INSTANCE.parse().unwrap(),
         min_rsa_bits: 2048,
         clock_skew: SKEW,
+        max_age: MAX_AGE,
+        signer: SignerDemand::Any,
     }
+}
+
+fn verify_with(
+    token: &MaaToken,
+    keys: &MaaKeys,
+    trust: &MaaTrust,
+    now: Timestamp,
+) -> Result<Verdict, MaaAppraiseError> {
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    let verified = appraiser.verify_token(token, keys, trust, now);
+    verified.map_err(|error| match error {
+        AppraiseError::Maa(error) => error,
+        other => panic!("expected a refused token, found {other:?}"),
+    })
 }
 
 fn keys() -> MaaKeys {
@@ -73,8 +93,8 @@ fn token(bend: impl FnOnce(&mut TokenSpec)) -> MaaToken {
     MaaToken::parse(&MAA.token(&spec).unwrap()).unwrap()
 }
 
-fn verify_at(token: &MaaToken, now: Timestamp) -> Result<MaaVerdict, MaaAppraiseError> {
-    verify_maa_token(token, &keys(), &trust(), now)
+fn verify_at(token: &MaaToken, now: Timestamp) -> Result<Verdict, MaaAppraiseError> {
+    verify_with(token, &keys(), &trust(), now)
 }
 
 fn refusal(bend: impl FnOnce(&mut TokenSpec)) -> MaaAppraiseError {
@@ -83,11 +103,12 @@ fn refusal(bend: impl FnOnce(&mut TokenSpec)) -> MaaAppraiseError {
 
 fn is_bound(bend: impl FnOnce(&mut TokenSpec)) -> bool {
     let token = token(bend);
-    let appraised = appraise_maa(&token, &runtime(1), &keys(), &trust(), NOW);
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    let appraised = appraiser.appraise_token(&token, runtime(1), &keys(), &trust(), NOW);
     match &appraised {
         Ok(_) => assert!(token.claims_binding(&runtime(1))),
         Err(error) => {
-            assert_matches!(error, MaaAppraiseError::NotBound);
+            assert_eq!(*error, AppraiseError::Maa(MaaAppraiseError::NotBound));
             assert!(!token.claims_binding(&runtime(1)));
         }
     }
@@ -117,7 +138,10 @@ fn malformed_claim(more: &str) -> &'static str {
 
 #[test]
 fn token_bound_to_the_request_is_appraised() {
-    let appraisal = appraise_maa(&token(|_| ()), &runtime(1), &keys(), &trust(), NOW).unwrap();
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    let token = token(|_| ());
+    let appraised = appraiser.appraise_token(&token, runtime(1), &keys(), &trust(), NOW);
+    let appraisal = appraised.unwrap();
     let issuer: MaaUrl = INSTANCE.parse().unwrap();
     assert_eq!(*appraisal.identity(), Identity::Sgx(identity()));
     assert_eq!(*appraisal.verifier(), Verifier::Maa { issuer });
@@ -125,6 +149,23 @@ fn token_bound_to_the_request_is_appraised() {
     assert_eq!(*appraisal.runtime(), runtime(1));
     assert_eq!(appraisal.tcb().status, TcbStatus::Unstated);
     assert_eq!(appraisal.valid_until(), Some(spec().expires));
+    let verdict = appraisal.verdict();
+    let report_data = *runtime(1).report_data().as_bytes();
+    assert_eq!(*verdict.bound(), Bound::ReportData(report_data));
+    let statement = verdict.token().unwrap();
+    assert_eq!(statement.issued, NOW);
+    assert_eq!(statement.signer, SignerProof::Published);
+    assert_eq!(statement.policy_hash, Some(default_policy_hash()));
+    let claim = |path| statement.claim(path);
+    assert_eq!(
+        claim("x-ms-sgx-product-id"),
+        Some(ClaimValue::Number(0x0102))
+    );
+    assert_eq!(
+        claim("x-ms-runtime.key.kem"),
+        Some(ClaimValue::Text("X-Wing".to_owned()))
+    );
+    assert_eq!(claim("x-ms-runtime.kem"), None);
 }
 
 #[test]
@@ -135,7 +176,12 @@ fn token_parsed_claims_what_it_says() {
         debug: true,
         ..identity()
     };
-    assert_eq!(token.claimed_identity(), Some(&expected));
+    assert_eq!(token.claimed_identity(), Some(Identity::Sgx(expected)));
+    assert_eq!(token.claimed_issuer(), INSTANCE);
+    let claims = token.claims();
+    let find = |name: &str| claims.iter().find(|claim| claim.name == name);
+    assert_eq!(find("x-ms-sgx-is-debuggable").unwrap().value, "true");
+    assert_eq!(find("x-ms-runtime.config").unwrap().value, "ns/app/web");
 }
 
 #[test]
@@ -143,10 +189,7 @@ fn token_is_verified_with_keys_of_either_shape() {
     for shape in [JwksShape::CertificateAlone, JwksShape::WithNumbers] {
         let keys = MaaKeys::parse(MAA.jwks(shape).as_bytes()).unwrap();
         assert!(keys.contains(MAA.key_id()));
-        assert_matches!(
-            verify_maa_token(&token(|_| ()), &keys, &trust(), NOW),
-            Ok(_)
-        );
+        assert_matches!(verify_with(&token(|_| ()), &keys, &trust(), NOW), Ok(_));
     }
 }
 
@@ -159,9 +202,12 @@ fn token_with_lying_old_claims_is_read_by_the_new_ones() {
         let other = json!("00".repeat(32));
         spec.further.push(("sgx-mrenclave".to_owned(), other));
     });
+    let expected = SgxIdentity {
+        debug: true,
+        ..identity()
+    };
     let verdict = verify_at(&token, NOW).unwrap();
-    assert!(verdict.identity.debug);
-    assert_eq!(verdict.identity.mr_enclave, identity().mr_enclave);
+    assert_eq!(*verdict.identity(), Identity::Sgx(expected));
 }
 
 #[test]
@@ -230,7 +276,7 @@ fn token_of_key_below_the_least_length_is_refused_with_both_numbers() {
         min_rsa_bits: 3072,
         ..trust()
     };
-    let refused = verify_maa_token(&token(|_| ()), &keys(), &trust, NOW).unwrap_err();
+    let refused = verify_with(&token(|_| ()), &keys(), &trust, NOW).unwrap_err();
     let expected = MaaAppraiseError::KeyTooShort {
         expected_bits: 3072,
         found_bits: 2048,
@@ -283,9 +329,28 @@ fn token_outside_its_life_is_refused() {
 }
 
 #[test]
+fn token_older_than_the_most_is_refused() {
+    let trust = MaaTrust {
+        max_age: Seconds(600),
+        ..trust()
+    };
+    let token = token(|_| ());
+    let at = |seconds| verify_with(&token, &keys(), &trust, NOW.plus(Seconds(seconds)));
+    assert_matches!(at(660), Ok(_));
+    let expected = MaaAppraiseError::TooOld {
+        issued: NOW,
+        max_age_s: 600,
+        now: NOW.plus(Seconds(661)),
+    };
+    assert_eq!(at(661).unwrap_err(), expected);
+}
+
+#[test]
 fn token_about_another_kind_of_tee_is_refused() {
-    let refused = refusal(|spec| spec.attestation_type = "sevsnpvm".to_owned());
-    assert_matches!(refused, MaaAppraiseError::AttestationType { found } if found == "sevsnpvm");
+    for kind in ["vbsenclave", "tpm", "SGX", ""] {
+        let refused = refusal(|spec| spec.attestation_type = kind.to_owned());
+        assert_matches!(refused, MaaAppraiseError::AttestationType { found } if found == kind);
+    }
 }
 
 #[test]
@@ -542,7 +607,7 @@ proptest! {
         prop_assume!(text[at..=at] != to);
         text.replace_range(at..=at, &to);
         let verified = MaaToken::parse(&text)
-            .is_ok_and(|token| verify_maa_token(&token, &KEYS, &trust(), NOW).is_ok());
+            .is_ok_and(|token| verify_with(&token, &KEYS, &trust(), NOW).is_ok());
         prop_assert!(!verified);
     }
 

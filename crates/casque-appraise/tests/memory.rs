@@ -1,5 +1,5 @@
-//! What the verifier of quotes remembers never changes an answer: whatever was asked before, an old verifier says what a
-//! new one says, to the letter.
+//! What the verifier of quotes remembers never changes an answer: whatever was asked before, an old verifier
+//! says what a new one says, to the letter.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -100,7 +100,7 @@ impl Question {
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = WORLD.quotes[self.tee][self.quote].clone();
         if let Some((at, flip)) = self.flip {
-            let at = at % bytes.len();
+            let at = at.checked_rem(bytes.len()).unwrap();
             bytes[at] ^= flip;
         }
         bytes

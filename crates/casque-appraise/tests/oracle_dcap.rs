@@ -1,5 +1,6 @@
-//! Casque beside `dcap-qvl` used plainly, over 10,000 mutations of real and synthetic quotes of SGX and TDX: Casque accepts
-//! nothing that it refuses, says the same status and advisories, and what it refuses beyond is explained one by one.
+//! Casque beside `dcap-qvl` used plainly, over 10,000 mutations of real and synthetic quotes of SGX and TDX:
+//! Casque accepts nothing that it refuses, says the same status and advisories, and what it refuses beyond is
+//! explained one by one.
 //!
 //! "Plainly" is `QuoteVerifier::verify` over the bytes as they came, with debug let pass, as Casque lets it pass to the
 //! policy. Casque is asked with nothing in memory, and with everything that was verified before.
@@ -8,7 +9,6 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "the functions that tests call are tests"
 )]
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::Detection;
+use crate::{ContextError, Detection, ImdsError, TeeKind, TpmError};
 
 /// Why no evidence was gathered.
 #[derive(Debug, Error)]
@@ -21,7 +21,7 @@ pub enum AttesterError {
     File {
         /// Which source.
         source_name: &'static str,
-        /// `create`, `read` or `write`.
+        /// `create`, `open`, `ask`, `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -66,6 +66,72 @@ pub enum AttesterError {
     OtherReportData {
         /// Which source.
         source_name: &'static str,
+    },
+    /// The device of SNP guests refused.
+    #[error("SNP device: `{}`", .path.display())]
+    SnpDevice {
+        /// The device.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: casque_ioctl::SnpRefusal,
+    },
+    /// The firmware refused.
+    #[error("SNP device: the firmware refuses a report through `{}` with status `{status:#x}`", .path.display())]
+    SnpStatus {
+        /// The device.
+        path: PathBuf,
+        /// The status in the firmware's answer.
+        status: u32,
+    },
+    /// The firmware's answer has another form.
+    #[error("SNP device: expected a report of 1184 bytes with the report data that was given from `{}`", .path.display())]
+    SnpAnswer {
+        /// The device.
+        path: PathBuf,
+    },
+    /// The TPM.
+    #[error(transparent)]
+    Tpm(#[from] TpmError),
+    /// The metadata service.
+    #[error(transparent)]
+    Imds(#[from] ImdsError),
+    /// The TPM has no paravisor's report.
+    #[error(
+        "Azure vTPM: the TPM has no NV index `0x01400001`: is this a confidential virtual machine of Azure?"
+    )]
+    NoParavisor,
+    /// The paravisor's report is none.
+    #[error(
+        "Azure vTPM: expected a paravisor's report (`HCLA`) of SNP or TDX in NV index `0x01400001` of the TPM"
+    )]
+    Paravisor,
+    /// The source signs fewer bytes than were given.
+    #[error(
+        "{source_name}: expected 32 bytes of report data, found more: a TPM quote carries no more"
+    )]
+    SecondHalf {
+        /// Which source.
+        source_name: &'static str,
+    },
+    /// The security context of a confidential container.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// There is none.
+    #[error("confidential container: found no security context; looked in {looked_in}")]
+    NoContext {
+        /// Where it was looked for.
+        looked_in: String,
+    },
+    /// Another kind of evidence came than can be used.
+    #[error("{source_name}: expected {expected}, found evidence of kind `{found}`")]
+    OtherKind {
+        /// Which source.
+        source_name: &'static str,
+        /// What was expected.
+        expected: &'static str,
+        /// The kind.
+        found: TeeKind,
     },
     /// A source outside this crate failed.
     #[error("the source of evidence failed")]

@@ -14,7 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use casque_types::ReportData;
 
 use crate::files::{SourceFiles, shown};
-use crate::{AttesterError, Collected, EvidenceSource, Wait, Waiter};
+use crate::waiter::Never;
+use crate::{AttesterError, Collected, EvidenceSource};
 
 /// The pseudo-files that Gramine shows inside an enclave.
 #[derive(Debug)]
@@ -65,15 +66,6 @@ impl EvidenceSource for GramineFiles {
             return Err(AttesterError::OtherReportData { source_name: NAME });
         }
         Ok(collected)
-    }
-}
-
-/// Gramine answers at once or not at all.
-struct Never;
-
-impl Waiter for Never {
-    fn wait(&self, _attempt: u32) -> Wait {
-        Wait::GiveUp
     }
 }
 

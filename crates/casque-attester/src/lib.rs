@@ -1,31 +1,46 @@
-//! Gathers evidence inside the guest, ring 3: blocking, with the standard library alone.
+//! Gathers evidence inside the guest, ring 3: blocking, over files, devices, a TPM, and a metadata service.
 //!
-//! An [`EvidenceSource`] gives evidence over a [`ReportData`]. There are two, each
-//! a set of files of the operating system, whose places are arguments ([`SourceRoots`]):
+//! An [`EvidenceSource`] gives evidence over a [`ReportData`]. The places of all are arguments ([`SourceRoots`]):
 //!
-//! | source | files | evidence |
+//! | source | where | evidence |
 //! |---|---|---|
 //! | [`GramineFiles`] | `/dev/attestation` | SGX quote (DCAP) |
+//! | [`ConfidentialContainer`] | security context, and SNP reports of another source | SNP report, policy, reference |
 //! | [`ConfigfsTsm`] | `/sys/kernel/config/tsm/report`, Linux 6.7 or later | TDX quote, SNP report |
+//! | [`SevGuest`] | `/dev/sev-guest` | SNP report |
+//! | [`TdxGuest`] | `/dev/tdx_guest`, and the metadata service | TDX quote |
+//! | [`AzureVtpm`] | TPM, and the metadata service | TPM quote, paravisor's report, certificate or TDX quote |
 //!
-//! [`detect`] chooses one and says why. Today's server appraises SGX quotes and MAA tokens: it refuses TDX
-//! and SNP evidence by name, which is gathered here already.
+//! [`detect`] chooses one and says why.
 //!
 //! Nothing is judged here: what is checked is only that the evidence carries the report data asked for,
 //! which finds two users of one source that came between each other.
 
+mod azure_vm;
 mod collected;
+mod context;
 mod detect;
+mod devices;
 mod error;
 mod files;
 mod gramine;
+mod imds;
+mod probe;
+mod thim;
+mod tpm;
 mod tsm;
 mod waiter;
 
-pub use collected::{Collected, TeeKind};
-pub use detect::{Detection, Finding, Outcome, SourceRoots, detect};
+pub use azure_vm::AzureVtpm;
+pub use collected::{AzureVm, Collected, TeeKind, TpmQuote};
+pub use context::{ConfidentialContainer, ContextError, ContextPlaces, SecurityContext};
+pub use detect::{Detection, Finding, Look, Outcome, SourceRoots, detect};
+pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
+pub use imds::{Imds, ImdsError};
+pub use probe::snp_reports;
+pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};
 pub use tsm::ConfigfsTsm;
 pub use waiter::{PollEvery, Wait, Waiter};
 

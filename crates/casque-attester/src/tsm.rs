@@ -8,11 +8,13 @@
 //! 6. read `generation` again: when it changed, someone else wrote meanwhile, and it is done over;
 //! 7. remove the directory, whatever happened.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use casque_types::ReportData;
 
@@ -38,29 +40,23 @@ impl ConfigfsTsm {
         Self { root, waiter }
     }
 
-    /// Whether the kernel offers the interface; that a provider is behind it shows when a report is made.
-    pub(crate) fn is_there(root: &Path) -> bool {
-        root.is_dir()
-    }
-
-    fn make_entry(&self, files: &SourceFiles<'_>) -> Result<Entry, AttesterError> {
-        for _ in 0..MAX_TAKEN_NAMES {
-            let number = NEXT_ENTRY.fetch_add(1, Ordering::Relaxed);
-            let path = self.root.join(format!("casque-{}-{number}", process::id()));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Entry(path)),
-                // Left over from a process with the same number that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(files.failed("create", &path, error)),
-            }
+    /// Which driver is behind the interface: without one the kernel makes no directory.
+    pub(crate) fn provider(root: &Path) -> io::Result<Provider> {
+        let entry = Entry::make(root)?;
+        let files = SourceFiles {
+            source_name: NAME,
+            waiter: &SHORTLY,
+        };
+        match files.read(&entry.file("provider"), MAX_TEXT_BYTES) {
+            Ok(text) => Ok(Provider::named(&text)),
+            Err(AttesterError::File { source, .. }) => Err(source),
+            Err(_) => Err(io::ErrorKind::InvalidData.into()),
         }
-        let taken = io::ErrorKind::AlreadyExists.into();
-        Err(files.failed("create", &self.root, taken))
     }
 }
 
-impl std::fmt::Debug for ConfigfsTsm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for ConfigfsTsm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigfsTsm")
             .field("root", &self.root)
             .finish_non_exhaustive()
@@ -77,7 +73,8 @@ impl EvidenceSource for ConfigfsTsm {
             source_name: NAME,
             waiter: &*self.waiter,
         };
-        let entry = self.make_entry(&files)?;
+        let entry = Entry::make(&self.root);
+        let entry = entry.map_err(|error| files.failed("create", &self.root, error))?;
         for _ in 0..MAX_ROUNDS {
             let Some(collected) = entry.round(&files, report_data)? else {
                 continue;
@@ -90,10 +87,53 @@ impl EvidenceSource for ConfigfsTsm {
     }
 }
 
+/// The driver that makes reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Provider {
+    SevGuest,
+    TdxGuest,
+    /// Its name for an error: printable ASCII, cut.
+    Other(String),
+}
+
+impl Provider {
+    fn named(text: &[u8]) -> Self {
+        match text.trim_ascii() {
+            b"sev_guest" => Self::SevGuest,
+            b"tdx_guest" => Self::TdxGuest,
+            other => Self::Other(shown(other)),
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SevGuest => "sev_guest",
+            Self::TdxGuest => "tdx_guest",
+            Self::Other(name) => name,
+        })
+    }
+}
+
 /// Our own directory, removed on drop.
 struct Entry(PathBuf);
 
 impl Entry {
+    fn make(root: &Path) -> io::Result<Self> {
+        for _ in 0..MAX_TAKEN_NAMES {
+            let number = NEXT_ENTRY.fetch_add(1, Ordering::Relaxed);
+            let path = root.join(format!("casque-{}-{number}", process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                // Left over from a process with the same number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
     /// One report; `None` when someone else wrote meanwhile.
     fn round(
         &self,
@@ -104,14 +144,14 @@ impl Entry {
         let before = files.read(&self.file("generation"), MAX_TEXT_BYTES)?;
         let report = files.read(&self.file("outblob"), MAX_REPORT_BYTES)?;
         let provider = files.read(&self.file("provider"), MAX_TEXT_BYTES)?;
-        let collected = match provider.trim_ascii() {
-            b"tdx_guest" => Collected::TdxQuote(report),
-            b"sev_guest" => Collected::SnpReport {
+        let collected = match Provider::named(&provider) {
+            Provider::TdxGuest => Collected::TdxQuote(report),
+            Provider::SevGuest => Collected::SnpReport {
                 report,
                 certificates: self.certificates(files)?,
             },
-            other => {
-                let (path, found) = (self.file("provider"), shown(other));
+            Provider::Other(found) => {
+                let path = self.file("provider");
                 return Err(AttesterError::Provider { path, found });
             }
         };
@@ -143,6 +183,11 @@ impl Drop for Entry {
 static NEXT_ENTRY: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) const NAME: &str = "configfs-tsm";
+/// The kernel fills a directory before it lets it be seen; an emulation may need a moment.
+const SHORTLY: PollEvery = PollEvery {
+    pause: Duration::from_millis(10),
+    attempts: 20,
+};
 const MAX_TAKEN_NAMES: u32 = 64;
 const MAX_ROUNDS: u32 = 4;
 const MAX_TEXT_BYTES: usize = 256;

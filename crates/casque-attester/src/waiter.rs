@@ -50,3 +50,12 @@ impl Waiter for PollEvery {
         Wait::Again
     }
 }
+
+/// For what answers at once or not at all.
+pub(crate) struct Never;
+
+impl Waiter for Never {
+    fn wait(&self, _attempt: u32) -> Wait {
+        Wait::GiveUp
+    }
+}

@@ -1,4 +1,5 @@
-//! Every stable code of this crate's failures, in one closed list; `docs/errors-azure.md` explains each.
+//! Every stable code of this crate's failures, in one closed list; `docs/errors-azure.md` explains each, and
+//! `docs/errors-clusters.md` those of clusters.
 //!
 //! A code is a promise: it is never renamed and never given another meaning.
 
@@ -115,4 +116,20 @@ codes! {
     MaaRedirected = "maa-redirected",
     MaaAnswerTooLong = "maa-answer-too-long",
     MaaAnswerMalformed = "maa-answer-malformed",
+    // Kubernetes clusters
+    ClusterNotTrusted = "cluster-not-trusted",
+    ClusterFileUnusable = "cluster-file-unusable",
+    ClusterIssuerMismatch = "cluster-issuer-mismatch",
+    ClusterKeysElsewhere = "cluster-keys-elsewhere",
+    ClusterAccessDenied = "cluster-access-denied",
+    ClusterNotFound = "cluster-not-found",
+    ClusterUnavailable = "cluster-unavailable",
+    ClusterRefused = "cluster-refused",
+    ClusterNameUnresolved = "cluster-name-unresolved",
+    ClusterUnreachable = "cluster-unreachable",
+    ClusterTlsUntrusted = "cluster-tls-untrusted",
+    ClusterTimeout = "cluster-timeout",
+    ClusterRedirected = "cluster-redirected",
+    ClusterAnswerTooLong = "cluster-answer-too-long",
+    ClusterAnswerMalformed = "cluster-answer-malformed",
 }

@@ -159,6 +159,19 @@ pub(crate) const MAA: Way = Way {
     name_mend: "the attestation instance's URL is wrong or it was deleted: check it in the policy",
 };
 
+/// The way to a Kubernetes cluster.
+pub(crate) const CLUSTER: Way = Way {
+    kind: SourceKind::Cluster,
+    name_unresolved: Code::ClusterNameUnresolved,
+    unreachable: Code::ClusterUnreachable,
+    tls_untrusted: Code::ClusterTlsUntrusted,
+    timeout: Code::ClusterTimeout,
+    redirected: Code::ClusterRedirected,
+    too_long: Code::ClusterAnswerTooLong,
+    malformed: Code::ClusterAnswerMalformed,
+    name_mend: "the issuer is wrong or the cluster was deleted: check `issuer` in the policy",
+};
+
 /// Text of a stranger made fit for a sentence: printable, on one line, at most `limit` characters, with
 /// every word that could be a token or a secret left out.
 pub(crate) fn quoted(text: &str, limit: usize) -> String {

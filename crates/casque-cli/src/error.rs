@@ -12,7 +12,9 @@ use thiserror::Error;
 
 use crate::argfile::MAX_ARGUMENTS;
 use crate::config::ConfigError;
+use crate::endorsements::EndorsementsError;
 use crate::exit;
+use crate::explain::ExplainError;
 use crate::identity::OwnIdentityError;
 use crate::policy_file::FileError;
 use crate::report::Findings;
@@ -85,6 +87,8 @@ pub(crate) enum CliError {
     LockOut { name: PolicyName },
     #[error("the hash depends on who the creator is, and the text does not say it")]
     CreatorUnknown,
+    #[error(transparent)]
+    Endorsements(#[from] EndorsementsError),
     #[error("no file is given")]
     NoFile,
     #[error("`{}` holds neither a `CERTIFICATE` nor a `PUBLIC KEY` in PEM", path.display())]
@@ -99,6 +103,8 @@ pub(crate) enum CliError {
     OneVersion { name: PolicyName },
     #[error("`{flag}` does not exist here: whom casque talks to is never left unchecked")]
     TestingFlag { flag: String },
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     #[error("more than {MAX_ARGUMENTS} arguments")]
     TooManyArguments,
     #[error(transparent)]
@@ -109,6 +115,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Policy(_) | Self::LockOut { .. } => exit::POLICY,
+            Self::Explain(_) => exit::UNUSABLE,
             Self::Warnings(_) => exit::WARNINGS,
             Self::NoCas
             | Self::UnknownCas { .. }
@@ -118,6 +125,7 @@ impl CliError {
             Self::NothingToUpdate { .. } | Self::OneVersion { .. } => exit::ABSENT,
             Self::NoEncryptionKey { .. } => exit::SERVER,
             Self::Client(error) | Self::NoPredecessor { source: error, .. } => client_exit(error),
+            Self::Endorsements(error) => error.exit_code(),
             Self::Config(_)
             | Self::Identity(_)
             | Self::File(_)
@@ -206,9 +214,11 @@ impl CliError {
             Self::NoEncryptionKey { .. } => "no-encryption-key",
             Self::LockOut { .. } => "lock-out",
             Self::CreatorUnknown => "creator-unknown",
+            Self::Endorsements(error) => error.code(),
             Self::NoCertificate { .. } => "no-certificate",
             Self::NotATree(_) => "no-tree",
             Self::OneVersion { .. } => "one-version",
+            Self::Explain(error) => error.code(),
             Self::NoFile
             | Self::NotAName
             | Self::NotAHash
@@ -227,6 +237,7 @@ impl CliError {
                     .to_owned()
             }
             Self::Placement { member } => format!("write `{member}: …` on a line of its own into the file"),
+            Self::Explain(error) => return error.hint().map(str::to_owned),
             Self::NoCas => "pin one: casque cas attest ADDRESS --key-hash HASH".to_owned(),
             Self::UnknownCas { .. } => {
                 "casque cas list shows the pinned ones; casque cas attest ADDRESS --key-hash HASH pins another".to_owned()
@@ -267,6 +278,7 @@ impl CliError {
             Self::CreatorUnknown => {
                 "give --with-self-as-creator tls, or write `creator` into the text".to_owned()
             }
+            Self::Endorsements(error) => return error.hint().map(str::to_owned),
             Self::NoEncryptionKey { .. } => "put it without --encrypted, or update the server".to_owned(),
             Self::OneVersion { .. } => "name two versions: casque session diff NAME OLD NEW".to_owned(),
             Self::TestingFlag { .. } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use casque_appraise::TrustAnchors;
 use casque_types::Timestamp;
 
 use crate::args::OutputFormat;
@@ -18,6 +19,8 @@ pub struct Invocation {
     pub environment: BTreeMap<String, OsString>,
     /// The present time.
     pub now: Timestamp,
+    /// The roots that evidence is judged under: the vendors' own, but in tests.
+    pub anchors: TrustAnchors,
     /// What standard error is.
     pub stderr: Terminal,
 }

@@ -10,8 +10,10 @@ mod cert;
 mod config;
 mod console;
 mod edit;
+mod endorsements;
 mod error;
 pub mod exit;
+mod explain;
 mod generate;
 mod identity;
 mod invocation;
@@ -87,7 +89,9 @@ fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Res
     match cli.command {
         Command::Session(command) => session::run(&command, invocation, config, console),
         Command::Cas(command) => cas::run(&command, invocation, config, console),
+        Command::Explain(args) => explain::run(&args, invocation, config, console),
         Command::Cert(command) => cert::run(&command, console),
+        Command::Endorsements(command) => endorsements::run(&command, invocation, console),
         Command::Own(command) => own::run(&command, invocation, config, console),
         Command::Completions { shell } => generate::completions(shell, console),
         Command::Man { folder } => generate::manual(&folder, console),

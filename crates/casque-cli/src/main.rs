@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use casque_appraise::TrustAnchors;
 use casque_cli::{Invocation, Terminal};
 use casque_types::Timestamp;
 
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .collect(),
         now: now(),
+        anchors: TrustAnchors::vendors(),
         stderr: match std::io::stderr().is_terminal() {
             true => Terminal::Terminal,
             false => Terminal::File,

@@ -35,10 +35,49 @@ pub struct Challenge {
 pub enum EvidenceKind {
     /// An SGX quote.
     Sgx,
+    /// A TDX quote.
+    Tdx,
+    /// A report of SEV-SNP.
+    Snp,
+    /// A TPM quote of an Azure VM on SEV-SNP.
+    AzureSnpVtpm,
+    /// A TPM quote of an Azure VM on TDX.
+    AzureTdxVtpm,
+    /// A report of SEV-SNP of confidential containers.
+    AciSnp,
     /// A token of Microsoft Azure Attestation.
     Maa,
     /// None, for policies that ask for none.
     None,
+}
+
+impl EvidenceKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Sgx,
+        Self::Tdx,
+        Self::Snp,
+        Self::AzureSnpVtpm,
+        Self::AzureTdxVtpm,
+        Self::AciSnp,
+        Self::Maa,
+        Self::None,
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sgx => "sgx",
+            Self::Tdx => "tdx",
+            Self::Snp => "snp",
+            Self::AzureSnpVtpm => "azure-snp-vtpm",
+            Self::AzureTdxVtpm => "azure-tdx-vtpm",
+            Self::AciSnp => "aci-snp",
+            Self::Maa => "maa",
+            Self::None => "none",
+        }
+    }
 }
 
 /// What answers.
@@ -148,8 +187,8 @@ impl Client {
             access_token_proof: factors
                 .attester_proof(runtime)
                 .map(|proof| wire::B64(proof.into())),
-            maa_token: None,
-            service_account_token: None,
+            maa_token: factors.maa_token.clone(),
+            service_account_token: factors.service_account_token(),
         };
         let large = Expected {
             what: expected,
@@ -263,12 +302,8 @@ fn public_value(raw: wire::Value) -> PublicValue {
 }
 
 fn evidence_kind(name: &str) -> Option<EvidenceKind> {
-    match name {
-        "sgx" => Some(EvidenceKind::Sgx),
-        "maa" => Some(EvidenceKind::Maa),
-        "none" => Some(EvidenceKind::None),
-        _ => None,
-    }
+    let mut kinds = EvidenceKind::ALL.into_iter();
+    kinds.find(|kind| kind.as_str() == name)
 }
 
 pub(crate) const JSON: &str = "application/json";

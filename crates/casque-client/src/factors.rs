@@ -1,5 +1,5 @@
-//! What a workload shows beside its evidence: a one-time password, and that it knows the service access token
-//! (spec/policy-language.md section 9).
+//! What a workload shows beside its evidence: a one-time password, that it knows the service access token
+//! (spec/policy-language.md section 9), a service account token, a token of the attestation service.
 
 use casque_secrets::{OtpCode, ProofSide, access_token_proof, is_access_token_proof};
 use casque_types::{Configuration, RuntimeData, Secret};
@@ -13,6 +13,11 @@ pub struct SecondFactors {
     pub one_time_password: Option<OtpCode>,
     /// The service access token. Never sent: each end proves to the other that it has it.
     pub access_token: Option<Secret>,
+    /// A projected service account token of Kubernetes, sent as it is: whoever has it is the pod until it expires.
+    pub service_account_token: Option<Secret>,
+    /// A token of the attestation service about the evidence; without one the server asks for one where a policy
+    /// demands it. No secret: it says what the evidence says.
+    pub maa_token: Option<String>,
 }
 
 impl SecondFactors {
@@ -24,6 +29,14 @@ impl SecondFactors {
             ProofSide::Attester,
             &runtime.binding(),
         ))
+    }
+
+    /// The service account token as it is sent; bytes that are no text are for the server to refuse.
+    pub(crate) fn service_account_token(&self) -> Option<String> {
+        let token = self.service_account_token.as_ref()?;
+        // Exposed to be sent: it is what the server verifies.
+        let text = String::from_utf8_lossy(token.expose());
+        Some(text.trim().to_owned())
     }
 
     /// That the server knows the token too, if there is one.

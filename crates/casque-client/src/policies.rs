@@ -3,7 +3,7 @@
 //! Everything that a server answers is bounded and parsed; a list is read part by part, in an order that
 //! ends.
 
-use casque_types::{PolicyHash, PolicyName, Secret};
+use casque_types::{ConfigId, PolicyHash, PolicyName, Secret};
 use casque_wire as wire;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -185,6 +185,19 @@ impl Client {
             })
         };
         answer.versions.into_iter().map(version).collect()
+    }
+
+    /// Reads how the last attempts to attest for a service were judged, the latest first: as many as the server's
+    /// process remembers, eight at most.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with status 403 or 404.
+    pub fn attempts(&self, config: &ConfigId) -> Result<Vec<wire::Attempt>, ClientError> {
+        let path = format!("/v1/attempts/{config}");
+        let answer: wire::Attempts = self
+            .exchange
+            .read(&path, Expected::policy("attempts to attest"))?;
+        Ok(answer.attempts)
     }
 
     /// Reads the hash of a policy's current version; where the policy has a salt, everyone may.

@@ -165,6 +165,30 @@ fn root_namespace_is_one_segment_of_the_path() {
     assert_eq!(lines, ["GET /v1/hashes/%2F", "GET /v1/sessions/%2F"]);
 }
 
+#[test]
+fn attempts_are_read_under_their_config_id() {
+    let answer = serde_json::json!({"attempts": [{
+        "at": "2026-11-24T20:00:00Z", "session_hash": "11".repeat(32), "evidence": "sgx",
+        "outcome": "not-authentic", "code": "quote-signature", "claims": {"mrenclave": "ab"}, "later": 1,
+    }]});
+    let (server, client) = answering(move |_| json(&answer));
+    let attempts = client.attempts(&"n/a/web".parse().unwrap()).unwrap();
+    assert_eq!(server.seen()[0].line, "GET /v1/attempts/n/a/web");
+    let explanation = &attempts[0].explanation;
+    assert_eq!(explanation.outcome, wire::Outcome::NotAuthentic);
+    assert_eq!(explanation.code.as_deref(), Some("quote-signature"));
+    assert_eq!(explanation.claims["mrenclave"], "ab");
+}
+
+#[test]
+fn attempts_that_are_none_are_malformed() {
+    let (_server, client) = answering(|_| json(&serde_json::json!({"attempts": [{}]})));
+    assert_matches!(
+        client.attempts(&"a/web".parse().unwrap()),
+        Err(ClientError::Malformed { .. })
+    );
+}
+
 fn version_with(identity: &TestIdentity, encryption_key: &str) -> String {
     let version = wire::Version {
         name: "casque".to_owned(),

@@ -122,6 +122,7 @@ fn released_with_tokens(
     let factors = SecondFactors {
         one_time_password: None,
         access_token: of_workload.map(token),
+        ..SecondFactors::default()
     };
     let answer = move |seen: &Seen, signer: &IdentityKey| attest_answer(seen, signer, of_policy);
     released_by(&identity, signer_of(&identity), answer, &factors)
@@ -155,6 +156,7 @@ fn release_sends_the_code_and_the_proof_and_never_the_token() {
     let factors = SecondFactors {
         one_time_password: Some("012345".parse().unwrap()),
         access_token: Some(token("shared-token")),
+        ..SecondFactors::default()
     };
     let answer = |seen: &Seen, signer: &IdentityKey| {
         let text = std::str::from_utf8(&seen.body).unwrap();
@@ -181,13 +183,28 @@ fn release_without_factors_sends_none() {
     let identity = IdentityKey::generate().unwrap();
     let answer = |seen: &Seen, signer: &IdentityKey| {
         let text = std::str::from_utf8(&seen.body).unwrap();
-        assert!(
-            !text.contains("otp") && !text.contains("access_token_proof"),
-            "{text}"
-        );
+        assert!(!text.contains("otp") && !text.contains("_token"), "{text}");
         attest_answer(seen, signer, None)
     };
     let factors = SecondFactors::default();
+    released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
+}
+
+#[test]
+fn release_sends_the_tokens_beside_the_evidence() {
+    let identity = IdentityKey::generate().unwrap();
+    let factors = SecondFactors {
+        service_account_token: Some(token("d.e.f\n")),
+        maa_token: Some("a.b.c".to_owned()),
+        ..SecondFactors::default()
+    };
+    assert!(!format!("{factors:?}").contains("d.e.f"));
+    let answer = |seen: &Seen, signer: &IdentityKey| {
+        let request: wire::AttestRequest = serde_json::from_slice(&seen.body).unwrap();
+        assert_eq!(request.service_account_token.as_deref(), Some("d.e.f"));
+        assert_eq!(request.maa_token.as_deref(), Some("a.b.c"));
+        attest_answer(seen, signer, None)
+    };
     released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
 }
 

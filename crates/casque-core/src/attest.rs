@@ -8,6 +8,7 @@ use casque_policy::{AccessPolicy, Denial, Grant, Principals, Service, decide};
 use casque_secrets::{SealedConfiguration, seal_configuration};
 use casque_types::{AzureVmTee, ConfigId, Configuration, RuntimeData, Seconds, Timestamp};
 
+use crate::attempts::Told;
 use crate::casque::{LoadError, LoadedPolicy};
 use crate::factors::{Brought, Judged};
 use crate::resolve::{Context, Resolved, SecretFault, Source, asked_by, provided_by};
@@ -37,6 +38,16 @@ pub struct Released {
     pub refresh_after: Seconds,
 }
 
+/// One attempt to attest for a service that exists.
+#[derive(Clone, Copy)]
+pub(crate) struct Trial<'a> {
+    pub(crate) loaded: &'a LoadedPolicy,
+    pub(crate) service: &'a Service,
+    pub(crate) config: &'a ConfigId,
+    pub(crate) request: &'a AttestRequest,
+    pub(crate) now: Timestamp,
+}
+
 impl<P: Ports> Casque<P> {
     /// Judges evidence, and releases the service's configuration to the key that the evidence is bound to.
     ///
@@ -50,33 +61,64 @@ impl<P: Ports> Casque<P> {
             return Err(AttestError::OtherServer);
         }
         self.challenge.redeem(runtime.nonce(), now)?;
+        let config = runtime.config().clone();
+        let loaded = self.policy_of(&config).await?;
+        let service = service_of(&loaded, &config)?;
+        let mut told = Told::default();
+        let trial = Trial {
+            loaded: &loaded,
+            service,
+            config: &config,
+            request: &request,
+            now,
+        };
+        let outcome = self.judge_and_release(trial, runtime, &mut told).await;
+        let attempt = told.attempt(&request.evidence, loaded.hash, outcome.as_ref(), now);
+        self.attempts.keep(&config, attempt);
+        outcome
+    }
+
+    /// 5. to 11., for a service that exists.
+    async fn judge_and_release(
+        &self,
+        trial: Trial<'_>,
+        runtime: RuntimeData,
+        told: &mut Told,
+    ) -> Result<Released, AttestError> {
+        let Trial {
+            loaded,
+            service,
+            config,
+            request,
+            now,
+        } = trial;
         // 6. cheap checks before anything costly: binding, and claims that are sure to be denied
         if !request.evidence.claims_binding(&runtime) {
             return Err(AttestError::NotBound);
         }
-        let config = runtime.config().clone();
         let binding = runtime.binding();
-        let loaded = self.policy_of(&config).await?;
-        let service = service_of(&loaded, &config)?;
         // 5., 6. what is demanded; endorsements, then the appraisal itself
-        let (demands, appraisal) = self
-            .judge(&loaded, service, &config, &request, runtime, now)
-            .await?;
+        let (demands, appraisal) = self.judge(trial, runtime, told).await?;
         // 7. the decision, with the second factors that it takes
         let identity = software_identity(appraisal.identity());
         let context = Context::of_release(now, &identity);
         let brought = Brought {
             factors: &request.factors,
             binding: &binding,
+            identity: appraisal.identity(),
         };
-        let judged = self.judge_factors(&loaded, &config, &demands, brought, context);
+        let judged = self.judge_factors(loaded, config, &demands, brought, context);
         let judged = judged.await?;
+        told.decided(&demands, &appraisal, &judged.factors);
         match decide(&demands, appraisal, &judged.factors) {
             Ok(grant) => {
-                let released = self.release(grant, &loaded, service, &judged, context);
+                let released = self.release(grant, loaded, service, &judged, context);
                 released.await
             }
-            Err(denial) => Err(self.denied(&loaded, &config, denial, now).await),
+            Err(denial) => match judged.awaited(&denial) {
+                Some(failure) => Err(AttestError::Source(failure)),
+                None => Err(self.denied(loaded, config, denial, now).await),
+            },
         }
     }
 
@@ -105,7 +147,7 @@ impl<P: Ports> Casque<P> {
         // 10. the audit record is durable, and the one-time password spent; then, not before:
         let sources = resolved.sources.into_iter().chain(volume_sources);
         let event = release_event(&grant, loaded, sources, context.now);
-        self.record(config, judged.step, event).await?;
+        self.record(config, judged, event).await?;
         // 11. seal to the attested key, sign
         let sealed = seal_configuration(&configuration, runtime, &self.identity, self.ports.rng())?;
         Ok(Released {

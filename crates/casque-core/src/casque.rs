@@ -7,6 +7,7 @@ use casque_policy::{Policy, policy_hash};
 use casque_secrets::IdentityKey;
 use casque_types::{KeyHash, PolicyHash, PolicyName, RngError, Seconds};
 
+use crate::attempts::Attempts;
 use crate::factors::WrongCodes;
 use crate::policies::PolicyCache;
 use crate::{Challenge, ChallengeKey, Clock as _, Ports, Store as _, StoreError};
@@ -19,6 +20,7 @@ pub struct Casque<P: Ports> {
     pub(crate) appraiser: Appraiser,
     pub(crate) limits: Limits,
     pub(crate) wrong_codes: WrongCodes,
+    pub(crate) attempts: Attempts,
     policies: PolicyCache,
 }
 
@@ -118,6 +120,7 @@ impl<P: Ports> Casque<P> {
             appraiser: Appraiser::new(anchors),
             limits,
             wrong_codes: WrongCodes::default(),
+            attempts: Attempts::default(),
             policies,
         }
     }

@@ -56,7 +56,7 @@ pub enum AttestError {
     )]
     NotBound,
     /// The evidence, or the token, proves nothing.
-    #[error("the evidence proves nothing")]
+    #[error(transparent)]
     Appraise(#[from] AppraiseError),
     /// No such policy, or no such service in it; not told apart to strangers.
     #[error("there is no service `{config}`")]
@@ -136,7 +136,7 @@ pub enum AttestError {
 impl AttestError {
     /// Whose fault it is.
     #[must_use]
-    pub const fn blame(&self) -> Blame {
+    pub fn blame(&self) -> Blame {
         match self {
             Self::RuntimeData(_) | Self::Evidence(_) | Self::Seal(_) => Blame::Malformed,
             Self::OtherServer | Self::Nonce(_) | Self::NotBound | Self::Appraise(_) => {
@@ -146,9 +146,8 @@ impl AttestError {
             Self::Denied { .. } => Blame::Denied,
             Self::Secret { cause, .. } | Self::Factor { cause, .. } => cause.blame(),
             Self::Volume { cause, .. } => cause.blame(),
-            Self::Source(_) | Self::Clause { .. } | Self::Store(StoreError::Unavailable { .. }) => {
-                Blame::Unavailable
-            }
+            Self::Source(failure) => failure.blame(),
+            Self::Clause { .. } | Self::Store(StoreError::Unavailable { .. }) => Blame::Unavailable,
             Self::Store(StoreError::Damaged { .. }) | Self::StoredPolicy { .. } => Blame::Bug,
         }
     }

@@ -1,5 +1,5 @@
-//! Second factors of a release (spec/policy-language.md section 9): one-time passwords and the service access
-//! token.
+//! Second factors of a release (spec/policy-language.md section 9): one-time passwords, the service access
+//! token, and service account tokens of Kubernetes.
 //!
 //! A one-time password is looked at before the decision and spent together with the record of the release, so
 //! that an attempt that releases nothing burns none. It is spent in the store, once for all replicas. Six digits
@@ -11,16 +11,24 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-use casque_appraise::ServiceAccountToken;
-use casque_policy::{Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode, Template};
+use casque_appraise::{
+    Identity, ServiceAccountToken, ServiceAccountTokenError, ServiceAccountTrust,
+};
+use casque_policy::{
+    Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode, ServiceAccountDemand,
+    ServiceAccountOutcome, Template,
+};
 use casque_secrets::{
     OtpCode, OtpSecret, OtpStep, ProofSide, access_token_proof, is_access_token_proof,
 };
-use casque_types::{ConfigId, Digest};
+use casque_types::{ConfigId, Digest, Timestamp};
 
 use crate::casque::LoadedPolicy;
 use crate::resolve::Context;
-use crate::{AttestError, AuditEvent, Casque, Once, Ports, ResolveError, Spending, Store as _};
+use crate::{
+    AttestError, AuditEvent, Casque, ClusterSource as _, Once, Ports, ResolveError, SourceFailure,
+    Spending, Store as _,
+};
 
 /// The second factors that an attester brings.
 #[derive(Default)]
@@ -38,8 +46,21 @@ pub(crate) struct Judged {
     pub(crate) factors: Factors,
     /// The time step of the one-time password, to be spent.
     pub(crate) step: Option<OtpStep>,
+    /// Where the policy states the shared secret of one-time passwords.
+    otp_path: String,
     /// The server's own proof that it knows the service access token.
     pub(crate) proof: Option<[u8; 32]>,
+    /// Why the keys of a cluster could not be had now.
+    missing_keys: Option<SourceFailure>,
+}
+
+impl Judged {
+    /// The failure to wait for, if a token that could not be verified for now is among what denies.
+    pub(crate) fn awaited(&self, denial: &Denial) -> Option<SourceFailure> {
+        let mut reasons = denial.reasons.iter();
+        let counts = reasons.any(|reason| reason.code == ReasonCode::ServiceAccountWrong);
+        self.missing_keys.clone().filter(|_| counts)
+    }
 }
 
 /// The wrong one-time passwords of a while, counted in a bounded number of places. Services that share a
@@ -88,6 +109,8 @@ pub(crate) struct Brought<'b> {
     pub(crate) factors: &'b SecondFactors,
     /// The digest of the runtime data.
     pub(crate) binding: &'b Digest<32>,
+    /// What the evidence proved.
+    pub(crate) identity: &'b Identity,
 }
 
 impl<P: Ports> Casque<P> {
@@ -101,17 +124,24 @@ impl<P: Ports> Casque<P> {
         brought: Brought<'_>,
         context: Context<'_>,
     ) -> Result<Judged, AttestError> {
-        let Brought { factors, binding } = brought;
+        let Brought {
+            factors, binding, ..
+        } = brought;
+        let otp_path = demands.one_time_password_path();
         let mut judged = Judged {
             factors: Factors::default(),
             step: None,
+            otp_path: otp_path.unwrap_or_default().to_owned(),
             proof: None,
+            missing_keys: None,
         };
+        self.judge_accounts(demands, &brought, context.now, &mut judged)
+            .await;
         if let (Some(template), Some(code)) =
             (demands.one_time_password(), &factors.one_time_password)
         {
             judged.step = self
-                .judge_code(loaded, config, template, code, context)
+                .judge_code(loaded, config, (template, &judged.otp_path), code, context)
                 .await?;
             judged.factors.one_time_password = outcome(judged.step.is_some());
         }
@@ -127,17 +157,79 @@ impl<P: Ports> Casque<P> {
         Ok(judged)
     }
 
+    /// Verifies the service account token for each cluster and audience that an entry names. Only for evidence that
+    /// proves a TEE is a cluster asked for its keys.
+    async fn judge_accounts(
+        &self,
+        demands: &Demands<'_>,
+        brought: &Brought<'_>,
+        now: Timestamp,
+        judged: &mut Judged,
+    ) {
+        let Some(token) = &brought.factors.service_account_token else {
+            return;
+        };
+        for demand in demands.service_accounts() {
+            let outcome = match brought.identity {
+                Identity::Unattested => ServiceAccountOutcome::Wrong(NOT_LOOKED_AT.to_owned()),
+                _ => self.judge_account(token, demand, now, judged).await,
+            };
+            let accounts = &mut judged.factors.service_accounts;
+            accounts.insert(demand.clone(), outcome);
+        }
+    }
+
+    async fn judge_account(
+        &self,
+        token: &ServiceAccountToken,
+        demand: &ServiceAccountDemand,
+        now: Timestamp,
+        judged: &mut Judged,
+    ) -> ServiceAccountOutcome {
+        let issuer = demand.issuer.as_str();
+        let wrong = |error: &ServiceAccountTokenError| {
+            ServiceAccountOutcome::Wrong(format!("{error} (`{}`)", error.code()))
+        };
+        // Whose keys are fetched is the policy's to say, and never the token's.
+        if token.issuer() != issuer {
+            return wrong(&ServiceAccountTokenError::Issuer {
+                expected: issuer.to_owned(),
+                found: token.issuer().to_owned(),
+            });
+        }
+        let keys = self.ports.clusters().keys(issuer, token.key_id(), now);
+        let keys = match keys.await {
+            Ok(keys) => keys,
+            Err(failure) => {
+                let why = format!("{failure} (`{}`)", failure.code);
+                if failure.retryable {
+                    judged.missing_keys = Some(failure);
+                }
+                return ServiceAccountOutcome::Wrong(why);
+            }
+        };
+        let trust = ServiceAccountTrust {
+            issuer: issuer.to_owned(),
+            audience: demand.audience.clone(),
+            clock_skew: self.limits.clock_skew,
+        };
+        match token.verify(&keys, &trust, now) {
+            Ok(account) => ServiceAccountOutcome::Right(account),
+            Err(error) => wrong(&error),
+        }
+    }
+
     async fn judge_code(
         &self,
         loaded: &LoadedPolicy,
         config: &ConfigId,
-        shared: &Template,
+        (shared, path): (&Template, &str),
         code: &OtpCode,
         context: Context<'_>,
     ) -> Result<Option<OtpStep>, AttestError> {
         let present = OtpStep::at(context.now).0;
         if !self.wrong_codes.take_guess(config, present) {
-            return Err(refused(config, blocked()));
+            return Err(refused(config, blocked(path)));
         }
         let shared = self.filled(loaded, shared, context).await;
         let step = shared
@@ -154,11 +246,12 @@ impl<P: Ports> Casque<P> {
     pub(crate) async fn record(
         &self,
         config: &ConfigId,
-        step: Option<OtpStep>,
+        judged: &Judged,
         event: AuditEvent,
     ) -> Result<(), AttestError> {
         let store = self.ports.store();
-        let Some(step) = step else {
+        let used = || refused(config, used(&judged.otp_path));
+        let Some(step) = judged.step else {
             return Ok(store.append_audit(event).await?);
         };
         // Names are long, and what the store remembers is bounded: their digest names them as well.
@@ -167,11 +260,11 @@ impl<P: Ports> Casque<P> {
         // The clocks of replicas differ: none may forget it while another would still take it.
         let until = step.forgotten_at().plus(self.limits.clock_skew);
         let once = Once::new(what, until);
-        let once = once.map_err(|_| refused(config, used()))?;
+        let once = once.map_err(|_| used())?;
         let now = event.at;
         match store.spend(once, now, Some(event)).await? {
             Spending::Fresh => Ok(()),
-            Spending::Spent => Err(refused(config, used())),
+            Spending::Spent => Err(used()),
         }
     }
 }
@@ -206,29 +299,30 @@ const fn outcome(is_right: bool) -> FactorOutcome {
     }
 }
 
-fn used() -> Reason {
+fn used(path: &str) -> Reason {
     Reason {
         code: ReasonCode::OtpUsed,
-        path: OTP_PATH.to_owned(),
+        path: path.to_owned(),
         expected: "a one-time password that was not used before".to_owned(),
         found: "one that was already used within this time-step".to_owned(),
         hint: "wait for the next one, at most 30 s".to_owned(),
     }
 }
 
-fn blocked() -> Reason {
+fn blocked(path: &str) -> Reason {
     Reason {
         code: ReasonCode::OtpBlocked,
-        path: OTP_PATH.to_owned(),
+        path: path.to_owned(),
         expected: format!("at most {MOST_WRONG_CODES} wrong one-time passwords in 30 s"),
         found: "more".to_owned(),
         hint: "wait for the next time-step; if nobody here mistypes, somebody guesses".to_owned(),
     }
 }
 
+const NOT_LOOKED_AT: &str =
+    "a token that was not looked at: without evidence of a TEE no cluster is asked for its keys";
 const SHARED_SECRET: &str = "one_time_password_shared_secret";
 const ACCESS_TOKEN: &str = "service_access_token";
-const OTP_PATH: &str = "security.attestation.one_time_password_shared_secret";
 /// With three steps that count, a guesser needs ten days on average for one hit.
 const MOST_WRONG_CODES: u32 = 10;
 

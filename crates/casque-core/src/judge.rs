@@ -17,7 +17,8 @@ use casque_appraise::{
 use casque_policy::{Demands, Fills, MaaDemands, Mode, Service, screen};
 use casque_types::{ConfigId, RuntimeData, Timestamp};
 
-use crate::attest::{AttestRequest, secret_error};
+use crate::attempts::Told;
+use crate::attest::{AttestRequest, Trial, secret_error};
 use crate::casque::LoadedPolicy;
 use crate::resolve::{Context, SecretFault};
 use crate::{AttestError, Casque, EndorsementSource as _, MaaSource as _, Ports, ResolveError};
@@ -26,13 +27,17 @@ impl<P: Ports> Casque<P> {
     /// What the service demands, and what the evidence proves.
     pub(crate) async fn judge<'p>(
         &self,
-        loaded: &'p LoadedPolicy,
-        service: &'p Service,
-        config: &ConfigId,
-        request: &AttestRequest,
+        trial: Trial<'p>,
         runtime: RuntimeData,
-        now: Timestamp,
+        told: &mut Told,
     ) -> Result<(Demands<'p>, Appraisal), AttestError> {
+        let Trial {
+            loaded,
+            service,
+            config,
+            request,
+            now,
+        } = trial;
         let evidence = &request.evidence;
         // 1.
         let asks = loaded.policy.asks_of_demands(service);
@@ -41,6 +46,7 @@ impl<P: Ports> Casque<P> {
         if !faults.is_empty() {
             let mode = mode_before_others(loaded, config, &fills, faults)?;
             let appraisal = self.appraise(&mode, request, runtime, now).await?;
+            told.appraised(&appraisal);
             let demands = self.far_demands(loaded, service, config, &appraisal, now);
             return Ok((demands.await?, appraisal));
         }
@@ -51,6 +57,7 @@ impl<P: Ports> Casque<P> {
         }
         let mode = &demands.security().mode;
         let appraisal = self.appraise(mode, request, runtime, now).await?;
+        told.appraised(&appraisal);
         Ok((demands, appraisal))
     }
 

@@ -3,6 +3,7 @@
 //! [`Casque`] is generic over its [`Ports`]: store, clock, randomness, Entra ID, Key Vault, MAA, endorsers.
 //! It knows no HTTP, no SQL and no runtime; the order of one release is numbered in the module `attest`.
 
+mod attempts;
 mod attest;
 mod casque;
 mod certificate;
@@ -23,6 +24,7 @@ mod resolve;
 mod values;
 mod volumes;
 
+pub use attempts::{Attempt, AttemptFailure, AttemptOutcome};
 pub use attest::{AttestRequest, Released};
 pub use casque::{Casque, Limits};
 pub use certificate::IssueError;

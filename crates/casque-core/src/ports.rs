@@ -303,6 +303,8 @@ pub enum AuditAction {
     CertificateRenewed,
     /// The key of a volume was made.
     VolumeKeyMade,
+    /// The last attempts to attest were read.
+    AttemptsRead,
 }
 
 impl AuditAction {
@@ -319,6 +321,7 @@ impl AuditAction {
             Self::ValueExported => "value-exported",
             Self::CertificateRenewed => "certificate-renewed",
             Self::VolumeKeyMade => "volume-key-made",
+            Self::AttemptsRead => "attempts-read",
         }
     }
 }

@@ -141,7 +141,7 @@ impl<P: Ports> Casque<P> {
         Ok(PolicyNames { names, more })
     }
 
-    async fn readable(
+    pub(crate) async fn readable(
         &self,
         name: &PolicyName,
         operation: Operation,

@@ -168,7 +168,8 @@ mod raw {
 
     #[derive(Serialize)]
     struct Endorsements {
-        intel_url: String,
+        intel: Vec<String>,
+        amd: Vec<String>,
         ca_file: PathBuf,
     }
 
@@ -190,7 +191,8 @@ mod raw {
                 }],
             },
             endorsements: Endorsements {
-                intel_url: azure.pccs.clone(),
+                intel: vec![azure.pccs.clone()],
+                amd: Vec::new(),
                 ca_file: azure.ca_file.clone(),
             },
         }

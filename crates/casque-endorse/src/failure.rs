@@ -2,14 +2,18 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use casque_appraise::IntelEndorsement;
 use casque_core::{SourceFailure, SourceKind};
 use casque_types::{Seconds, Timestamp};
 use thiserror::Error;
 
-/// Why there are no endorsements.
+use crate::bundle::BundleError;
+use crate::document::DocumentError;
+use crate::document_id::{DocumentId, Vendor};
+
+/// Why one source did not give a document.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum FetchError {
     /// No connection.
@@ -31,17 +35,20 @@ pub(crate) enum FetchError {
         status: u16,
         retry_after: Option<Seconds>,
     },
-    /// The service does not know the family of platforms.
-    #[error("`{url}` answered that it does not know FMSPC {fmspc} (HTTP status 404)")]
-    UnknownPlatform { url: String, fmspc: String },
+    /// It throttled before, and is left alone.
+    #[error("`{base}` asked for fewer requests; it is asked again in {} s", again.0)]
+    Quiet { base: String, again: Seconds },
+    /// The service does not know the platform.
+    #[error("`{url}` answered that it does not know {platform} (HTTP status 404)")]
+    UnknownPlatform { url: String, platform: String },
     /// More bytes than the document can have.
     #[error("`{url}` answered with more than {limit_bytes} bytes")]
     TooLong { url: String, limit_bytes: usize },
     /// The answer is no such document.
     #[error("`{url}` answered with something else: expected {expected}")]
     Malformed { url: String, expected: &'static str },
-    /// The TCB info is about another family of platforms.
-    #[error("`{url}` answered for another platform: expected FMSPC {expected}, found {found}")]
+    /// The document is about another platform.
+    #[error("`{url}` answered for another platform: expected {expected}, found {found}")]
     OtherPlatform {
         url: String,
         expected: String,
@@ -51,7 +58,7 @@ pub(crate) enum FetchError {
     #[error("{document} from `{url}` expired at {until}, now it is {now}")]
     Expired {
         url: String,
-        document: IntelEndorsement,
+        document: String,
         until: Timestamp,
         now: Timestamp,
     },
@@ -62,12 +69,52 @@ pub(crate) enum FetchError {
         from: Timestamp,
         now: Timestamp,
     },
-    /// Too many kinds of platforms at once.
-    #[error("{limit} families of platforms are being asked for already")]
+    /// The bundle cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The bundle holds no such document.
+    #[error("the bundle `{}` holds no `{document}`", bundle.display())]
+    BundleLacks {
+        bundle: PathBuf,
+        document: DocumentId,
+    },
+    /// The bundle's document has had its day.
+    #[error("{document} in `{}` expired at {until}, now it is {now}", file.display())]
+    BundleExpired {
+        file: PathBuf,
+        document: String,
+        until: Timestamp,
+        now: Timestamp,
+    },
+    /// The bundle's document is of the future.
+    #[error("`{}` is valid from {from}, now it is {now}", file.display())]
+    BundleNotYetValid {
+        file: PathBuf,
+        from: Timestamp,
+        now: Timestamp,
+    },
+    /// No source serves it.
+    #[error("no source is configured for `{document}`")]
+    NoSource { document: DocumentId },
+    /// Too many documents at once.
+    #[error("{limit} documents are being asked for already")]
     Busy { limit: usize },
 }
 
 impl FetchError {
+    /// What is wrong with an answer.
+    pub(crate) fn of_document(url: &str, error: DocumentError) -> Self {
+        let url = url.to_owned();
+        match error {
+            DocumentError::Malformed { expected } => Self::Malformed { url, expected },
+            DocumentError::OtherPlatform { expected, found } => Self::OtherPlatform {
+                url,
+                expected,
+                found,
+            },
+        }
+    }
+
     /// What the HTTP client says, without its text.
     pub(crate) fn of_exchange(url: &str, error: &reqwest::Error, timeout: Duration) -> Self {
         let url = url.to_owned();
@@ -84,6 +131,26 @@ impl FetchError {
         Self::Broken { url }
     }
 
+    /// All codes.
+    #[cfg(test)]
+    pub(crate) const CODES: [&'static str; 15] = [
+        "endorser-unreachable",
+        "endorser-timeout",
+        "endorser-not-trusted",
+        "endorser-throttled",
+        "endorser-refused",
+        "endorser-unknown-platform",
+        "endorser-malformed",
+        "endorser-other-platform",
+        "endorser-expired",
+        "endorser-not-yet-valid",
+        "endorser-bundle-damaged",
+        "endorser-bundle-lacks",
+        "endorser-bundle-expired",
+        "endorser-bundle-not-yet-valid",
+        "endorser-no-source",
+    ];
+
     /// Stable; all are listed in `docs/errors-endorsements.md`.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
@@ -91,43 +158,58 @@ impl FetchError {
             Self::Tls { .. } => "endorser-not-trusted",
             Self::Timeout { .. } => "endorser-timeout",
             Self::UnknownPlatform { .. } => "endorser-unknown-platform",
-            Self::Status { status: 429, .. } | Self::Busy { .. } => "endorser-throttled",
+            Self::Status { status: 429, .. } | Self::Quiet { .. } | Self::Busy { .. } => {
+                "endorser-throttled"
+            }
             Self::Status { .. } => "endorser-refused",
             Self::TooLong { .. } | Self::Malformed { .. } => "endorser-malformed",
             Self::OtherPlatform { .. } => "endorser-other-platform",
             Self::Expired { .. } => "endorser-expired",
             Self::NotYetValid { .. } => "endorser-not-yet-valid",
+            Self::Bundle(_) => "endorser-bundle-damaged",
+            Self::BundleLacks { .. } => "endorser-bundle-lacks",
+            Self::BundleExpired { .. } => "endorser-bundle-expired",
+            Self::BundleNotYetValid { .. } => "endorser-bundle-not-yet-valid",
+            Self::NoSource { .. } => "endorser-no-source",
         }
     }
 
     /// What to do next.
-    const fn mend(&self) -> &'static str {
+    fn mend(&self, vendor: Vendor) -> String {
+        let setting = match vendor {
+            Vendor::Intel => "endorsements.intel",
+            Vendor::Amd => "endorsements.amd",
+        };
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => {
-                "let the server reach that address, or set `endorsements.intel_url` to a PCCS that it reaches"
-            }
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => format!(
+                "let the server reach that address, name another source in `{setting}`, or mount a bundle (`endorsements.bundle`)"
+            ),
             Self::Tls { .. } => {
-                "put the root of that service's certificate into the file that `endorsements.ca_file` names"
+                "put the root of that service's certificate into the file that `endorsements.ca_file` names".to_owned()
             }
             Self::UnknownPlatform { .. } => {
-                "check that the platform's family is known to the service; a PCCS must be filled with it first"
+                "check that the platform is known to the service; a PCCS must be filled with it first".to_owned()
             }
-            Self::Status { status: 429, .. } | Self::Busy { .. } => {
-                "wait; or set `endorsements.intel_url` to a PCCS of your own"
+            Self::Status { status: 429, .. } | Self::Quiet { .. } | Self::Busy { .. } => {
+                format!("wait; or name a cache of your own in `{setting}`, or mount a bundle (`endorsements.bundle`)")
             }
-            Self::Status {
-                status: 500..=599, ..
-            } => "wait, or see to the service",
+            Self::Status { status: 500..=599, .. } => "wait, or see to the service".to_owned(),
             Self::Status { .. }
             | Self::TooLong { .. }
             | Self::Malformed { .. }
-            | Self::OtherPlatform { .. } => {
-                "check that `endorsements.intel_url` is the base URL of Intel's PCS or of a PCCS, version 4"
+            | Self::OtherPlatform { .. } => format!("check that each URL in `{setting}` is the base URL of such a service"),
+            Self::Expired { .. } => format!(
+                "refresh that cache, or name the vendor's own service in `{setting}`; and check this machine's clock"
+            ),
+            Self::NotYetValid { .. } | Self::BundleNotYetValid { .. } => "check this machine's clock".to_owned(),
+            Self::Bundle(_) => "make the bundle anew: casque endorsements bundle".to_owned(),
+            Self::BundleLacks { .. } => {
+                "fetch the document where there is a network (casque endorsements fetch), and make the bundle anew".to_owned()
             }
-            Self::Expired { .. } => {
-                "refresh that cache, or remove `endorsements.intel_url` to ask Intel; and check this machine's clock"
+            Self::BundleExpired { .. } => {
+                "make the bundle anew with documents of today (casque endorsements fetch); and check this machine's clock".to_owned()
             }
-            Self::NotYetValid { .. } => "check this machine's clock",
+            Self::NoSource { .. } => format!("name a source in `{setting}`, or mount a bundle (`endorsements.bundle`)"),
         }
     }
 
@@ -138,6 +220,7 @@ impl FetchError {
             Self::Unreachable { .. }
             | Self::Broken { .. }
             | Self::Timeout { .. }
+            | Self::Quiet { .. }
             | Self::Busy { .. } => true,
             Self::Tls { .. }
             | Self::UnknownPlatform { .. }
@@ -145,19 +228,21 @@ impl FetchError {
             | Self::Malformed { .. }
             | Self::OtherPlatform { .. }
             | Self::Expired { .. }
-            | Self::NotYetValid { .. } => false,
+            | Self::NotYetValid { .. }
+            | Self::Bundle(_)
+            | Self::BundleLacks { .. }
+            | Self::BundleExpired { .. }
+            | Self::BundleNotYetValid { .. }
+            | Self::NoSource { .. } => false,
         }
     }
 
-    /// The same about the TCB info of this family: its absence means something.
-    pub(crate) fn of_tcb_info(self, fmspc: [u8; 6]) -> Self {
+    /// The same about the platform's own document: its absence means something.
+    pub(crate) fn of_platform(self, platform: String) -> Self {
         match self {
             Self::Status {
                 url, status: 404, ..
-            } => Self::UnknownPlatform {
-                url,
-                fmspc: hex::encode_upper(fmspc),
-            },
+            } => Self::UnknownPlatform { url, platform },
             other => other,
         }
     }
@@ -166,22 +251,77 @@ impl FetchError {
     pub(crate) const fn retry_after(&self) -> Option<Seconds> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
+            Self::Quiet { again, .. } => Some(*again),
             _ => None,
         }
     }
+
+    /// Whether the service asked for fewer requests.
+    pub(crate) const fn is_throttled(&self) -> bool {
+        matches!(self, Self::Status { status: 429, .. })
+    }
 }
 
-impl FetchError {
+/// Why no source gave a document: of each source the reason, in their order; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failures {
+    document: DocumentId,
+    earlier: Vec<FetchError>,
+    last: FetchError,
+}
+
+impl Failures {
+    pub(crate) const fn one(document: DocumentId, last: FetchError) -> Self {
+        Self {
+            document,
+            earlier: Vec::new(),
+            last,
+        }
+    }
+
+    /// `None` if nothing was tried.
+    pub(crate) fn all(document: DocumentId, mut errors: Vec<FetchError>) -> Option<Self> {
+        let last = errors.pop()?;
+        Some(Self {
+            document,
+            earlier: errors,
+            last,
+        })
+    }
+
+    fn each(&self) -> impl Iterator<Item = &FetchError> {
+        self.earlier.iter().chain([&self.last])
+    }
+
+    /// How long all of them asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Seconds {
+        let asked = self.each().map(|error| error.retry_after());
+        let least = asked.map(|span| span.unwrap_or(Seconds(0)).0).min();
+        Seconds(least.unwrap_or(0))
+    }
+
     /// The failure for who asked, who need not ask again for `quiet`.
     pub(crate) fn failure(&self, quiet: Seconds) -> SourceFailure {
-        let retryable = self.is_retryable();
+        let retryable = self.each().any(FetchError::is_retryable);
+        let texts: Vec<String> = self.each().map(ToString::to_string).collect();
+        let vendor = self.document.vendor();
         SourceFailure {
-            source_kind: SourceKind::Endorser,
-            code: self.code(),
-            what: self.to_string(),
-            mend: self.mend().to_owned(),
+            source_kind: match vendor {
+                Vendor::Intel => SourceKind::Endorser,
+                Vendor::Amd => SourceKind::Amd,
+            },
+            code: self.last.code(),
+            what: texts.join("; then "),
+            mend: self.last.mend(vendor),
             retryable,
             retry_after: retryable.then_some(quiet),
+        }
+    }
+
+    /// For the log.
+    pub(crate) fn report(&self) {
+        for error in self.each() {
+            tracing::warn!(code = error.code(), cause = %error, document = %self.document, "endorsements cannot be fetched");
         }
     }
 }
@@ -200,4 +340,19 @@ fn has_tls_cause(error: &reqwest::Error) -> bool {
         };
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_lists_every_code_once() {
+        let documentation = include_str!("../../../docs/errors-endorsements.md");
+        let rows = documentation
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"));
+        let listed: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        assert_eq!(listed, FetchError::CODES);
+    }
 }

@@ -1,17 +1,36 @@
-//! Endorsements, ring 3: fetches what Intel states of SGX platforms, and keeps it as long as it is valid.
+//! Endorsements, ring 3: gets what Intel and AMD state of their platforms, and keeps it as long as it is valid.
 //!
-//! From Intel's Provisioning Certification Service (PCS, version 4), a PCCS, or another cache that serves the
-//! same paths. What comes is bounded, read and dated here, and not verified: every appraisal verifies it
+//! From Intel's Provisioning Certification Service (PCS, version 4) or a PCCS, from AMD's Key Distribution
+//! Service (KDS), from Azure's caches of both, and from a bundle of files for machines without a network.
+//! What comes is bounded, read and dated here, and not verified: every appraisal verifies it
 //! (`casque-appraise`), so whoever serves it can withhold it, and nothing more.
 //!
-//! SGX only: endorsements of TDX and of AMD's platforms come with the verifiers that need them.
+//! The certificate of the machine that runs a program (Azure's `/metadata/THIM/amd/certification`) is the
+//! agent's to fetch: it comes with the evidence.
 
-mod cache;
+mod amd;
+mod bundle;
+mod disk;
+mod document;
+mod document_id;
+mod endorsers;
+mod entry;
+mod explain_form;
 mod failure;
-mod fetch;
 mod http;
-mod pcs;
+mod intel;
+mod json;
+mod keeper;
 mod settings;
+mod source;
+mod x509;
 
-pub use pcs::IntelPcs;
-pub use settings::{EndorserSettings, EndorserSetupError};
+pub use casque_core::SourceFailure;
+
+pub use bundle::{BundleError, Bundled, bundle_file, read_bundle, write_bundle_directory};
+pub use disk::{Found, read_cache_directory, read_documents};
+pub use document::{Document, DocumentError, Validity};
+pub use document_id::DocumentId;
+pub use endorsers::Endorsers;
+pub use explain_form::{TooManyDocuments, explain_file};
+pub use settings::{EndorserSettings, EndorserSetupError, Network};

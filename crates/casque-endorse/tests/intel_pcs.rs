@@ -14,10 +14,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use casque_appraise::{
-    IntelEndorsements, IntelEndorsementsId, PckAuthority, SgxQuote, TrustAnchors, verify_sgx_quote,
+    Appraiser, Endorsements, Evidence, Identity, IntelEndorsements, IntelEndorsementsId, IntelTee,
+    PckAuthority, SgxQuote, TrustAnchors,
 };
-use casque_core::{EndorsementSource, SourceFailure, SourceKind};
-use casque_endorse::{EndorserSettings, EndorserSetupError, IntelPcs};
+use casque_core::{SourceFailure, SourceKind};
+use casque_endorse::{EndorserSettings, EndorserSetupError, Endorsers};
 use casque_testkit::sgx::{EndorsementSpec, SgxPlatform, SoftwareTee};
 use casque_types::{MrEnclave, MrSigner, Seconds, SgxIdentity, Timestamp};
 use tempfile::TempDir;
@@ -172,7 +173,7 @@ fn answers(tee: &SoftwareTee, spec: &EndorsementSpec) -> Answers {
 struct World {
     tee: SoftwareTee,
     service: Service,
-    source: IntelPcs,
+    source: Endorsers,
     cache: TempDir,
 }
 
@@ -195,7 +196,7 @@ impl World {
     }
 
     async fn get(&self, now: Timestamp) -> Result<Arc<IntelEndorsements>, SourceFailure> {
-        self.source.sgx(self.tee.endorsements_id(), now).await
+        self.source.intel(self.tee.endorsements_id(), now).await
     }
 
     /// The same source after a restart.
@@ -212,14 +213,14 @@ impl World {
 
 fn settings(base_url: &str, cache: &Path) -> EndorserSettings {
     EndorserSettings {
-        base_url: Some(base_url.to_owned()),
-        ca_file: None,
-        cache_directory: cache.to_owned(),
+        intel: vec![base_url.to_owned()],
+        cache_directory: Some(cache.to_owned()),
+        ..EndorserSettings::default()
     }
 }
 
-fn source(base_url: &str, cache: &Path) -> IntelPcs {
-    IntelPcs::new(settings(base_url, cache)).unwrap()
+fn source(base_url: &str, cache: &Path) -> Endorsers {
+    Endorsers::new(&settings(base_url, cache)).unwrap()
 }
 
 /// The code with which a bent service's answers are refused.
@@ -246,8 +247,13 @@ async fn endorsements_fetched_verify_a_quote_of_their_platform() {
     let quote = SgxQuote::parse(&quote).unwrap();
     assert_eq!(quote.endorsements_id(), Ok(world.tee.endorsements_id()));
     let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(world.tee.root_der().to_vec());
-    let verdict = verify_sgx_quote(&quote, &endorsements, &anchors, NOW).unwrap();
-    assert_eq!(verdict.identity, identity);
+    let endorsements = Endorsements {
+        intel: Some(endorsements),
+        amd: None,
+    };
+    let appraiser = Appraiser::new(anchors);
+    let verdict = appraiser.verify(&Evidence::Sgx(quote), &endorsements, NOW);
+    assert_eq!(*verdict.unwrap().identity(), Identity::Sgx(identity));
 }
 
 #[tokio::test]
@@ -261,7 +267,7 @@ async fn endorsements_are_asked_for_by_family_and_authority() {
     let service = Service::start(&tee, &EndorsementSpec::valid_at(NOW)).await;
     let cache = TempDir::new().unwrap();
     let source = source(&service.address, cache.path());
-    assert_matches!(source.sgx(tee.endorsements_id(), NOW).await, Ok(_));
+    assert_matches!(source.intel(tee.endorsements_id(), NOW).await, Ok(_));
     let mut asked = service.answers.lock().unwrap().asked.clone();
     asked.sort();
     assert_eq!(
@@ -473,7 +479,7 @@ async fn service_that_is_not_there_is_unreachable() {
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let source = source(&address, world.cache.path());
-    let failure = source.sgx(world.tee.endorsements_id(), NOW).await;
+    let failure = source.intel(world.tee.endorsements_id(), NOW).await;
     assert_matches!(
         failure,
         Err(SourceFailure {
@@ -543,10 +549,11 @@ async fn families_that_failed_make_room_for_others() {
     for number in 0..300_u16 {
         let [high, low] = number.to_be_bytes();
         let id = IntelEndorsementsId {
+            tee: IntelTee::Sgx,
             fmspc: [0xff, 0, 0, 0, high, low],
             authority: PckAuthority::Processor,
         };
-        let failure = world.source.sgx(id, NOW).await.unwrap_err();
+        let failure = world.source.intel(id, NOW).await.unwrap_err();
         assert_ne!(failure.code, "endorser-throttled");
     }
 }
@@ -561,18 +568,18 @@ fn source_with_unusable_files_is_not_set_up() {
     let mut bent = settings("https://pccs.example", directory.path());
     bent.ca_file = Some(file.clone());
     assert_matches!(
-        IntelPcs::new(bent.clone()),
+        Endorsers::new(&bent),
         Err(EndorserSetupError::CaCertificates { path }) if path == file
     );
     bent.ca_file = Some(directory.path().join("absent"));
     assert_matches!(
-        IntelPcs::new(bent.clone()),
+        Endorsers::new(&bent),
         Err(EndorserSetupError::CaFile { .. })
     );
     bent.ca_file = None;
-    bent.cache_directory = file.join("below a file");
+    bent.cache_directory = Some(file.join("below a file"));
     assert_matches!(
-        IntelPcs::new(bent),
+        Endorsers::new(&bent),
         Err(EndorserSetupError::CacheDirectory { .. })
     );
 }
@@ -650,7 +657,7 @@ async fn service_whose_certificate_nobody_vouches_for_is_not_trusted() {
     let (world, service) = (World::new().await, tls::start().await);
     let source = source(&service.address, world.cache.path());
     let failure = source
-        .sgx(world.tee.endorsements_id(), NOW)
+        .intel(world.tee.endorsements_id(), NOW)
         .await
         .unwrap_err();
     assert_eq!(failure.code, "endorser-not-trusted");
@@ -665,9 +672,9 @@ async fn service_whose_certificate_is_in_the_ca_file_is_asked() {
     fs::write(&ca_file, &service.certificate_pem).unwrap();
     let mut settings = settings(&service.address, world.cache.path());
     settings.ca_file = Some(ca_file);
-    let source = IntelPcs::new(settings).unwrap();
+    let source = Endorsers::new(&settings).unwrap();
     let failure = source
-        .sgx(world.tee.endorsements_id(), NOW)
+        .intel(world.tee.endorsements_id(), NOW)
         .await
         .unwrap_err();
     assert!(failure.what.contains("404"), "{failure}");

@@ -22,17 +22,23 @@ mod yaml;
 
 pub use clause::{Clause, ClauseError, Fill, Fills, OpenClause};
 pub use codes::DIAGNOSTIC_CODES;
-pub use decide::{Demands, FactorOutcome, Factors, Grant, decide, screen};
+pub use decide::{
+    Decision, Demands, EntryScope, FactorOutcome, Factors, Grant, RuleOutcome,
+    ServiceAccountFactor, ServiceAccountOutcome, decide, explain, screen,
+};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use hash::{policy_hash, with_creator};
 pub use model::{
-    AccessPolicy, AttestationEntry, CasKey, CertificateSpec, ClaimValue, Content, Credentials,
-    Endpoint, ExportTarget, FileProtection, Generation, IgnoredAdvisories, Image, Import,
-    InjectionFile, JwtSpec, KeptIn, KeyType, LanguageVersion, MaaDemands, Mode, Mount, Operation,
-    Origin, OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals,
-    ProtectionUpdate, RemoteCas, Salt, SecretSpec, Security, Service, SignerRule, SvnRule,
-    Template, Toleration, ValueEncoding, Variable, VaultImport, VaultSecretVersion, Volume,
-    VolumeExport, VolumeImport, VolumeOrigin,
+    AccessPolicy, AciRule, AllowAllRule, AttestationEntry, AttestationKeyRule, AzureVmRule,
+    AzureVmTeeRule, CasKey, CertificateSpec, ClaimCondition, ClaimConstant, ClaimDemand,
+    ClaimValue, ClusterIssuer, ClusterIssuerParseError, Content, Credentials, Endpoint,
+    ExportTarget, FileProtection, Generation, IgnoredAdvisories, Image, Import, InjectionFile,
+    JwtSpec, KeptIn, KeyType, LanguageVersion, MaaDemands, MaaRule, MigrationRule, Mode, Mount,
+    Operation, Origin, OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals,
+    ProtectionUpdate, RemoteCas, Salt, SecretSpec, SecureBootRule, Security, Service,
+    ServiceAccountDemand, ServiceAccountRule, SgxRule, SignerRule, SmtRule, SnpFloor, SnpFloors,
+    SnpRule, SvnRule, TdxRule, TeeRule, Template, Toleration, ValueEncoding, Variable, VaultImport,
+    VaultSecretVersion, Volume, VolumeExport, VolumeImport, VolumeOrigin,
 };
 pub use parse::{LANGUAGE_MAPS, LanguageMap, Parsed};
 pub use reason::{Denial, Reason, ReasonCode};

@@ -56,7 +56,7 @@ reason_codes! {
     VerifierMismatch = "verifier-mismatch",
     /// Another instance of the attestation service issued the token.
     IssuerMismatch = "issuer-mismatch",
-    /// The evidence is of a kind that the policy's rules do not speak of.
+    /// The evidence is of another kind of TEE than the entry.
     IdentityMismatch = "identity-mismatch",
     /// The service has no rule that evidence could satisfy.
     AttestationMissing = "attestation-missing",
@@ -70,7 +70,69 @@ reason_codes! {
     SvnTooLow = "svn-too-low",
     /// A newer security version than accepted.
     SvnTooHigh = "svn-too-high",
-    /// The enclave's memory can be read from outside.
+    /// Another host data.
+    SnpHostDataMismatch = "snp-host-data-mismatch",
+    /// Another key signed the id block of the guest.
+    SnpIdKeyMismatch = "snp-id-key-mismatch",
+    /// Another key signed the key of the id block.
+    SnpAuthorKeyMismatch = "snp-author-key-mismatch",
+    /// Another family in the id block.
+    SnpFamilyMismatch = "snp-family-mismatch",
+    /// Another image in the id block.
+    SnpImageMismatch = "snp-image-mismatch",
+    /// The guest states an older security version than demanded.
+    GuestSvnTooLow = "guest-svn-too-low",
+    /// Another privilege level asked for the report.
+    VmplMismatch = "vmpl-mismatch",
+    /// The guest may be moved by a migration agent.
+    MigrationAllowed = "migration-allowed",
+    /// The guest may share a core with others.
+    SmtAllowed = "smt-allowed",
+    /// A register of the trust domain holds something else.
+    TdxRtmrMismatch = "tdx-rtmr-mismatch",
+    /// Another configuration of the trust domain.
+    TdxConfigMismatch = "tdx-config-mismatch",
+    /// Another owner of the trust domain.
+    TdxOwnerMismatch = "tdx-owner-mismatch",
+    /// Another configuration of the owner's.
+    TdxOwnerConfigMismatch = "tdx-owner-config-mismatch",
+    /// Another TDX module.
+    TdxModuleMismatch = "tdx-module-mismatch",
+    /// Another signer of the TDX module.
+    TdxModuleSignerMismatch = "tdx-module-signer-mismatch",
+    /// A register of the virtual TPM holds something else.
+    PcrMismatch = "pcr-mismatch",
+    /// A register of the virtual TPM was not quoted.
+    PcrNotQuoted = "pcr-not-quoted",
+    /// Secure boot is off.
+    SecureBootOff = "secure-boot-off",
+    /// Secure boot is on.
+    SecureBootOn = "secure-boot-on",
+    /// Nobody states whether secure boot is on.
+    SecureBootUnstated = "secure-boot-unstated",
+    /// Another virtual machine.
+    VmUniqueIdMismatch = "vm-unique-id-mismatch",
+    /// No certificate of Azure's vouches for the attestation key of the virtual TPM.
+    AttestationKeyNotCertified = "attestation-key-not-certified",
+    /// The group of containers runs under another policy.
+    AciPolicyMismatch = "aci-policy-mismatch",
+    /// The group of containers runs under the policy that allows everything.
+    AciAllowsAll = "aci-allows-all",
+    /// The utility virtual machine is of another feed.
+    UvmFeedMismatch = "uvm-feed-mismatch",
+    /// Somebody else endorses the utility virtual machine.
+    UvmIssuerMismatch = "uvm-issuer-mismatch",
+    /// The utility virtual machine is older than demanded.
+    UvmSvnTooLow = "uvm-svn-too-low",
+    /// The policy has conditions on a token, and there was none.
+    MaaTokenMissing = "maa-token-missing",
+    /// The token lacks a claim.
+    MaaClaimMissing = "maa-claim-missing",
+    /// A claim of the token has another value, or is of another type.
+    MaaClaimMismatch = "maa-claim-mismatch",
+    /// The attestation service judged by another policy of its own.
+    MaaPolicyHashMismatch = "maa-policy-hash-mismatch",
+    /// The TEE's memory can be read from outside.
     DebugEnclave = "debug-enclave",
     /// The policy does not leave the TCB to the attestation service.
     TcbManagedByMaa = "tcb-managed-by-maa",
@@ -84,10 +146,20 @@ reason_codes! {
     TcbNeedsConfiguration = "tcb-needs-configuration",
     /// The platform is revoked.
     TcbRevoked = "tcb-revoked",
+    /// A component of AMD's platform is older than the policy's floor.
+    TcbBelowMinimum = "tcb-below-minimum",
+    /// The policy has floors, and none for this generation of processors.
+    TcbFloorMissingForGeneration = "tcb-floor-missing-for-generation",
     /// An advisory that the policy does not accept.
     AdvisoryNotIgnored = "advisory-not-ignored",
     /// The machine is none of those that the service may run on.
     PlatformMismatch = "platform-mismatch",
+    /// The entry needs a service account token, and there was none.
+    ServiceAccountMissing = "service-account-missing",
+    /// The service account token does not verify.
+    ServiceAccountWrong = "service-account-wrong",
+    /// The service account token is of another account.
+    ServiceAccountMismatch = "service-account-mismatch",
     /// The service needs a one-time password, and there was none.
     OtpMissing = "otp-missing",
     /// The one-time password is not the one of this moment.

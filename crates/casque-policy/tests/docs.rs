@@ -15,7 +15,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use casque_policy::{DIAGNOSTIC_CODES, Mode, Policy, ReasonCode, substitute};
+use casque_appraise::SignerDemand;
+use casque_policy::{DIAGNOSTIC_CODES, MaaDemands, Mode, Policy, ReasonCode, substitute};
+use casque_types::Seconds;
 
 fn root(path: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -57,6 +59,27 @@ fn reason_codes_document_lists_exactly_the_codes() {
     expect_same("docs/reason-codes.md", &codes);
 }
 
+/// Every code stands in a test that expects it: here, or in the core for those of one-time passwords in use.
+#[test]
+fn every_reason_code_is_provoked_by_a_test() {
+    let mut tests = String::new();
+    for path in [
+        "crates/casque-policy/src/decide/tests.rs",
+        "crates/casque-policy/src/decide/rules/tests.rs",
+        "crates/casque-policy/src/decide/rules/tests/accounts.rs",
+        "crates/casque-policy/src/decide/rules/tests/azure.rs",
+        "crates/casque-policy/src/decide/rules/tests/snp.rs",
+        "crates/casque-policy/src/decide/rules/tests/tdx.rs",
+        "crates/casque-policy/src/decide/rules/tests/tokens.rs",
+        "crates/casque-core/tests/release/factors.rs",
+    ] {
+        tests.push_str(&root(path));
+    }
+    let expected = |code: &ReasonCode| tests.contains(&format!("\"{}\"", code.as_str()));
+    let missing: Vec<&ReasonCode> = ReasonCode::ALL.iter().filter(|c| !expected(c)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 fn variable(name: &str) -> Option<String> {
     let value = match name {
         "NAMESPACE" => "my-namespace",
@@ -87,9 +110,11 @@ fn aks_example_is_judged_by_its_attestation_service() {
     let text = substitute(&root("examples/aks/session.yaml"), &variable).unwrap();
     let policy = Policy::parse(&text).unwrap().policy;
     let url = "https://localhost:8443".parse().unwrap();
-    let expected = Mode::Maa {
+    let expected = Mode::Maa(MaaDemands {
         url,
         min_rsa_bits: 2048,
-    };
+        max_age: Seconds(600),
+        signer: SignerDemand::Any,
+    });
     assert_eq!(policy.security.stated().unwrap().mode, expected);
 }

@@ -338,6 +338,12 @@ fn documented_path(path: &str) -> &str {
     match path {
         "access_policy.create_sessions" => "access_policy.update",
         "volumes.export.to" => "volumes.export",
+        "services.attestation.azure_vm.snp" => "services.attestation.snp",
+        "services.attestation.azure_vm.tdx" => "services.attestation.tdx",
+        "services.attestation.aci.tcb" => "services.attestation.snp.tcb",
+        "services.attestation.snp.tcb.milan" | "services.attestation.snp.tcb.genoa" => {
+            "services.attestation.snp.tcb.turin"
+        }
         path => path,
     }
 }

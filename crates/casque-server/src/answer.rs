@@ -340,6 +340,10 @@ impl From<ReadPolicyError> for Refusal {
                 Code::PolicyAbsent,
                 "check the name with its namespace, and the hash if one was given",
             ),
+            ReadPolicyError::NoService { .. } => (
+                Code::ServiceAbsent,
+                "check the service's name in the policy",
+            ),
             ReadPolicyError::NotPermitted { .. } => (
                 Code::NotPermitted,
                 "use an identity that its access_policy lets do it",

@@ -48,6 +48,7 @@ codes! {
     PolicyMalformed = "policy-malformed",
     PolicyExists = "policy-exists",
     PolicyAbsent = "policy-absent",
+    ServiceAbsent = "service-absent",
     PredecessorNotCurrent = "predecessor-not-current",
     NamespaceAbsent = "namespace-absent",
     NamespaceOld = "namespace-old",

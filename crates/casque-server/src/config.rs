@@ -5,8 +5,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use casque_azure::CloudSettings;
+use casque_azure::{CloudSettings, ClusterSettings};
+use casque_endorse::{EndorserSettings, Network};
 use casque_remote::{RemoteAddress, RemoteAddressError};
 use serde::Deserialize;
 use thiserror::Error;
@@ -30,6 +32,8 @@ pub struct Config {
     pub azure: AzureSection,
     /// Where endorsements come from.
     pub endorsements: EndorsementsSection,
+    /// Kubernetes clusters.
+    pub kubernetes: KubernetesSection,
     /// Other CASes.
     pub remote: RemoteSection,
     /// Logging.
@@ -46,6 +50,7 @@ impl Default for Config {
             limits: LimitsSection::default(),
             azure: AzureSection::default(),
             endorsements: EndorsementsSection::default(),
+            kubernetes: KubernetesSection::default(),
             remote: RemoteSection::default(),
             log: LogSection::default(),
         }
@@ -98,6 +103,15 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+}
+
+/// Kubernetes clusters whose service account tokens policies may demand, beside those of AKS, which are built in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KubernetesSection {
+    /// The clusters. Default none.
+    #[serde(deserialize_with = "raw::clusters")]
+    pub clusters: Vec<ClusterSettings>,
 }
 
 /// Other CASes that policies may import from.
@@ -179,14 +193,60 @@ impl Default for AzureSection {
     }
 }
 
-/// Where endorsements come from.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Where endorsements come from: sources in the order in which they are asked (`docs/endorsements.md`).
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndorsementsSection {
-    /// Base URL of Intel's PCS or of a PCCS. Default Intel's own.
-    pub intel_url: Option<String>,
-    /// PEM file with further roots for that URL's TLS certificate.
+    /// `intel`, `azure`, or the base URL of a PCCS. Default `["intel"]`.
+    pub intel: Vec<String>,
+    /// `amd`, `azure`, or the base URL of a cache with AMD's paths. Default `["amd"]`.
+    pub amd: Vec<String>,
+    /// The least time between two requests to one of AMD's sources, in milliseconds. Default 1000.
+    pub amd_spacing_ms: u64,
+    /// A bundle of `casque endorsements bundle`, asked before all others: a file or a directory.
+    pub bundle: Option<PathBuf>,
+    /// Ask no service: the bundle, and what was fetched before, is all there is.
+    pub offline: bool,
+    /// PEM file with the roots that the TLS certificates of these services must chain to, in place of the
+    /// public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Default for EndorsementsSection {
+    fn default() -> Self {
+        let EndorserSettings {
+            intel,
+            amd,
+            amd_spacing,
+            ..
+        } = EndorserSettings::default();
+        Self {
+            intel,
+            amd,
+            amd_spacing_ms: u64::try_from(amd_spacing.as_millis()).unwrap_or(u64::MAX),
+            bundle: None,
+            offline: false,
+            ca_file: None,
+        }
+    }
+}
+
+impl EndorsementsSection {
+    /// The settings of a server that keeps documents in `cache_directory`.
+    pub(crate) fn settings(&self, cache_directory: PathBuf) -> EndorserSettings {
+        EndorserSettings {
+            intel: self.intel.clone(),
+            amd: self.amd.clone(),
+            amd_spacing: Duration::from_millis(self.amd_spacing_ms),
+            bundle: self.bundle.clone(),
+            network: match self.offline {
+                true => Network::Offline,
+                false => Network::Used,
+            },
+            ca_file: self.ca_file.clone(),
+            cache_directory: Some(cache_directory),
+        }
+    }
 }
 
 /// Logging, to standard error.
@@ -219,7 +279,30 @@ pub enum LogFormat {
 }
 
 mod raw {
-    use super::{CloudSettings, Deserialize, PathBuf};
+    use super::{CloudSettings, ClusterSettings, Deserialize, PathBuf};
+
+    /// One cluster as it stands in the file.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Cluster {
+        issuer: String,
+        jwks_file: Option<PathBuf>,
+        jwks_uri: Option<String>,
+        ca_file: Option<PathBuf>,
+    }
+
+    pub(super) fn clusters<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<ClusterSettings>, D::Error> {
+        let raw = Vec::<Cluster>::deserialize(deserializer)?;
+        let settings = |cluster: Cluster| ClusterSettings {
+            issuer: cluster.issuer,
+            jwks_file: cluster.jwks_file,
+            jwks_uri: cluster.jwks_uri,
+            ca_file: cluster.ca_file,
+        };
+        Ok(raw.into_iter().map(settings).collect())
+    }
 
     /// One cloud as it stands in the file.
     #[derive(Deserialize)]
@@ -291,6 +374,7 @@ mod tests {
             .collect();
         let config = Config::parse(&uncommented.join("\n")).unwrap();
         assert_eq!(config.azure.clouds.len(), 1);
+        assert_eq!(config.kubernetes.clusters.len(), 1);
     }
 
     #[test]
@@ -298,6 +382,13 @@ mod tests {
         let refused = Config::parse("listen = \"127.0.0.1:1\"\nskip_checks = true\n").unwrap_err();
         assert!(refused.to_string().contains("line 2"), "{refused}");
         assert!(refused.to_string().contains("skip_checks"), "{refused}");
+    }
+
+    #[test]
+    fn config_unknown_key_of_a_cluster_is_refused() {
+        let text = "[[kubernetes.clusters]]\nissuer=\"https://k8s.example\"\ninsecure=true\n";
+        let refused = Config::parse(text).unwrap_err().to_string();
+        assert!(refused.contains("insecure"), "{refused}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Evidence and second factors from the wire.
 
-use casque_appraise::MaaToken;
+use casque_appraise::{MaaToken, ServiceAccountToken};
 use casque_core::{AttestRequest, Blame, SecondFactors};
 use casque_secrets::OtpCode;
 use casque_wire as wire;
@@ -8,9 +8,6 @@ use zeroize::Zeroizing;
 
 use crate::answer::Refusal;
 use crate::code::Code;
-
-/// The kinds that this server appraises, as the challenge lists them.
-pub(crate) const KINDS: [&str; 3] = ["sgx", "maa", "none"];
 
 /// Parses a request; bounds are the parsers' own.
 pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal> {
@@ -29,7 +26,11 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
                 .map(|text| code(&text))
                 .transpose()?,
             access_token_proof: raw.access_token_proof.map(proof).transpose()?,
-            service_account_token: None,
+            service_account_token: raw
+                .service_account_token
+                .map(Zeroizing::new)
+                .map(|text| ServiceAccountToken::parse(&text))
+                .transpose()?,
         },
     })
 }
@@ -94,14 +95,8 @@ mod tests {
         assert_eq!(factors.access_token_proof, Some([7; 32]));
         let bend = |raw: &mut wire::AttestRequest| (raw.otp, raw.access_token_proof) = (None, None);
         let factors = request(raw(bend)).unwrap().factors;
-        assert_matches!(
-            factors,
-            SecondFactors {
-                one_time_password: None,
-                access_token_proof: None,
-                ..
-            }
-        );
+        assert!(factors.one_time_password.is_none());
+        assert!(factors.access_token_proof.is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! configuration (they are an argument of [`Server::start`]).
 
 mod answer;
+mod attempts;
 mod body;
 mod caller;
 mod code;
@@ -23,7 +24,8 @@ mod tls;
 mod upload;
 
 pub use config::{
-    AzureSection, Config, ConfigError, EndorsementsSection, LimitsSection, LogFormat, LogSection,
+    AzureSection, Config, ConfigError, EndorsementsSection, KubernetesSection, LimitsSection,
+    LogFormat, LogSection,
 };
 pub use identity::IdentityFileError;
 pub use ports::{ServerPorts, SystemClock, SystemRng};

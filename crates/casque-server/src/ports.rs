@@ -1,12 +1,9 @@
 //! The ports of a running server.
 
-use std::sync::Arc;
-
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use casque_appraise::ServiceAccountKeys;
-use casque_azure::{Azure, Entra, KeyVault, Maa};
-use casque_core::{Clock, ClusterSource, Ports, SourceFailure, SourceKind};
-use casque_endorse::IntelPcs;
+use casque_azure::{Azure, Clusters, Entra, KeyVault, Maa};
+use casque_core::{Clock, Ports};
+use casque_endorse::Endorsers;
 use casque_remote::Remote;
 use casque_store::SqliteStore;
 use casque_types::{Rng, RngError, Timestamp};
@@ -15,7 +12,8 @@ use casque_types::{Rng, RngError, Timestamp};
 pub struct ServerPorts {
     pub(crate) store: SqliteStore,
     pub(crate) azure: Azure,
-    pub(crate) endorsements: IntelPcs,
+    pub(crate) endorsements: Endorsers,
+    pub(crate) clusters: Clusters,
     pub(crate) remote: Remote,
     pub(crate) clock: SystemClock,
     pub(crate) rng: SystemRng,
@@ -28,8 +26,8 @@ impl Ports for ServerPorts {
     type Tokens = Entra;
     type Vaults = KeyVault;
     type Maa = Maa;
-    type Endorsements = IntelPcs;
-    type Clusters = NoClusters;
+    type Endorsements = Endorsers;
+    type Clusters = Clusters;
     type Remote = Remote;
 
     fn store(&self) -> &SqliteStore {
@@ -50,35 +48,14 @@ impl Ports for ServerPorts {
     fn maa(&self) -> &Maa {
         &self.azure.maa
     }
-    fn endorsements(&self) -> &IntelPcs {
+    fn endorsements(&self) -> &Endorsers {
         &self.endorsements
     }
-    fn clusters(&self) -> &NoClusters {
-        &NoClusters
+    fn clusters(&self) -> &Clusters {
+        &self.clusters
     }
     fn remote(&self) -> &Remote {
         &self.remote
-    }
-}
-
-/// No cluster is trusted.
-pub struct NoClusters;
-
-impl ClusterSource for NoClusters {
-    async fn keys(
-        &self,
-        issuer: &str,
-        _key_id: &str,
-        _now: Timestamp,
-    ) -> Result<Arc<ServiceAccountKeys>, SourceFailure> {
-        Err(SourceFailure {
-            source_kind: SourceKind::Cluster,
-            code: "cluster-not-trusted",
-            what: format!("`{issuer}` is none of the clusters that this server trusts"),
-            mend: "ask the operator".to_owned(),
-            retryable: false,
-            retry_after: None,
-        })
     }
 }
 

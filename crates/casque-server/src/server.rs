@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use casque_appraise::TrustAnchors;
-use casque_azure::{Azure, AzureSettings, CloudSettingsError};
+use casque_azure::{Azure, AzureSettings, CloudSettingsError, ClusterSettingsError, Clusters};
 use casque_core::{Casque, ChallengeKey, Clock as _, Limits};
-use casque_endorse::{EndorserSettings, EndorserSetupError, IntelPcs};
+use casque_endorse::{EndorserSetupError, Endorsers};
 use casque_remote::{Remote, RemoteSetupError};
 use casque_secrets::{IdentityKey, SessionEncryptionKey, SessionEncryptionKeyError};
 use casque_store::{OpenError, SqliteStore, StoreSettings};
@@ -148,11 +148,9 @@ fn ports(
         },
         Arc::new(rng.clone()),
     )?;
-    let endorsements = IntelPcs::new(EndorserSettings {
-        base_url: config.endorsements.intel_url.clone(),
-        ca_file: config.endorsements.ca_file.clone(),
-        cache_directory: config.state_directory.join("endorsements"),
-    })?;
+    let cache = config.state_directory.join("endorsements");
+    let endorsements = Endorsers::new(&config.endorsements.settings(cache))?;
+    let clusters = Clusters::new(config.kubernetes.clusters.clone())?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);
     let certificate = certificate.map_err(TlsError::from)?;
@@ -163,6 +161,7 @@ fn ports(
         store,
         azure,
         endorsements,
+        clusters,
         remote,
         clock: SystemClock,
         rng,
@@ -208,6 +207,9 @@ pub enum StartError {
     /// A cloud is not usable.
     #[error("cannot set up the Azure clouds")]
     Azure(#[from] CloudSettingsError),
+    /// A Kubernetes cluster is not usable.
+    #[error("cannot set up the Kubernetes clusters")]
+    Clusters(#[from] ClusterSettingsError),
     /// Other CASes cannot be asked.
     #[error("cannot set up asking other CASes")]
     Remote(#[from] RemoteSetupError),

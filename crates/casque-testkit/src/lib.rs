@@ -4,6 +4,7 @@
 
 pub mod aci;
 pub mod azure_vm;
+pub mod cluster;
 pub mod fakes;
 pub mod maa;
 mod pem;

@@ -1,12 +1,14 @@
 //! A software Microsoft Azure Attestation: its signing key, its key document and its tokens.
 //!
-//! It judges nothing unless asked ([`SoftwareMaa::attest_sgx`] does, with the appraiser of
+//! It judges nothing unless asked ([`SoftwareMaa::attest`] does, with the appraiser of
 //! `casque-appraise`); [`SoftwareMaa::token`] signs whatever a [`TokenSpec`] says, so that tests can bend one
 //! thing. It holds 2048-bit RSA keys only: the crypto provider signs with none shorter.
 //!
 //! Source: spec/azure.md sections 3.1 to 3.4 (what the real service puts on the wire), RFC 7515, RFC 7517.
 
 mod attest;
+mod signer;
+mod subject;
 mod token;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
@@ -14,15 +16,17 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use casque_types::{MaaUrl, Seconds, Secret, Timestamp, sha256};
+use casque_types::{Digest, MaaUrl, Seconds, Secret, Timestamp, sha256};
 use der::asn1::UintRef;
 use der::{Decode as _, Sequence};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use attest::MaaRefusal;
+pub use attest::{MaaRefusal, submission};
+pub use signer::{SignerFlaw, SignerTee};
+pub use subject::{AzureVmToken, SnpToken, TdxToken, TokenSubject};
 pub use token::{RuntimeClaim, TokenAlgorithm, TokenCollateral, TokenSpec, default_policy_hash};
 
 /// One instance with one signing key.
@@ -61,6 +65,9 @@ pub enum SoftwareMaaError {
     /// Runtime data that are said to be JSON and are not.
     #[error("expected runtime data in JSON")]
     RuntimeData,
+    /// The evidence that a key is in a TEE.
+    #[error("the evidence that the key is in a TEE could not be made")]
+    Tee,
     /// Stored bytes that no software MAA wrote.
     #[error("expected what `SoftwareMaa::to_bytes` wrote")]
     Stored,
@@ -74,7 +81,7 @@ impl SoftwareMaa {
     /// [`SoftwareMaaError`]: the provider failed, or `now` is past the year 9998.
     pub fn generate(url: MaaUrl, now: Timestamp) -> Result<Self, SoftwareMaaError> {
         let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| SoftwareMaaError::Key)?;
-        let certificate = issue_certificate(&url, &key, now)?;
+        let certificate = issue_certificate(&url, &key, now, Vec::new())?;
         Self::assemble(url, key, certificate)
     }
 
@@ -83,9 +90,7 @@ impl SoftwareMaa {
         key: RsaKeyPair,
         certificate: Vec<u8>,
     ) -> Result<Self, SoftwareMaaError> {
-        let spki: PublicKeyX509Der<'_> =
-            (key.public_key().as_der()).map_err(|_| SoftwareMaaError::Key)?;
-        let key_id = key_id(spki.as_ref());
+        let key_id = key_id(&spki_of(&key)?);
         Ok(Self {
             url,
             key,
@@ -171,11 +176,23 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
+/// `SubjectPublicKeyInfo`, DER.
+fn spki_of(key: &RsaKeyPair) -> Result<Vec<u8>, SoftwareMaaError> {
+    let spki: PublicKeyX509Der<'_> =
+        (key.public_key().as_der()).map_err(|_| SoftwareMaaError::Key)?;
+    Ok(spki.as_ref().to_vec())
+}
+
 /// The key id of a public key given as DER `SubjectPublicKeyInfo`, as the real service computes it.
 fn key_id(spki: &[u8]) -> String {
+    STANDARD.encode(key_digest(spki).as_bytes())
+}
+
+/// What the service's reports carry of its key: of the PEM and a NUL byte.
+fn key_digest(spki: &[u8]) -> Digest<32> {
     let mut text = crate::pem::encode("PUBLIC KEY", spki);
     text.push('\0');
-    STANDARD.encode(sha256(text.as_bytes()).as_bytes())
+    sha256(text.as_bytes())
 }
 
 /// Self-signed; the common name is the instance's address.
@@ -183,6 +200,7 @@ fn issue_certificate(
     url: &MaaUrl,
     key: &RsaKeyPair,
     now: Timestamp,
+    extensions: Vec<CustomExtension>,
 ) -> Result<Vec<u8>, SoftwareMaaError> {
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|_| SoftwareMaaError::Key)?;
     let pair =
@@ -193,6 +211,7 @@ fn issue_certificate(
     params.distinguished_name = distinguished_name;
     params.not_before = date(now.minus(A_DAY))?;
     params.not_after = date(now.plus(A_YEAR))?;
+    params.custom_extensions = extensions;
     Ok(params.self_signed(&pair)?.der().to_vec())
 }
 

@@ -1,7 +1,8 @@
 //! A software TEE of Intel's kind: true quotes, endorsements and certificates under a root of its own.
 //!
 //! What it makes has the exact formats of Intel's (quote version 3, PCK certificates, TCB info version 3,
-//! enclave identity version 2, revocation lists; TDX quotes under the same root are made in [`crate::tdx`]), so any DCAP verifier that is given its root accepts it.
+//! enclave identity version 2, revocation lists), so any DCAP verifier that is given its root accepts it.
+//! TDX quotes under the same root are made in [`crate::tdx`].
 //! It protects nothing: the keys lie in ordinary memory, and its measurement is a claim of the program
 //! that uses it. That is why it is linked by tests and by `casque-dev` alone.
 //!
@@ -13,15 +14,17 @@ mod measure;
 mod pck_extension;
 pub(crate) mod pki;
 pub(crate) mod quote;
+mod spec;
 mod stored;
 
 use casque_appraise::{IntelEndorsementsId, IntelTee, PckAuthority};
 use casque_types::{Secret, Timestamp};
 use thiserror::Error;
 
-pub use endorse::{EndorsementSpec, PcsDocuments, Standing, TdxModuleSpec};
+pub use endorse::PcsDocuments;
 pub use measure::{measure_program, software_identity, software_signer};
 pub use quote::{QuoteFlaw, QuoteSpec};
+pub use spec::{EndorsementSpec, Standing, TdxModuleSpec};
 
 use pki::Certified;
 

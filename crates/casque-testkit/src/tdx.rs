@@ -188,8 +188,8 @@ fn body(spec: &TdxQuoteSpec) -> Vec<u8> {
     body
 }
 
-/// The identity of a trust domain of this measurement (`MRTD`) in the software TEE: attributes SEPT_VE_DISABLE alone, the
-/// software TEE's module, everything else zero.
+/// The identity of a trust domain of this measurement (`MRTD`) in the software TEE: the attribute SEPT_VE_DISABLE
+/// alone, the software TEE's module, everything else zero.
 #[must_use]
 pub fn software_tdx_identity(measurement: [u8; 48]) -> TdxIdentity {
     let zero = Digest::from([0; 48]);

@@ -122,11 +122,18 @@ impl RuntimeData {
     pub const MAX_BYTES: usize = 4096;
 }
 
-/// The 64 bytes that a TEE signs for its guest; made by [`RuntimeData::report_data`] alone.
+/// The 64 bytes that a TEE signs for its guest; for a request made by [`RuntimeData::report_data`] alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReportData([u8; 64]);
 
 impl ReportData {
+    /// Report data of no request, for tools that gather evidence to show it: it can be part of no release, since
+    /// evidence is appraised against [`RuntimeData`].
+    #[must_use]
+    pub const fn of_no_request(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, as they stand in the evidence.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {

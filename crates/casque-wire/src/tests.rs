@@ -5,7 +5,7 @@ fn attest_request_of_each_kind_is_read_back() {
     for evidence in [
         Evidence::None {},
         Evidence::Sgx {
-            quote: B64(vec![1, 2, 255]),
+            quote: AnyB64(vec![1, 2, 255]),
         },
         Evidence::Maa {
             token: "a.b.c".to_owned(),
@@ -16,6 +16,8 @@ fn attest_request_of_each_kind_is_read_back() {
             evidence,
             otp: Some("123456".to_owned()),
             access_token_proof: Some(B64(vec![9; 32])),
+            maa_token: Some("d.e.f".to_owned()),
+            service_account_token: Some("g.h.i".to_owned()),
         };
         let text = serde_json::to_string(&request).unwrap();
         let read: AttestRequest = serde_json::from_str(&text).unwrap();
@@ -28,10 +30,12 @@ fn attest_request_is_written_as_documented() {
     let request = AttestRequest {
         runtime_data: B64(b"{}".to_vec()),
         evidence: Evidence::Sgx {
-            quote: B64(vec![3, 0]),
+            quote: AnyB64(vec![3, 0]),
         },
         otp: None,
         access_token_proof: None,
+        maa_token: None,
+        service_account_token: None,
     };
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(
@@ -47,6 +51,8 @@ fn attest_request_second_factors_are_written_as_documented() {
         evidence: Evidence::None {},
         otp: Some("012345".to_owned()),
         access_token_proof: Some(B64(vec![3, 0])),
+        maa_token: None,
+        service_account_token: None,
     };
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(

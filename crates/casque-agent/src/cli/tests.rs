@@ -71,26 +71,21 @@ fn cli_missing_settings_exit_with_usage_and_say_how_to_give_them() {
 }
 
 #[test]
-fn cli_evidence_says_what_was_found() {
+fn cli_evidence_without_a_source_says_where_it_looked() {
     let directory = tempfile::tempdir().unwrap();
-    let roots = SourceRoots {
-        gramine: directory.path().join("attestation"),
-        tsm: directory.path().to_owned(),
-    };
-    let mut output = Vec::new();
-    let exit = show_evidence(&roots, &mut output).unwrap();
-    assert_eq!(exit, AgentExit::Program(0));
-    let text = String::from_utf8(output).unwrap();
-    assert!(
-        text.contains("configfs-tsm") && text.contains("found, chosen"),
-        "{text}"
-    );
-    let absent = SourceRoots {
-        tsm: directory.path().join("report"),
-        ..roots
-    };
-    let refused = show_evidence(&absent, &mut Vec::new()).unwrap_err();
-    assert_eq!(refused.exit(), AgentExit::NoEvidence);
+    let at = |name: &str| format!("--{name}={}", directory.path().display());
+    let (gramine, tsm) = (at("gramine-dir"), format!("{}/report", at("tsm-dir")));
+    let tpm = format!("--tpm=device:{}/tpm", directory.path().display());
+    let (exit, output, notes) = run_with_no_environment(&["evidence", &gramine, &tsm, &tpm]);
+    assert_eq!((exit, output.as_str()), (AgentExit::NoEvidence, ""));
+    for source in [
+        "Gramine",
+        "confidential container",
+        "configfs-tsm",
+        "Azure vTPM",
+    ] {
+        assert!(notes.contains(&format!("\n  {source}: `")), "{notes}");
+    }
 }
 
 #[test]
@@ -107,6 +102,14 @@ fn cli_help_names_every_setting_of_the_environment() {
         "CASQUE_SERVICE_ACCESS_TOKEN",
         "SCONE_SERVICE_ACCESS_TOKEN",
         "CASQUE_VOLUMES",
+        "CASQUE_SERVICE_ACCOUNT_TOKEN_FILE",
+        "CASQUE_TPM",
+        "CASQUE_IMDS",
+        "CASQUE_GRAMINE_DIR",
+        "CASQUE_TSM_DIR",
+        "CASQUE_SEV_GUEST",
+        "CASQUE_TDX_GUEST",
+        "UVM_SECURITY_CONTEXT_DIR",
     ] {
         assert!(output.contains(name), "{name}");
     }
@@ -116,11 +119,9 @@ fn cli_help_names_every_setting_of_the_environment() {
 fn cli_documentation_names_every_flag_and_exit_code() {
     let text = include_str!("../../../../docs/agent.md");
     let command = AgentCli::command();
-    let run = command.find_subcommand("run").unwrap();
-    for flag in run
-        .get_arguments()
-        .filter_map(|argument| argument.get_long())
-    {
+    let named = ["run", "evidence"].map(|name| command.find_subcommand(name).unwrap());
+    let arguments = named.iter().flat_map(|command| command.get_arguments());
+    for flag in arguments.filter_map(|argument| argument.get_long()) {
         assert!(text.contains(&format!("| `--{flag}` |")), "{flag}");
     }
     for code in 100..=108 {

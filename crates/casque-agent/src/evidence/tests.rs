@@ -43,23 +43,132 @@ fn passport(token: &str) -> (tempfile::TempDir, MaaPassport) {
     (directory, passport)
 }
 
+fn vm() -> AzureVm {
+    AzureVm {
+        hcl: b"hcl".to_vec(),
+        quote: casque_attester::TpmQuote {
+            message: b"message".to_vec(),
+            signature: b"signature".to_vec(),
+            pcrs: vec![[0xAB; 32]; 24],
+        },
+        ak_certificate: Vec::new(),
+    }
+}
+
+/// One of each kind, with the form of an evidence file.
+fn all_kinds() -> Vec<(Collected, EvidenceKind, String)> {
+    [of_machines(), of_azure()].concat()
+}
+
+fn of_machines() -> Vec<(Collected, EvidenceKind, String)> {
+    let snp = |certificates: &[u8]| Collected::SnpReport {
+        report: vec![3, 0],
+        certificates: certificates.to_vec(),
+    };
+    let kinds = [
+        (
+            Collected::SgxQuote(vec![3, 0]),
+            EvidenceKind::Sgx,
+            r#"{"type":"sgx","quote":"AwA"}"#.to_owned(),
+        ),
+        (
+            Collected::TdxQuote(vec![4, 0]),
+            EvidenceKind::Tdx,
+            r#"{"type":"tdx","quote":"BAA"}"#.to_owned(),
+        ),
+        (
+            snp(b""),
+            EvidenceKind::Snp,
+            r#"{"type":"snp","report":"AwA"}"#.to_owned(),
+        ),
+        (
+            snp(&[0xFB]),
+            EvidenceKind::Snp,
+            r#"{"type":"snp","report":"AwA","vek":"+w=="}"#.to_owned(),
+        ),
+    ];
+    kinds.into()
+}
+
+fn of_azure() -> Vec<(Collected, EvidenceKind, String)> {
+    let pcrs = vec![format!("{:?}", "ab".repeat(32)); 24].join(",");
+    let quote =
+        format!(r#""quote":{{"message":"bWVzc2FnZQ","signature":"c2lnbmF0dXJl","pcrs":[{pcrs}]}}"#);
+    let aci = |vek: Option<&str>| Collected::AciSnp {
+        report: vec![3, 0],
+        certificates: vec![0xFB],
+        context: casque_attester::SecurityContext {
+            policy: b"policy".to_vec(),
+            reference_info: b"cose".to_vec(),
+            vek: vek.map(str::to_owned),
+        },
+    };
+    let azure_snp = Collected::AzureSnp {
+        vm: vm(),
+        vek: Some("PEM".to_owned()),
+    };
+    let certified = AzureVm {
+        ak_certificate: vec![0xFB],
+        ..vm()
+    };
+    let azure_tdx = Collected::AzureTdx {
+        vm: certified,
+        td_quote: vec![4, 0],
+    };
+    let kinds = [
+        (
+            azure_snp,
+            EvidenceKind::AzureSnpVtpm,
+            format!(r#"{{"type":"azure-snp-vtpm","hcl":"aGNs",{quote},"vek":"PEM"}}"#),
+        ),
+        (
+            azure_tdx,
+            EvidenceKind::AzureTdxVtpm,
+            format!(
+                r#"{{"type":"azure-tdx-vtpm","hcl":"aGNs",{quote},"td_quote":"BAA","ak_chain":"+w=="}}"#
+            ),
+        ),
+        (
+            aci(Some("PEM")),
+            EvidenceKind::AciSnp,
+            r#"{"type":"aci-snp","report":"AwA","vek":"PEM","policy":"cG9saWN5","uvm":"Y29zZQ"}"#
+                .to_owned(),
+        ),
+        (
+            aci(None),
+            EvidenceKind::AciSnp,
+            r#"{"type":"aci-snp","report":"AwA","vek":"+w==","policy":"cG9saWN5","uvm":"Y29zZQ"}"#
+                .to_owned(),
+        ),
+    ];
+    kinds.into()
+}
+
 #[test]
-fn sgx_quote_is_handed_over_as_it_is() {
-    let source = FakeSource(Collected::SgxQuote(vec![3, 0]));
-    let plan = EvidencePlan::Source(&source);
-    let evidence = plan.gather(&runtime(), &challenge(&[EvidenceKind::Sgx]));
-    assert_matches!(evidence, Ok(Evidence::Sgx { quote }) if quote.0 == [3, 0]);
+fn every_kind_is_handed_over_in_its_form_and_read_back() {
+    for (collected, kind, form) in all_kinds() {
+        let source = FakeSource(collected);
+        let evidence = EvidencePlan::Source(&source).gather(&runtime(), &challenge(&[kind]));
+        let text = serde_json::to_string(&evidence.unwrap()).unwrap();
+        assert_eq!(text, form);
+        let read: Evidence = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, evidence_of(source.0));
+    }
 }
 
 #[test]
 fn evidence_that_the_server_does_not_take_is_refused_by_kind() {
+    for (collected, kind, _) in all_kinds() {
+        let others = EvidenceKind::ALL.into_iter().filter(|other| *other != kind);
+        let takes = challenge(&others.collect::<Vec<_>>());
+        let source = FakeSource(collected);
+        let refused = EvidencePlan::Source(&source).gather(&runtime(), &takes);
+        assert_matches!(refused, Err(EvidenceError::NotTaken { found, .. }) if found == kind.as_str());
+    }
     let takes = challenge(&[EvidenceKind::Sgx, EvidenceKind::Maa]);
     let source = FakeSource(Collected::TdxQuote(vec![4]));
     let refused = EvidencePlan::Source(&source).gather(&runtime(), &takes);
     assert_matches!(refused, Err(EvidenceError::NotTaken { found: "tdx", taken }) if taken == "`sgx`, `maa`");
-    let source = FakeSource(Collected::SgxQuote(vec![3]));
-    let refused = EvidencePlan::Source(&source).gather(&runtime(), &challenge(&[]));
-    assert_matches!(refused, Err(EvidenceError::NotTaken { found: "sgx", .. }));
 }
 
 #[test]

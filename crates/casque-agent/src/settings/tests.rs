@@ -205,3 +205,51 @@ fn settings_directory_of_volumes_comes_from_flag_or_variable() {
     let settings = resolve(&arguments, &environment).unwrap();
     assert_eq!(settings.volumes.as_deref(), Some(Path::new("/w")));
 }
+
+fn account_token(settings: &AgentSettings) -> Option<&str> {
+    settings
+        .factors
+        .service_account_token
+        .as_ref()?
+        .expose_text()
+}
+
+#[test]
+fn settings_service_account_token_is_the_one_in_the_file_now() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, other) = (
+        directory.path().join("token"),
+        directory.path().join("other"),
+    );
+    std::fs::write(&file, "aa.bb.cc\n").unwrap();
+    std::fs::write(&other, "aa.bb.zz").unwrap();
+    let environment = [("CASQUE_SERVICE_ACCOUNT_TOKEN_FILE", other.to_str().unwrap())];
+    let settings = resolve(&flags(), &environment).unwrap();
+    assert_eq!(account_token(&settings), Some("aa.bb.zz"));
+    let mut arguments = flags();
+    arguments.service_account_token_file = Some(file.clone());
+    let settings = resolve(&arguments, &environment).unwrap();
+    assert_eq!(account_token(&settings), Some("aa.bb.cc"));
+    std::fs::write(&file, "aa.bb.dd").unwrap();
+    let settings = resolve(&arguments, &[]).unwrap();
+    assert_eq!(account_token(&settings), Some("aa.bb.dd"));
+    assert_eq!(account_token(&resolve(&flags(), &[]).unwrap()), None);
+}
+
+#[test]
+fn settings_service_account_token_that_is_none_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let mut arguments = flags();
+    arguments.service_account_token_file = Some(file.clone());
+    assert_matches!(
+        resolve(&arguments, &[]),
+        Err(SettingsError::AccountTokenFile { .. })
+    );
+    let long = format!("a.b.{}", "c".repeat(16 * 1024));
+    for text in ["", "aa.bb", "a\u{e4}.bb.cc", "a a.bb.cc", &long] {
+        std::fs::write(&file, text).unwrap();
+        let refused = resolve(&arguments, &[]);
+        assert_matches!(refused, Err(SettingsError::AccountToken { .. }));
+    }
+}

@@ -32,7 +32,7 @@ use crate::{AciAppraiseError, Appraiser, EvidenceParseError, strict_json};
 
 /// A reference, parsed, not verified.
 #[derive(Clone, Debug)]
-pub(super) struct UvmReference {
+pub(crate) struct UvmReference {
     pub(super) identity: UvmIdentity,
     pub(super) measurement: Digest<48>,
     signed: Option<Timestamp>,

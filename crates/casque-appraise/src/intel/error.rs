@@ -60,8 +60,8 @@ pub enum QuoteAppraiseError {
         /// Which.
         document: IntelEndorsement,
     },
-    /// The platform's certificate chain does not lead to the root, or is outside its life, or its certificate lacks
-    /// the SGX extension.
+    /// The platform's certificate chain does not lead to the root, or is outside its life, or its certificate
+    /// lacks the SGX extension.
     #[error(
         "the quote's PCK certificate chain does not lead to Intel's root, or is outside its life; a software TEE is trusted by a test server alone"
     )]
@@ -105,8 +105,8 @@ pub enum QuoteAppraiseError {
         "Intel's TCB information lists no level that the platform's TDX module reaches; update the TDX module"
     )]
     TdxModuleTcbNotListed,
-    /// The trust domain lacks the attribute SEPT_VE_DISABLE (bit 28): its host could make it take exceptions on pages
-    /// that it took away.
+    /// The trust domain lacks the attribute SEPT_VE_DISABLE (bit 28): its host could make it take exceptions on
+    /// pages that it took away.
     #[error(
         "the trust domain runs without SEPT_VE_DISABLE, and its host could inject exceptions into it; start it on a host that sets this attribute"
     )]

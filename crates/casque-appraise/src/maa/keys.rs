@@ -2,7 +2,8 @@
 //! `x5c` alone (2021), or with `n` and `e` beside it (2026).
 //!
 //! The key is that of the first certificate of `x5c`. The certificate's own signature and life are not
-//! judged: who serves the document over TLS says which keys are the instance's. Entries that are no RSA
+//! judged: who serves the document over TLS says which keys are the instance's. It is kept, for the evidence
+//! that it may hold (module `signer`). Entries that are no RSA
 //! signing keys, or come without a certificate, are skipped: a token signed by one finds no key.
 
 use aws_lc_rs::signature::{
@@ -92,6 +93,7 @@ fn parse_entry(entry: raw::Key) -> Result<Option<(String, MaaKey)>, Endorsements
     let key = MaaKey {
         public_key: ParsedPublicKey::new(&RS256, spki_der).map_err(|_| NOT_AN_RSA_KEY)?,
         modulus_bits: bits(numbers.modulus),
+        certificate: der.as_slice().into(),
     };
     Ok(Some((id, key)))
 }

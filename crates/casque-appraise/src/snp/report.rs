@@ -11,7 +11,8 @@
 //! 2A0 signature: r 72, s 72, reserved 368
 //! ```
 //! Integers are little endian, `r` and `s` too. The signature goes over the first 0x2A0 bytes as they came.
-//! Reserved bytes may be anything: newer firmware gives them a meaning.
+//! Reserved bytes that are signed may be anything: newer firmware gives them a meaning. Those behind `r` and `s`
+//! and in their upper 24 bytes, which nobody signs, are zero.
 
 use casque_types::{Digest, SnpIdentity, SnpProduct, SnpSigner, SnpTcb};
 
@@ -117,7 +118,7 @@ impl SnpReport {
             ));
         }
         report.signature = layout.signature.ok_or(malformed(
-            "`r` and `s` of the signature below 2 to the power of 384",
+            "`r` and `s` of the signature below 2 to the power of 384, and zeros behind them",
         ))?;
         if report.version < 3 {
             report.cpuid = None;
@@ -210,7 +211,7 @@ impl SnpReport {
 struct Layout {
     report: SnpReport,
     signature_algorithm: u32,
-    /// `None`: a number is too large.
+    /// `None`: a number is too large, or something is behind them.
     signature: Option<[u8; 96]>,
 }
 
@@ -232,8 +233,8 @@ impl Layout {
         let mitigations = [u64_le(&mut reader)?, u64_le(&mut reader)?];
         reader.array::<152>()?;
         let (r, s) = (reader.array()?, reader.array()?);
-        reader.array::<368>()?;
-        let signature = signature_of(r, s);
+        let behind = reader.array::<368>()?;
+        let signature = signature_of(r, s).filter(|_| *behind == [0; 368]);
         let report = SnpReport {
             bytes: bytes.to_vec(),
             version: head.version,

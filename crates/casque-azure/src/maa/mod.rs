@@ -4,7 +4,6 @@
 //! token proves is not judged here (`casque-appraise`). Keys are fetched from `<url>/certs` of the instance
 //! that the policy names and from nowhere else: a token's `jku` is never followed.
 
-mod keys;
 mod refusal;
 
 use std::sync::Arc;
@@ -23,16 +22,16 @@ use crate::clouds::{Cloud, Clouds};
 use crate::failure::MAA;
 use crate::http::{Answer, Call};
 use crate::json;
+use crate::key_cache::{KeysState, Look};
 use crate::slots::{Slot, Slots};
 use crate::throttle::Throttle;
-use keys::{KeysState, Look};
 
 /// The source of attestation tokens and of the keys that sign them; keys are cached by instance.
 #[derive(Debug)]
 pub struct Maa {
     clouds: Arc<Clouds>,
     throttle: Throttle,
-    slots: Slots<MaaUrl, KeysState>,
+    slots: Slots<MaaUrl, KeysState<MaaKeys>>,
 }
 
 impl Maa {
@@ -47,7 +46,7 @@ impl Maa {
     async fn renew_keys(
         &self,
         asked: &Asked<'_>,
-        slot: &Slot<KeysState>,
+        slot: &Slot<KeysState<MaaKeys>>,
         now: Timestamp,
     ) -> Result<Arc<MaaKeys>, SourceFailure> {
         let fetched = fetch_keys(asked, now).await;

@@ -244,7 +244,7 @@ pub(super) fn azure(clouds: Vec<CloudSettings>, default_cloud: &str) -> Azure {
     Azure::with_pause(settings, Arc::new(CountedRng::default()), &pause).unwrap()
 }
 
-struct NoPause;
+pub(super) struct NoPause;
 
 impl Pause for NoPause {
     fn pause(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

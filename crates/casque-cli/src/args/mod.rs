@@ -1,5 +1,7 @@
 //! The command line, as clap reads it; that of `casque session` stands in `session.rs`.
 
+mod endorsements;
+mod explain;
 mod session;
 
 use std::path::PathBuf;
@@ -7,6 +9,11 @@ use std::path::PathBuf;
 use casque_types::KeyHash;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use endorsements::{
+    BundleArgs, Documents, EndorsementsCommand, FetchArgs, Form, TargetArgs,
+};
+pub(crate) use explain::ExplainArgs;
+use session::parse_variable;
 pub(crate) use session::{
     AddSignatureArgs, CalculateHashArgs, ChangeArgs, CheckArgs, DiffArgs, EncryptArgs, ListArgs,
     LocalArgs, NamedArgs, PutArgs, ReadArgs, ServerArgs, SessionCommand, SignArgs, SignCommand,
@@ -55,9 +62,14 @@ pub(crate) enum Command {
     /// The servers (CAS) that this command line knows and trusts.
     #[command(subcommand)]
     Cas(CasCommand),
+    /// Say how evidence is judged, and why: offline from files, or live as a server judged it last.
+    Explain(Box<ExplainArgs>),
     /// Certificates in files.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// What Intel and AMD state of their platforms, in files for machines without a network.
+    #[command(subcommand)]
+    Endorsements(EndorsementsCommand),
     /// This command line's own identity: made at first use, kept in the configuration file.
     #[command(subcommand, name = "self")]
     Own(SelfCommand),

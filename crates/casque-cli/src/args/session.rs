@@ -258,7 +258,7 @@ pub(crate) struct AddSignatureArgs {
     pub(crate) signature: PathBuf,
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("expected NAME=VALUE, found no `=`".to_owned());
     };

@@ -2,7 +2,7 @@
 
 use casque_policy::Diagnostic;
 use casque_secrets::{ImportError, MakeError};
-use casque_types::{PolicyHash, PolicyName, SecretName};
+use casque_types::{ConfigId, PolicyHash, PolicyName, SecretName};
 use thiserror::Error;
 
 use super::{Blame, ResolveError};
@@ -150,6 +150,12 @@ pub enum ReadPolicyError {
         /// The name.
         name: PolicyName,
     },
+    /// The policy has no such service.
+    #[error("the current version of the policy has no service `{config}`")]
+    NoService {
+        /// What was asked for.
+        config: ConfigId,
+    },
     /// The caller's key may not read or list it.
     #[error("`{name}` does not let this client's key {what}{}", because(.unreadable))]
     NotPermitted {
@@ -262,7 +268,7 @@ impl ReadPolicyError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::Absent { .. } => Blame::Absent,
+            Self::Absent { .. } | Self::NoService { .. } => Blame::Absent,
             Self::NotPermitted { .. } => Blame::Denied,
             Self::Store(StoreError::Unavailable { .. }) => Blame::Unavailable,
             Self::Store(_) | Self::StoredPolicy { .. } => Blame::Bug,

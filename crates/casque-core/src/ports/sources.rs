@@ -13,6 +13,8 @@ use casque_types::{
 };
 use thiserror::Error;
 
+use crate::Blame;
+
 /// Gets access tokens from Entra ID; caches by credential and scope, one request at a time for each.
 pub trait TokenSource: Send + Sync {
     /// A token with enough life left for its purpose.
@@ -222,3 +224,18 @@ pub struct SourceFailure {
     /// When the party said to ask again.
     pub retry_after: Option<Seconds>,
 }
+
+impl SourceFailure {
+    /// Whose fault it is, when it keeps evidence from being judged: the caller's where a verifier refuses the
+    /// evidence itself, the party's otherwise.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match EVIDENCE_REFUSED.contains(&self.code) {
+            true => Blame::Unauthenticated,
+            false => Blame::Unavailable,
+        }
+    }
+}
+
+/// The codes of a verifier that looked at evidence and refuses it: asking again changes nothing.
+const EVIDENCE_REFUSED: [&str; 2] = ["maa-evidence-refused", "maa-policy-refused"];

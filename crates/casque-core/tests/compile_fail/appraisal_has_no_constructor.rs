@@ -1,15 +1,8 @@
 //! An appraisal cannot be made without appraising.
-use casque_appraise::{Appraisal, Identity, Scope, Tcb, Verifier};
+use casque_appraise::{Appraisal, Verdict};
 
-fn forge(runtime: casque_types::RuntimeData) -> Appraisal {
-    Appraisal::new(
-        Identity::Unattested,
-        Tcb::unknown(),
-        Verifier::Casque,
-        Scope::Process,
-        runtime,
-        None,
-    )
+fn forge(verdict: Verdict, runtime: casque_types::RuntimeData) -> Appraisal {
+    Appraisal::new(verdict, runtime)
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 //! Access policies, security, attestation and platforms that secrets fill in.
 
 use assert_matches::assert_matches;
-use casque_appraise::Evidence;
+use casque_appraise::{AppraiseError, Evidence};
 use casque_core::{
     AttestError, Blame, ExportRequest, PutPolicyError, ReadPolicyError, ResolveError, StoreError,
 };
@@ -252,7 +252,10 @@ fn attestation_by_another_cas_is_not_asked_for_over_evidence_that_proves_nothing
     far(&world, "", &listed);
     let attempt = world.attempt("b/s");
     let forged = world.quote_with(&attempt, Some(QuoteFlaw::QeSigner));
-    assert_matches!(world.send(&attempt, forged), Err(AttestError::Sgx(_)));
+    assert_matches!(
+        world.send(&attempt, forged),
+        Err(AttestError::Appraise(AppraiseError::Quote(_)))
+    );
     for evidence in [Evidence::Absent, world.token(&attempt, |_| {})] {
         let (secret, cause) = fault(world.send(&attempt, evidence));
         assert_eq!(secret, "f");
@@ -275,7 +278,10 @@ fn attestation_by_a_vault_is_asked_for_once_the_evidence_is_genuine() {
     let _ = world.put(&open(service, &rest));
     let attempt = world.attempt("b/s");
     let forged = world.quote_with(&attempt, Some(QuoteFlaw::QeSigner));
-    assert_matches!(world.send(&attempt, forged), Err(AttestError::Sgx(_)));
+    assert_matches!(
+        world.send(&attempt, forged),
+        Err(AttestError::Appraise(AppraiseError::Quote(_)))
+    );
     assert_eq!(world.ports.tokens.calls.count(), 0);
     let (_, cause) = fault(world.attest("b/s"));
     assert_matches!(cause, ResolveError::Source(failure) if failure.code == "vault-name-unresolved");

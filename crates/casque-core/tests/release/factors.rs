@@ -1,6 +1,7 @@
 //! One-time passwords and the service access token.
 
 use assert_matches::assert_matches;
+use casque_appraise::AppraiseError;
 use casque_core::{AttestError, ResolveError, SecondFactors, SourceKind, StoreError};
 use casque_secrets::{ProofSide, access_token_proof};
 use casque_testkit::fakes::{StoreFault, StoreOperation, failure};
@@ -42,7 +43,7 @@ fn wrong_code(world: &TestWorld) -> String {
 fn with_code(code: &str) -> SecondFactors {
     SecondFactors {
         one_time_password: Some(code.parse().unwrap()),
-        access_token_proof: None,
+        ..SecondFactors::default()
     }
 }
 
@@ -63,7 +64,7 @@ fn guarded(name: &str) -> String {
     policy(name, &[("Y", "hello")], &security)
 }
 
-fn guarded_world() -> TestWorld {
+pub(crate) fn guarded_world() -> TestWorld {
     let world = TestWorld::new();
     let _ = world.put(&guarded("a"));
     world
@@ -239,11 +240,11 @@ fn otp_is_not_looked_at_before_the_evidence_is_appraised() {
         let bent = world.quote_with(&attempt, flaw);
         assert_matches!(
             world.send_with(&attempt, bent, wrong),
-            Err(AttestError::Sgx(_))
+            Err(AttestError::Appraise(AppraiseError::Quote(_)))
         );
     }
     let answer = world.send_with(&attempt, bent, with_code(&code));
-    assert_matches!(answer, Err(AttestError::Sgx(_)));
+    assert_matches!(answer, Err(AttestError::Appraise(AppraiseError::Quote(_))));
     assert!(send(&world, "a/s", &code).is_ok());
 }
 
@@ -311,8 +312,8 @@ fn proof(attempt: &Attempt, token: &str, side: ProofSide) -> SecondFactors {
     let token = Secret::copied_from(token.as_bytes());
     let proof = access_token_proof(&token, side, &attempt.runtime.binding());
     SecondFactors {
-        one_time_password: None,
         access_token_proof: Some(proof),
+        ..SecondFactors::default()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use assert_matches::assert_matches;
 use casque_appraise::{
-    Evidence, IntelEndorsement, QuoteAppraiseError, RevokedThing, SgxQuote, TcbStatus,
+    AppraiseError, Evidence, IntelEndorsement, QuoteAppraiseError, RevokedThing, SgxQuote,
+    TcbStatus,
 };
 use casque_core::{AttestError, RedeemError, SourceKind};
 use casque_testkit::fakes::{StoreOperation, failure};
@@ -262,6 +263,7 @@ fn attest_runtime_data_that_is_none_is_refused() {
     let request = casque_core::AttestRequest {
         runtime_data: b"{}".to_vec(),
         evidence: world.quote(&attempt),
+        maa_token: None,
         factors: casque_core::SecondFactors::default(),
     };
     let answer = pollster::block_on(world.casque.attest(request));
@@ -277,7 +279,12 @@ fn attest_quote_of_another_root_is_refused() {
     let quote = other.quote(&attempt.identity, &report_data).unwrap();
     let evidence = Evidence::Sgx(SgxQuote::parse(&quote).unwrap());
     let answer = world.send(&attempt, evidence);
-    assert_matches!(answer, Err(AttestError::Sgx(QuoteAppraiseError::PckChain)));
+    assert_matches!(
+        answer,
+        Err(AttestError::Appraise(AppraiseError::Quote(
+            QuoteAppraiseError::PckChain
+        )))
+    );
     assert_nothing_released(&world);
 }
 
@@ -292,7 +299,7 @@ fn attest_quote_bent_proves_nothing() {
     ] {
         let attempt = world.attempt("app/web");
         let answer = world.send(&attempt, world.quote_with(&attempt, Some(flaw)));
-        assert_matches!(answer, Err(AttestError::Sgx(found)) if found == expected, "{flaw:?}");
+        assert_matches!(answer, Err(AttestError::Appraise(AppraiseError::Quote(found))) if found == expected, "{flaw:?}");
     }
     assert_nothing_released(&world);
 }
@@ -307,7 +314,7 @@ fn attest_revoked_platform_is_refused_whatever_is_tolerated() {
     let expected = QuoteAppraiseError::Revoked { what };
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.quote(&attempt));
-    assert_matches!(answer, Err(AttestError::Sgx(found)) if found == expected);
+    assert_matches!(answer, Err(AttestError::Appraise(AppraiseError::Quote(found))) if found == expected);
     assert_nothing_released(&world);
 }
 
@@ -320,8 +327,9 @@ fn attest_expired_endorsements_are_refused() {
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.quote(&attempt));
     let document = IntelEndorsement::TcbInfo;
-    let expected = QuoteAppraiseError::EndorsementsExpired { document };
-    assert_matches!(answer, Err(AttestError::Sgx(found)) if found == expected);
+    let expired = Some(TestWorld::BEGIN.minus(Seconds(1)));
+    let expected = QuoteAppraiseError::EndorsementsExpired { document, expired };
+    assert_matches!(answer, Err(AttestError::Appraise(AppraiseError::Quote(found))) if found == expected);
 }
 
 #[test]

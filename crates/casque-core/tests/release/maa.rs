@@ -1,8 +1,8 @@
 //! `mode: maa`: tokens that the agent brought, and quotes that the server has judged.
 
 use assert_matches::assert_matches;
-use casque_appraise::MaaAppraiseError;
-use casque_core::{AttestError, SourceKind};
+use casque_appraise::{AppraiseError, MaaAppraiseError};
+use casque_core::{AttestError, Blame, SourceKind};
 use casque_testkit::TestWorld;
 use casque_testkit::fakes::{MaaCall, failure};
 use casque_testkit::maa::{RuntimeClaim, TokenAlgorithm, TokenSpec};
@@ -22,7 +22,7 @@ fn refusal(bend: impl FnOnce(&mut TokenSpec)) -> AttestError {
 
 fn maa_refusal(bend: impl FnOnce(&mut TokenSpec)) -> MaaAppraiseError {
     match refusal(bend) {
-        AttestError::Maa(error) => error,
+        AttestError::Appraise(AppraiseError::Maa(error)) => error,
         other => panic!("expected a refused token, found {other:?}"),
     }
 }
@@ -50,12 +50,13 @@ fn attest_quote_is_submitted_to_the_policys_maa() {
 }
 
 #[test]
-fn attest_quote_that_maa_refuses_is_a_source_failure() {
+fn attest_quote_that_maa_refuses_is_the_callers_fault() {
     let world = world(MAA);
     let attempt = world.attempt("app/web");
     let bent = world.quote_with(&attempt, Some(QuoteFlaw::QeReportSignature));
-    let answer = world.send(&attempt, bent);
-    assert_matches!(answer, Err(AttestError::Source(found)) if found.code == "maa-evidence-refused");
+    let error = world.send(&attempt, bent).unwrap_err();
+    assert_matches!(&error, AttestError::Source(found) if found.code == "maa-evidence-refused");
+    assert_eq!(error.blame(), Blame::Unauthenticated);
     assert_nothing_released(&world);
 }
 
@@ -66,7 +67,9 @@ fn attest_maa_that_fails_is_unavailable() {
     world.ports.maa.calls.fail_once(down.clone());
     let attempt = world.attempt("app/web");
     let answer = world.send(&attempt, world.token(&attempt, |_| {}));
-    assert_matches!(answer, Err(AttestError::Source(found)) if found == down);
+    let error = answer.unwrap_err();
+    assert_eq!(error.blame(), Blame::Unavailable);
+    assert_matches!(error, AttestError::Source(found) if found == down);
     assert_nothing_released(&world);
 }
 

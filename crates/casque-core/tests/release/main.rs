@@ -12,6 +12,7 @@
     reason = "a test: what cannot be set up fails it"
 )]
 
+mod attempts;
 mod clauses;
 mod factors;
 mod hardware;

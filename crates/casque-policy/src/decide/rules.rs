@@ -2,21 +2,33 @@
 //!
 //! 1. who must have judged: `security.attestation.mode`
 //! 2. who may ask: any entry of the service's `attestation`, all factors of that entry
-//! 3. debug enclaves
+//! 3. TEEs whose memory can be read from outside
 //! 4. the platform's TCB, spec/evidence.md section 5
 //! 5. the machine: the service's `platforms`, section 2
 //! 6. second factors: one-time password, service access token
+//!
+//! With `mode: none`, of the second rule the service accounts of entries count alone, since they are second factors.
 
-use std::fmt::Display;
+mod aci;
+mod azure_vm;
+mod entries;
+mod factors;
+mod report;
+mod snp;
+mod tcb;
+mod tdx;
+mod token;
 
-use casque_appraise::{AdvisoryId, Identity, Tcb, TcbStatus, Verifier};
-use casque_types::{Digest, SgxIdentity};
+use casque_appraise::{Identity, Tcb, Verdict, Verifier};
+use casque_types::{AzureVmTee, Digest};
 
-use crate::decide::{Demands, FactorOutcome, Factors};
-use crate::{
-    AttestationEntry, IgnoredAdvisories, Mode, Platform, Reason, ReasonCode, Security, SignerRule,
-    Toleration,
-};
+use crate::decide::{Demands, Factors};
+use crate::{Mode, Platform, ReasonCode, Toleration};
+
+pub(super) use entries::Known;
+use report::listed;
+pub(super) use report::{Outcome, Report, Rule, Told};
+pub(super) use token::Statement;
 
 /// What an appraisal proved.
 pub(super) struct Proof<'p> {
@@ -25,63 +37,92 @@ pub(super) struct Proof<'p> {
     pub(super) verifier: &'p Verifier,
     /// The id of the quoting enclave, where the evidence proves it.
     pub(super) platform: Option<&'p Digest<16>>,
+    /// What the attestation service says, where it judged.
+    pub(super) token: Option<&'p dyn Statement>,
 }
 
-/// Every rule that fails.
-pub(super) fn judge(demands: &Demands<'_>, proof: &Proof<'_>) -> Vec<Reason> {
+impl<'p> Proof<'p> {
+    pub(super) fn of(verdict: &'p Verdict) -> Self {
+        Self {
+            identity: verdict.identity(),
+            tcb: verdict.tcb(),
+            verifier: verdict.verifier(),
+            platform: verdict.platform(),
+            token: verdict.token().map(|token| -> &dyn Statement { token }),
+        }
+    }
+}
+
+/// Judges every rule. Whether all hold; of alternatives, one.
+pub(super) fn judge(
+    demands: &Demands<'_>,
+    proof: &Proof<'_>,
+    factors: Option<&Factors>,
+    report: &mut Report,
+) -> bool {
+    let holds = judge_evidence(demands, proof, factors, report); // 1 to 5
+    holds & factors::judge(demands, factors, report) // 6
+}
+
+fn judge_evidence(
+    demands: &Demands<'_>,
+    proof: &Proof<'_>,
+    factors: Option<&Factors>,
+    report: &mut Report,
+) -> bool {
     let mode = &demands.security.mode;
     if *mode == Mode::DangerousNone {
-        return Vec::new();
+        let holds = report.rule(true, || {
+            verifier_mismatch(mode, &proof.verifier.to_string())
+        });
+        return holds & entries::judge_accounts(demands, factors, report);
     }
     // Nothing was proved: the other rules would only repeat that.
     if *proof.verifier == Verifier::Nobody {
-        return vec![evidence_missing(mode)];
+        return report.rule(false, || evidence_missing(mode));
     }
-    let mut reasons = judge_verifier(mode, proof.verifier); // 1
-    reasons.extend(judge_identity(demands, proof.identity)); // 2, 3
-    reasons.extend(judge_tcb(&demands.security, proof.tcb)); // 4
-    reasons.extend(judge_platform(demands, proof.platform)); // 5
-    reasons
+    let known = Known::Proof {
+        tcb: proof.tcb,
+        token: proof.token,
+        factors,
+    };
+    let mut holds = judge_verifier(mode, proof.verifier, report); // 1
+    holds &= judge_identity(demands, proof.identity, known, report); // 2, 3
+    holds &= tcb::judge(&demands.security, proof.tcb, report); // 4
+    holds & judge_platform(demands, proof.platform, report) // 5
 }
 
-fn judge_verifier(mode: &Mode, verifier: &Verifier) -> Vec<Reason> {
+fn judge_verifier(mode: &Mode, verifier: &Verifier, report: &mut Report) -> bool {
     match (mode, verifier) {
-        (Mode::DangerousNone, _) | (Mode::Hardware, Verifier::Casque) => Vec::new(),
         (Mode::Maa(maa), Verifier::Maa { issuer })
-        | (Mode::Both(maa), Verifier::Both { issuer })
-            if maa.url == *issuer =>
-        {
-            Vec::new()
+        | (Mode::Both(maa), Verifier::Both { issuer }) => {
+            report.rule(maa.url == *issuer, || Rule {
+                code: ReasonCode::IssuerMismatch,
+                path: "security.attestation.url".to_owned(),
+                expected: maa.url.to_string(),
+                found: issuer.to_string(),
+                hint: "ask the instance that the policy names, or name this one".to_owned(),
+            })
         }
-        (Mode::Maa(maa), Verifier::Maa { issuer })
-        | (Mode::Both(maa), Verifier::Both { issuer }) => vec![Reason {
-            code: ReasonCode::IssuerMismatch,
-            path: "security.attestation.url".to_owned(),
-            expected: maa.url.to_string(),
-            found: issuer.to_string(),
-            hint: "ask the instance that the policy names, or name this one".to_owned(),
-        }],
+        (Mode::DangerousNone, _) | (Mode::Hardware, Verifier::Casque) => {
+            report.rule(true, || verifier_mismatch(mode, CASQUE))
+        }
         (Mode::Hardware | Mode::Both(_), Verifier::Maa { .. }) => {
-            vec![verifier_mismatch(
-                mode,
-                "a token of the attestation service",
-            )]
+            report.rule(false, || verifier_mismatch(mode, TOKEN))
         }
         (Mode::Maa(_) | Mode::Both(_), Verifier::Casque) => {
-            vec![verifier_mismatch(
-                mode,
-                "evidence that Casque itself judged",
-            )]
+            report.rule(false, || verifier_mismatch(mode, CASQUE))
         }
         (Mode::Hardware | Mode::Maa(_), Verifier::Both { .. }) => {
-            vec![verifier_mismatch(mode, "evidence that both judged")]
+            let found = "evidence that both judged";
+            report.rule(false, || verifier_mismatch(mode, found))
         }
-        (_, Verifier::Nobody) => vec![evidence_missing(mode)],
+        (_, Verifier::Nobody) => report.rule(false, || evidence_missing(mode)),
     }
 }
 
-pub(super) fn evidence_missing(mode: &Mode) -> Reason {
-    Reason {
+pub(super) fn evidence_missing(mode: &Mode) -> Rule {
+    Rule {
         code: ReasonCode::EvidenceMissing,
         path: MODE_PATH.to_owned(),
         expected: demanded(mode).to_owned(),
@@ -90,8 +131,8 @@ pub(super) fn evidence_missing(mode: &Mode) -> Reason {
     }
 }
 
-pub(super) fn verifier_mismatch(mode: &Mode, found: &str) -> Reason {
-    Reason {
+pub(super) fn verifier_mismatch(mode: &Mode, found: &str) -> Rule {
+    Rule {
         code: ReasonCode::VerifierMismatch,
         path: MODE_PATH.to_owned(),
         expected: demanded(mode).to_owned(),
@@ -105,268 +146,71 @@ const fn demanded(mode: &Mode) -> &'static str {
         Mode::Hardware => "`mode: hardware`, evidence that Casque itself judges",
         Mode::Both(_) => "`require: [maa, evidence]`, evidence that both judge",
         Mode::Maa(_) => "`mode: maa`, a token of the policy's attestation service",
-        Mode::DangerousNone => "nothing",
+        Mode::DangerousNone => "`mode: none`, nothing",
     }
-}
-
-/// Rule 6: second factors, with any mode.
-pub(super) fn judge_factors(demands: &Demands<'_>, factors: &Factors) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if demands.one_time_password.is_some() {
-        reasons.extend(judge_one_time_password(factors.one_time_password));
-    }
-    if demands.security.service_access_token.is_some() {
-        reasons.extend(judge_access_token(factors.service_access_token));
-    }
-    reasons
-}
-
-fn judge_one_time_password(outcome: FactorOutcome) -> Option<Reason> {
-    let (code, found) = match outcome {
-        FactorOutcome::Right => return None,
-        FactorOutcome::Absent => (ReasonCode::OtpMissing, "none"),
-        FactorOutcome::Wrong => (ReasonCode::OtpWrong, "another one"),
-    };
-    Some(Reason {
-        code,
-        path: "security.attestation.one_time_password_shared_secret".to_owned(),
-        expected: "the one-time password of this moment".to_owned(),
-        found: found.to_owned(),
-        hint: "append `@` and the six digits to the config id; look at the clocks of both sides"
-            .to_owned(),
-    })
-}
-
-fn judge_access_token(outcome: FactorOutcome) -> Option<Reason> {
-    let (code, found) = match outcome {
-        FactorOutcome::Right => return None,
-        FactorOutcome::Absent => (ReasonCode::AccessTokenMissing, "none"),
-        FactorOutcome::Wrong => (ReasonCode::AccessTokenWrong, "a proof of another token"),
-    };
-    Some(Reason {
-        code,
-        path: "security.service_access_token".to_owned(),
-        expected: "a proof that the attester knows the service access token".to_owned(),
-        found: found.to_owned(),
-        hint: "start the agent with `SCONE_SERVICE_ACCESS_TOKEN` set to the policy's token"
-            .to_owned(),
-    })
 }
 
 /// Rules 2 and 3.
-pub(super) fn judge_identity(demands: &Demands<'_>, identity: &Identity) -> Vec<Reason> {
-    let Identity::Sgx(identity) = identity else {
-        return vec![Reason {
-            code: ReasonCode::IdentityMismatch,
-            path: format!("services[{}].attestation", demands.service),
-            expected: "an SGX enclave".to_owned(),
-            found: "evidence that names none".to_owned(),
-            hint: "run the workload in an SGX enclave".to_owned(),
-        }];
-    };
-    let mut reasons = judge_entries(demands, identity);
-    if identity.debug && !demands.security.tolerate.contains(&Toleration::DebugMode) {
-        reasons.push(debug_enclave());
-    }
-    reasons
+pub(super) fn judge_identity(
+    demands: &Demands<'_>,
+    identity: &Identity,
+    known: Known<'_>,
+    report: &mut Report,
+) -> bool {
+    let holds = entries::judge(demands, identity, known, report);
+    holds & judge_debug(demands, identity, report)
 }
 
-fn debug_enclave() -> Reason {
-    Reason {
+/// Rule 3, one for every kind: the memory of a TEE can be read from outside.
+fn judge_debug(demands: &Demands<'_>, identity: &Identity, report: &mut Report) -> bool {
+    let is_debug = match identity {
+        Identity::Unattested => return true,
+        Identity::Sgx(sgx) => sgx.debug,
+        Identity::Snp(snp) => snp.debug,
+        Identity::Tdx(tdx) => tdx.debug,
+        Identity::AzureVm(vm) => match &vm.tee {
+            AzureVmTee::Snp(snp) => snp.debug,
+            AzureVmTee::Tdx(tdx) => tdx.debug,
+        },
+        Identity::Aci(aci) => aci.snp.debug,
+    };
+    let is_tolerated = demands.security.tolerate.contains(&Toleration::DebugMode);
+    report.rule(!is_debug || is_tolerated, || Rule {
         code: ReasonCode::DebugEnclave,
         path: TOLERATE_PATH.to_owned(),
-        expected: "an enclave without the DEBUG attribute".to_owned(),
-        found: "a debug enclave, whose memory can be read from outside".to_owned(),
-        hint: "build it for production; to try things out, tolerate `debug-mode`".to_owned(),
-    }
+        expected: match is_tolerated {
+            true => "a TEE without debugging, or `debug-mode`".to_owned(),
+            false => "a TEE without debugging".to_owned(),
+        },
+        found: match is_debug {
+            true => "one whose memory can be read from outside".to_owned(),
+            false => "one without".to_owned(),
+        },
+        hint: "build or launch it for production; to try things out, tolerate `debug-mode`"
+            .to_owned(),
+    })
 }
 
-/// None, if any entry is satisfied; what failed in every entry otherwise.
-fn judge_entries(demands: &Demands<'_>, identity: &SgxIdentity) -> Vec<Reason> {
-    let path = format!("services[{}].attestation", demands.service);
-    if demands.entries.is_empty() {
-        return vec![Reason {
-            code: ReasonCode::AttestationMissing,
-            path,
-            expected: "an entry that says who may ask".to_owned(),
-            found: "none".to_owned(),
-            hint: "add the measurement or the signer to the service".to_owned(),
-        }];
-    }
-    let mut reasons = Vec::new();
-    for (index, entry) in demands.entries.iter().enumerate() {
-        let failed = judge_entry(entry, identity, &format!("{path}[{index}]"));
-        if failed.is_empty() {
-            return failed;
-        }
-        reasons.extend(failed);
-    }
-    reasons
-}
-
-fn judge_entry(entry: &AttestationEntry, identity: &SgxIdentity, path: &str) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    // An entry that demands nothing satisfies nobody; the parser refuses it too.
-    let demands_nothing = entry.mr_enclaves.is_empty() && entry.signer.is_none();
-    let demands_measurement = !entry.mr_enclaves.is_empty() || demands_nothing;
-    if demands_measurement && !entry.mr_enclaves.contains(&identity.mr_enclave) {
-        reasons.push(Reason {
-            code: ReasonCode::MeasurementMismatch,
-            path: format!("{path}.mrenclave"),
-            expected: listed(&entry.mr_enclaves),
-            found: identity.mr_enclave.to_string(),
-            hint: "the program differs from the one that was measured: rebuild it, or update the policy"
-                .to_owned(),
-        });
-    }
-    if let Some(rule) = &entry.signer {
-        reasons.extend(judge_signer(rule, identity, &format!("{path}.signer")));
-    }
-    reasons
-}
-
-fn judge_signer(rule: &SignerRule, identity: &SgxIdentity, path: &str) -> Vec<Reason> {
-    let failed = |code, key: &str, expected: String, found: String, hint: &str| Reason {
-        code,
-        path: format!("{path}.{key}"),
-        expected,
-        found,
-        hint: hint.to_owned(),
-    };
-    let mut reasons = Vec::new();
-    if rule.mr_signer != identity.mr_signer {
-        reasons.push(failed(
-            ReasonCode::SignerMismatch,
-            "mrsigner",
-            rule.mr_signer.to_string(),
-            identity.mr_signer.to_string(),
-            "sign the enclave with the key that the policy names",
-        ));
-    }
-    if rule.product_id != identity.product_id {
-        reasons.push(failed(
-            ReasonCode::ProductMismatch,
-            "isvprodid",
-            rule.product_id.to_string(),
-            identity.product_id.to_string(),
-            "compare the product id that the enclave is signed with",
-        ));
-    }
-    let (least, greatest, found) = (rule.svn.least, rule.svn.greatest, identity.svn);
-    if found < least {
-        reasons.push(failed(
-            ReasonCode::SvnTooLow,
-            "isvsvn",
-            format!("at least {least}"),
-            found.to_string(),
-            "update the program: this version is too old",
-        ));
-    }
-    if found > greatest {
-        reasons.push(failed(
-            ReasonCode::SvnTooHigh,
-            "isvsvn",
-            format!("at most {greatest}"),
-            found.to_string(),
-            "raise the bound in the policy once the new version is trusted",
-        ));
-    }
-    reasons
-}
-
-/// Rule 4. With `mode: maa` the attestation service's baseline decides, and the policy must say so.
-fn judge_tcb(security: &Security, tcb: &Tcb) -> Vec<Reason> {
-    match security.mode {
-        Mode::DangerousNone => Vec::new(),
-        Mode::Maa(_) if security.tolerate.contains(&Toleration::MaaManagedTcb) => Vec::new(),
-        Mode::Maa(_) => vec![untolerated(
-            ReasonCode::TcbManagedByMaa,
-            "`maa-managed-tcb`",
-            TcbStatus::Unstated,
-        )],
-        Mode::Hardware | Mode::Both(_) => {
-            let mut reasons = judge_status(security, tcb.status);
-            reasons.extend(judge_advisories(security, &tcb.advisories));
-            reasons
-        }
-    }
-}
-
-fn judge_status(security: &Security, status: TcbStatus) -> Vec<Reason> {
-    let tolerates = |toleration| security.tolerate.contains(&toleration);
-    let hardening = (
-        ReasonCode::TcbNeedsHardening,
-        "`software-hardening-needed`",
-        tolerates(Toleration::SoftwareHardeningNeeded),
-    );
-    let configuration = (
-        ReasonCode::TcbNeedsConfiguration,
-        "`insecure-configuration`, `hyperthreading`, `insecure-igpu` or `aepic-leak`",
-        tolerates(Toleration::InsecureConfiguration)
-            || SHORTCUTS
-                .iter()
-                .any(|(toleration, _)| tolerates(*toleration)),
-    );
-    let outdated = (
-        ReasonCode::TcbOutdated,
-        "`outdated-tcb`",
-        tolerates(Toleration::OutdatedTcb),
-    );
-    let never = |code| (code, NOTHING_TOLERATES, false);
-    let needed = match status {
-        TcbStatus::UpToDate | TcbStatus::ByVersions => vec![],
-        TcbStatus::SwHardeningNeeded => vec![hardening],
-        TcbStatus::ConfigurationNeeded => vec![configuration],
-        TcbStatus::ConfigurationAndSwHardeningNeeded => vec![configuration, hardening],
-        TcbStatus::OutOfDate | TcbStatus::TdRelaunchAdvised => vec![outdated],
-        TcbStatus::OutOfDateConfigurationNeeded
-        | TcbStatus::TdRelaunchAdvisedConfigurationNeeded => vec![outdated, configuration],
-        TcbStatus::Revoked => vec![never(ReasonCode::TcbRevoked)],
-        TcbStatus::Unstated => vec![never(ReasonCode::TcbUnstated)],
-    };
-    needed
-        .into_iter()
-        .filter(|(_, _, tolerated)| !tolerated)
-        .map(|(code, word, _)| untolerated(code, word, status))
-        .collect()
-}
-
-fn untolerated(code: ReasonCode, word: &str, status: TcbStatus) -> Reason {
-    let hint = if word == NOTHING_TOLERATES {
-        "move the workload to another machine".to_owned()
-    } else {
-        format!("update the platform, or add {word} to `tolerate`")
-    };
-    Reason {
-        code,
-        path: TOLERATE_PATH.to_owned(),
-        expected: format!("a platform that is up to date, or {word}"),
-        found: status.to_string(),
-        hint,
-    }
-}
-
-/// Rule 5, with `mode: hardware` alone: no other mode's evidence names a machine.
-fn judge_platform(demands: &Demands<'_>, found: Option<&Digest<16>>) -> Option<Reason> {
+/// Rule 5, where Casque itself judged: no token names a machine.
+fn judge_platform(demands: &Demands<'_>, found: Option<&Digest<16>>, report: &mut Report) -> bool {
     let platforms = &demands.platforms;
+    let judges_itself = matches!(demands.security.mode, Mode::Hardware | Mode::Both(_));
+    if !judges_itself || platforms.is_empty() {
+        return true;
+    }
     let is_named = |platform: &Platform| match platform {
         Platform::IntelQe(id) => found == Some(id),
         Platform::SconeQe(_) => false,
     };
-    if demands.security.mode != Mode::Hardware
-        || platforms.is_empty()
-        || platforms.iter().any(is_named)
-    {
-        return None;
-    }
-    let names = platforms.iter().map(|platform| match platform {
-        Platform::IntelQe(id) => format!("INTEL_QE_ID:{id}"),
-        Platform::SconeQe(key) => format!("the SCONE QE {key}, which gives no evidence any more"),
-    });
-    Some(Reason {
+    report.rule(platforms.iter().any(is_named), || Rule {
         code: ReasonCode::PlatformMismatch,
         path: format!("services[{}].platforms", demands.service),
-        expected: listed(names),
+        expected: listed(platforms.iter().map(|platform| match platform {
+            Platform::IntelQe(id) => format!("INTEL_QE_ID:{id}"),
+            Platform::SconeQe(key) => {
+                format!("the SCONE QE {key}, which gives no evidence any more")
+            }
+        })),
         found: found.map_or_else(
             || "evidence that names no machine".to_owned(),
             |id| format!("INTEL_QE_ID:{id}"),
@@ -375,49 +219,10 @@ fn judge_platform(demands: &Demands<'_>, found: Option<&Digest<16>>) -> Option<R
     })
 }
 
-fn judge_advisories(security: &Security, advisories: &[AdvisoryId]) -> Vec<Reason> {
-    let IgnoredAdvisories::Listed(ignored) = &security.ignore_advisories else {
-        return Vec::new();
-    };
-    let is_covered = |advisory: &AdvisoryId| {
-        SHORTCUTS.iter().any(|(toleration, number)| {
-            security.tolerate.contains(toleration)
-                && AdvisoryId::from_number(*number).as_ref() == Some(advisory)
-        })
-    };
-    advisories
-        .iter()
-        .filter(|advisory| !ignored.contains(*advisory) && !is_covered(advisory))
-        .map(|advisory| Reason {
-            code: ReasonCode::AdvisoryNotIgnored,
-            path: "security.attestation.ignore_advisories".to_owned(),
-            expected: listed(ignored.iter()),
-            found: advisory.to_string(),
-            hint: format!(
-                "read {advisory}; if it does not matter here, add it to `ignore_advisories`"
-            ),
-        })
-        .collect()
-}
-
-fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    match items.len() {
-        0 => "none".to_owned(),
-        1 => items.concat(),
-        _ => format!("one of {}", items.join(", ")),
-    }
-}
-
-/// Tolerations that stand for one advisory each.
-const SHORTCUTS: [(Toleration, u32); 3] = [
-    (Toleration::Hyperthreading, 233),
-    (Toleration::InsecureIgpu, 219),
-    (Toleration::AepicLeak, 657),
-];
+const CASQUE: &str = "evidence that Casque itself judged";
+const TOKEN: &str = "a token of the attestation service";
 const MODE_PATH: &str = "security.attestation.mode";
 const TOLERATE_PATH: &str = "security.attestation.tolerate";
-const NOTHING_TOLERATES: &str = "nothing: no toleration covers it";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 use assert_matches::assert_matches;
 use casque_appraise::appraise_absent;
-use casque_types::{Kem, KemPublicKey, KeyHash, MrEnclave, MrSigner, Nonce, RuntimeData};
+use casque_types::{
+    Kem, KemPublicKey, KeyHash, MrEnclave, MrSigner, Nonce, RuntimeData, SgxIdentity,
+};
 
 use super::*;
 
@@ -98,8 +100,13 @@ fn screened(
     kind: EvidenceKind,
     claimed: Option<&SgxIdentity>,
 ) -> Vec<&'static str> {
-    let reasons = screen_claims(&demands(policy, "web"), kind, claimed);
-    reasons.iter().map(|r| r.code.as_str()).collect()
+    let claimed = claimed.map(|claimed| Identity::Sgx(claimed.clone()));
+    let mut report = Report::of_failures();
+    let demands = demands(policy, "web");
+    let holds = screen_claims(&demands, kind, claimed.as_ref(), &mut report);
+    let denial = denial(report);
+    assert_eq!(holds, denial.reasons.is_empty());
+    codes(&denial)
 }
 
 #[test]

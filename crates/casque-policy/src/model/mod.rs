@@ -4,6 +4,7 @@
 //! spec/policy-language.md; the section is named beside each type.
 
 mod access;
+mod attestation;
 mod secret;
 mod security;
 mod service;
@@ -17,14 +18,19 @@ use casque_types::{
 use crate::Clause;
 
 pub use access::{AccessPolicy, Credentials, Operation, Principal, Principals};
+pub use attestation::{
+    AciRule, AllowAllRule, AttestationEntry, AttestationKeyRule, AzureVmRule, AzureVmTeeRule,
+    ClaimCondition, ClaimConstant, ClaimDemand, ClusterIssuer, ClusterIssuerParseError, MaaRule,
+    MigrationRule, SecureBootRule, ServiceAccountDemand, ServiceAccountRule, SgxRule, SignerRule,
+    SmtRule, SnpFloor, SnpFloors, SnpRule, SvnRule, TdxRule, TeeRule,
+};
 pub use secret::{
     CasKey, CertificateSpec, ClaimValue, Endpoint, ExportTarget, Generation, Import, JwtSpec,
     KeyType, Origin, RemoteCas, SecretSpec, ValueEncoding, VaultImport, VaultSecretVersion,
 };
 pub use security::{IgnoredAdvisories, MaaDemands, Mode, Platform, Security, Toleration};
 pub use service::{
-    AttestationEntry, Content, FileProtection, Image, InjectionFile, Mount, ProtectionUpdate,
-    Service, SignerRule, SvnRule, Variable,
+    Content, FileProtection, Image, InjectionFile, Mount, ProtectionUpdate, Service, Variable,
 };
 pub use template::{Part, Placeholder, Template};
 pub use volume::{OwnVolume, Volume, VolumeExport, VolumeImport, VolumeOrigin};

@@ -75,6 +75,8 @@ pub struct MaaDemands {
 impl MaaDemands {
     /// [`MaaDemands::max_age`] where the policy says nothing.
     pub const MAX_AGE: Seconds = Seconds(600);
+    /// The greatest [`MaaDemands::max_age`] that a policy may state: tokens live 8 hours.
+    pub const LONGEST_AGE: Seconds = Seconds(28_800);
 }
 
 /// A word of `security.attestation.tolerate`.

@@ -1,10 +1,8 @@
 //! `services` and `images`, sections 2 and 7.
 
-use casque_types::{
-    Digest, FileMode, MrEnclave, MrSigner, SecretName, ServiceName, UpdatePolicy, VolumeName,
-};
+use casque_types::{Digest, FileMode, SecretName, ServiceName, UpdatePolicy, VolumeName};
 
-use super::{Platform, Template};
+use super::{AttestationEntry, Platform, Template};
 use crate::{Clause, Position};
 
 /// A service, section 2.
@@ -74,37 +72,6 @@ pub enum ProtectionUpdate {
     Reinitializable,
     /// `no_rollback_protection`.
     NoRollbackProtection,
-}
-
-/// One way to satisfy a service: every given factor must hold, section 2.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttestationEntry {
-    /// The measurement must be one of these; empty when only the signer counts.
-    pub mr_enclaves: Vec<MrEnclave>,
-    /// The signer, if it counts.
-    pub signer: Option<SignerRule>,
-    /// Where it stands.
-    pub position: Position,
-}
-
-/// A demand on the signer of an enclave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignerRule {
-    /// The signer.
-    pub mr_signer: MrSigner,
-    /// The product.
-    pub product_id: u16,
-    /// Its security version.
-    pub svn: SvnRule,
-}
-
-/// A demand on a security version; both ends count as inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SvnRule {
-    /// The least accepted; 0 when none is demanded.
-    pub least: u16,
-    /// The greatest accepted; 65535 when none is demanded.
-    pub greatest: u16,
 }
 
 /// An image: what is placed and mounted for its services, section 7.

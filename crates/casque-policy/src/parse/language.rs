@@ -26,14 +26,44 @@ pub struct LanguageMap {
 
 /// Every map of the language whose keys are fixed; two of one path are two forms of a map.
 ///
-/// Not among them are maps with keys of the author's own: `environment`, `payload`, and the `value` of a
-/// config-fragment.
+/// Not among them are maps with keys of the author's own: `environment`, `payload`, the `value` of a
+/// config-fragment; and `pcrs`, whose keys are numbers.
 pub const LANGUAGE_MAPS: &[LanguageMap] = &[
     map("", &KEYS),
     map("creator", &CREATOR_KEYS),
     map("services", &services::KEYS),
     map("services.attestation", &attestation::KEYS),
     map("services.attestation.signer", &attestation::SIGNER_KEYS),
+    map("services.attestation.snp", &attestation::SNP_KEYS),
+    map("services.attestation.snp.tcb", &attestation::FLOORS_KEYS),
+    map(
+        "services.attestation.snp.tcb.milan",
+        &attestation::FLOOR_KEYS,
+    ),
+    map(
+        "services.attestation.snp.tcb.genoa",
+        &attestation::FLOOR_KEYS,
+    ),
+    map(
+        "services.attestation.snp.tcb.turin",
+        &attestation::TURIN_FLOOR_KEYS,
+    ),
+    map("services.attestation.tdx", &attestation::TDX_KEYS),
+    map("services.attestation.azure_vm", &attestation::AZURE_VM_KEYS),
+    map("services.attestation.azure_vm.snp", &attestation::SNP_KEYS),
+    map("services.attestation.azure_vm.tdx", &attestation::TDX_KEYS),
+    map("services.attestation.aci", &attestation::ACI_KEYS),
+    map("services.attestation.aci.tcb", &attestation::FLOORS_KEYS),
+    map("services.attestation.maa", &attestation::MAA_KEYS),
+    map("services.attestation.maa.claims", &attestation::CLAIM_KEYS),
+    map(
+        "services.attestation.maa.claims.equals",
+        &attestation::CONSTANT_KEYS,
+    ),
+    map(
+        "services.attestation.kubernetes",
+        &attestation::KUBERNETES_KEYS,
+    ),
     map("secrets", &secrets::keys::KEYS),
     map("secrets.validity", &jwt::VALIDITY_KEYS),
     map("secrets.export", &sharing::TARGET_KEYS),

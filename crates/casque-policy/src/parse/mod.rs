@@ -125,8 +125,8 @@ fn read_policy(root: &Node<'_>, findings: &mut Findings) -> Option<Policy> {
     references::judge(&secrets, &declarations, findings);
     let volumes = volumes::read(&fields, &declarations, findings);
     let images = images::read(&fields, &declarations, findings);
-    let mode = security.stated().map(|security| &security.mode);
-    let services = services::read(&fields, mode, &mut scope, findings);
+    let services = services::read(&fields, security.stated(), &mut scope, findings);
+    security::judge_managed_tcb(&fields, security.stated(), &services, findings);
     references::judge_templates(
         &services,
         &images,

@@ -19,7 +19,7 @@ pub(super) fn read(
     let Some(node) = service.value("platforms") else {
         return Clause::Stated(Vec::new());
     };
-    if mode.is_some_and(|mode| *mode != Mode::Hardware) {
+    if mode.is_some_and(|mode| !matches!(mode, Mode::Hardware | Mode::Both(_))) {
         let message = "`platforms` has no effect without `mode: hardware`";
         let found = Diagnostic::warning(codes::PLATFORMS_UNUSED, node.position, message);
         findings.push(found.hint("evidence that Casque judges itself is what names a machine"));

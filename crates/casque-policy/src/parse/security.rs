@@ -1,9 +1,11 @@
 //! `security`, section 9 and 4.4.
 
+mod mode;
+
 use std::collections::BTreeSet;
 
 use casque_appraise::{AdvisoryId, SignerDemand};
-use casque_types::{Digest, MaaUrl};
+use casque_types::{Digest, MaaUrl, Seconds};
 
 use super::clauses::{Rules, Scope, UnknownSecret};
 use super::factors;
@@ -13,9 +15,11 @@ use crate::findings::Findings;
 use crate::pem;
 use crate::yaml::Node;
 use crate::{
-    Clause, Diagnostic, IgnoredAdvisories, MaaDemands, Mode, Position, Security, Template,
-    Toleration,
+    AttestationEntry, Clause, Diagnostic, IgnoredAdvisories, MaaDemands, Mode, Position, Security,
+    Service, Template, Toleration,
 };
+
+use mode::ModeWord;
 
 /// Reads it; hardware evidence without toleration is demanded where it says nothing.
 pub(super) fn read(
@@ -50,7 +54,7 @@ fn read_attestation(node: &Node<'_>, has_token: bool, findings: &mut Findings) -
     let one_time_password = shared_secret.map(|node| factors::read_shared_secret(node, findings));
     judge_local(&fields, findings);
     judge_quoting_keys(&fields, findings);
-    let word = read_mode_word(&fields, findings);
+    let word = mode::read(&fields, findings);
     let factors = match (shared_secret.is_some(), has_token) {
         (true, true) => Some("a one-time password and the service access token"),
         (true, false) => Some("a one-time password"),
@@ -59,7 +63,7 @@ fn read_attestation(node: &Node<'_>, has_token: bool, findings: &mut Findings) -
     };
     let tolerate = read_tolerations(&fields, word, findings);
     Some(Security {
-        mode: read_mode(&fields, word, &tolerate, factors, findings),
+        mode: read_mode(&fields, word, factors, findings),
         ignore_advisories: read_advisories(&fields, &tolerate, findings),
         tolerate,
         one_time_password: required(one_time_password)?,
@@ -124,41 +128,16 @@ fn judge_quoting_keys(fields: &Fields<'_, '_>, findings: &mut Findings) {
     findings.push(found.hint("remove it"));
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ModeWord {
-    Hardware,
-    None,
-    Maa,
-    /// Secrets say it, and are not known yet.
-    Open,
-}
-
-fn read_mode_word(fields: &Fields<'_, '_>, findings: &mut Findings) -> ModeWord {
-    let words = [
-        ("hardware", ModeWord::Hardware),
-        ("none", ModeWord::None),
-        ("maa", ModeWord::Maa),
-    ];
-    match fields.value("mode") {
-        None => ModeWord::Hardware,
-        Some(node) if node.is_open() => ModeWord::Open,
-        // A mode that is wrong is found, and the strictest stands for it.
-        Some(_) => fields
-            .word("mode", &words, findings)
-            .unwrap_or(ModeWord::Hardware),
-    }
-}
-
 fn read_mode(
     fields: &Fields<'_, '_>,
     word: ModeWord,
-    tolerate: &BTreeSet<Toleration>,
     factors: Option<&str>,
     findings: &mut Findings,
 ) -> Mode {
     let place = fields.value("mode").map_or(fields.position, |n| n.position);
     match word {
-        ModeWord::Maa => return read_maa(fields, place, tolerate, findings),
+        ModeWord::Maa => return read_maa(fields, findings).map_or(Mode::Hardware, Mode::Maa),
+        ModeWord::Both => return read_maa(fields, findings).map_or(Mode::Hardware, Mode::Both),
         ModeWord::Open => return Mode::Hardware,
         ModeWord::Hardware | ModeWord::None => {}
     }
@@ -184,34 +163,58 @@ fn dangerous_none(place: Position, factors: Option<&str>) -> Diagnostic {
         .hint("use it to try things out, never with a secret that matters")
 }
 
-fn read_maa(
-    fields: &Fields<'_, '_>,
-    place: Position,
-    tolerate: &BTreeSet<Toleration>,
-    findings: &mut Findings,
-) -> Mode {
-    let may_tolerate = fields.value("tolerate").is_some_and(Node::is_open);
-    if !tolerate.contains(&Toleration::MaaManagedTcb) && !may_tolerate {
-        let message = "`mode: maa` needs `maa-managed-tcb` in `tolerate`";
-        let found = Diagnostic::error(codes::MAA_MANAGED_TCB_MISSING, place, message);
-        findings.push(found.hint(
-            "the tokens of the attestation service do not state the TCB status: say that you accept its judgement",
-        ));
-    }
+/// Without a url there is an error, and no policy; the strictest mode stands for it until then.
+fn read_maa(fields: &Fields<'_, '_>, findings: &mut Findings) -> Option<MaaDemands> {
     let min_rsa_bits = read_min_rsa_bits(fields, findings);
     judge_certificates(fields, findings);
+    let max_age = match fields.value("max_token_age_s") {
+        None => Some(MaaDemands::MAX_AGE),
+        Some(_) => fields
+            .number("max_token_age_s", 1, MaaDemands::LONGEST_AGE.0, findings)
+            .map(Seconds),
+    };
+    let signer = match fields.flag("require_tee_signer", findings) {
+        true => SignerDemand::InTee,
+        false => SignerDemand::Any,
+    };
     let url = fields
         .required("url", "`security.attestation` with `mode: maa`", findings)
         .and_then(|text| findings.ok(parse_text::<MaaUrl>(text, codes::BAD_URL, "url")));
-    // Without a url there is an error, and no policy; the strictest mode stands for it until then.
-    url.map_or(Mode::Hardware, |url| {
-        Mode::Maa(MaaDemands {
-            url,
-            min_rsa_bits,
-            max_age: MaaDemands::MAX_AGE,
-            signer: SignerDemand::Any,
-        })
+    Some(MaaDemands {
+        url: url?,
+        min_rsa_bits,
+        max_age: max_age?,
+        signer,
     })
+}
+
+/// `mode: maa` alone, with an entry that evidence of SGX may satisfy: its tokens state no TCB status, and the
+/// policy must say that it accepts the instance's own judgement.
+pub(super) fn judge_managed_tcb(
+    policy: &Fields<'_, '_>,
+    security: Option<&Security>,
+    services: &[Service],
+    findings: &mut Findings,
+) {
+    let Some(security) = security else {
+        return;
+    };
+    let mut entries = services
+        .iter()
+        .filter_map(|s| s.attestation.stated())
+        .flatten();
+    let takes_sgx = entries.any(AttestationEntry::takes_sgx);
+    let (word, position) = mode::stated(policy);
+    let is_maa = matches!(security.mode, Mode::Maa(_)) || word == Some(ModeWord::Maa);
+    if !is_maa || !takes_sgx || security.tolerate.contains(&Toleration::MaaManagedTcb) {
+        return;
+    }
+    let message =
+        "`mode: maa` needs `maa-managed-tcb` in `tolerate`, since an entry takes SGX enclaves";
+    let found = Diagnostic::error(codes::MAA_MANAGED_TCB_MISSING, position, message);
+    findings.push(found.hint(
+        "the tokens of the attestation service do not state the TCB status of SGX: say that you accept its judgement",
+    ));
 }
 
 /// Who vouches for the attestation service's endpoint is the operator's to say, for all policies.
@@ -260,44 +263,68 @@ fn read_tolerations(
     let Some(node) = fields.value("tolerate") else {
         return BTreeSet::new();
     };
-    node.one_or_more()
-        .iter()
-        .filter_map(|item| read_toleration(item, mode, findings))
-        .collect()
+    let items = node.one_or_more().iter();
+    let read: Vec<(Toleration, Position)> = items
+        .filter_map(|item| Some((read_toleration(item, findings)?, item.position)))
+        .collect();
+    let all: BTreeSet<Toleration> = read.iter().map(|(toleration, _)| *toleration).collect();
+    for (toleration, position) in read {
+        judge_toleration(toleration, &all, (mode, position), findings);
+    }
+    all
 }
 
-fn read_toleration(node: &Node<'_>, mode: ModeWord, findings: &mut Findings) -> Option<Toleration> {
+fn read_toleration(node: &Node<'_>, findings: &mut Findings) -> Option<Toleration> {
     let text = expect_text(node, "tolerate", findings)?;
-    let word = text.as_str();
-    let mut unused = |why: &str| {
-        let message = format!("`{word}` has no effect {why}");
-        let found = Diagnostic::warning(codes::TOLERATION_UNUSED, text.position(), message);
-        findings.push(found.hint("remove it"));
-    };
-    match word {
+    match text.as_str() {
         "debug" => {
             let message = "`debug` is read as `debug-mode`";
             let found = Diagnostic::warning(codes::DEBUG_ALIAS, text.position(), message);
             findings.push(found.hint("write `debug-mode`"));
-            return Some(Toleration::DebugMode);
+            Some(Toleration::DebugMode)
         }
-        "local-attestation-trust-cas-tcb" => {
-            unused("without local attestation, which Casque does not have");
-            return None;
+        word @ "local-attestation-trust-cas-tcb" => {
+            let why = "without local attestation, which Casque does not have";
+            findings.push(unused(word, why, text.position()));
+            None
         }
-        _ => {}
+        _ => find_word(text, TOLERATIONS, "tolerate", findings),
     }
-    let known = TOLERATIONS.iter().find(|(known, _)| *known == word);
-    match (known.map(|(_, toleration)| *toleration), mode) {
-        (Some(Toleration::DebugMode), _) | (_, ModeWord::Open) | (None, _) => {}
-        (Some(Toleration::MaaManagedTcb), ModeWord::Maa) => {}
-        (Some(Toleration::MaaManagedTcb), _) => unused("without `mode: maa`"),
-        (Some(_), ModeWord::Maa) => {
-            unused("with `mode: maa`, whose tokens state no TCB status");
+}
+
+/// Finds a toleration without effect in this mode. With `mode: maa`, a token of TDX states a status, which
+/// counts unless the instance's judgement is accepted; floors of SNP count always.
+fn judge_toleration(
+    toleration: Toleration,
+    all: &BTreeSet<Toleration>,
+    (mode, position): (ModeWord, Position),
+    findings: &mut Findings,
+) {
+    let why = match (toleration, mode) {
+        (Toleration::DebugMode, _) | (_, ModeWord::Open) => return,
+        (Toleration::MaaManagedTcb, ModeWord::Maa) => return,
+        (Toleration::MaaManagedTcb, ModeWord::Both) => {
+            "with `require: [maa, evidence]`, where Casque judges the platform too"
         }
-        (Some(_), ModeWord::Hardware | ModeWord::None) => {}
-    }
-    find_word(text, TOLERATIONS, "tolerate", findings)
+        (Toleration::MaaManagedTcb, _) => "without `mode: maa`",
+        (_, ModeWord::Maa) if !all.contains(&Toleration::MaaManagedTcb) => return,
+        (Toleration::OutdatedTcb, ModeWord::Maa) => {
+            let message = "`outdated-tcb` beside `maa-managed-tcb`: the status of the platform is not looked at, its floors neither";
+            let found = Diagnostic::warning(codes::TOLERATIONS_OVERLAP, position, message);
+            findings.push(found.hint("keep the one that you mean"));
+            return;
+        }
+        (_, ModeWord::Maa) => "beside `maa-managed-tcb`, which leaves the platform to the instance",
+        (_, ModeWord::Hardware | ModeWord::None | ModeWord::Both) => return,
+    };
+    let known = TOLERATIONS.iter().find(|(_, known)| *known == toleration);
+    let word = known.map_or("?", |(word, _)| word);
+    findings.push(unused(word, why, position));
+}
+
+fn unused(word: &str, why: &str, position: Position) -> Diagnostic {
+    let message = format!("`{word}` has no effect {why}");
+    Diagnostic::warning(codes::TOLERATION_UNUSED, position, message).hint("remove it")
 }
 
 fn read_advisories(
@@ -346,7 +373,13 @@ const TOLERATIONS: &[(&str, Toleration)] = &[
     ("maa-managed-tcb", Toleration::MaaManagedTcb),
 ];
 
-const MAA_KEYS: &[&str] = &["url", "min_rsa_signing_key_size", "certificates"];
+const MAA_KEYS: &[&str] = &[
+    "url",
+    "min_rsa_signing_key_size",
+    "certificates",
+    "max_token_age_s",
+    "require_tee_signer",
+];
 
 const RULES: Rules<Security> = Rules {
     read: read_security,
@@ -373,8 +406,11 @@ pub(super) const ATTESTATION_KEYS: Keys = Keys {
         "certificates",
         "trusted_scone_qe_pubkeys",
         "must_be_sgx_local",
+        "require",
+        "max_token_age_s",
+        "require_tee_signer",
         factors::ONE_TIME_PASSWORD,
     ],
-    not_yet: &["require"],
+    not_yet: &[],
     legacy: &[],
 };

@@ -14,12 +14,12 @@ use crate::fields::{Fields, Keys, expect_text, not_a, parse_text};
 use crate::findings::{Findings, nearest_hint, quoted};
 use crate::placeholder::{self, Declarations, template};
 use crate::yaml::{Entry, Node, Places, Text, Value};
-use crate::{Diagnostic, Mode, Service, Template, Variable};
+use crate::{Diagnostic, Security, Service, Template, Variable};
 
 /// Reads all services.
 pub(super) fn read(
     policy: &Fields<'_, '_>,
-    mode: Option<&Mode>,
+    security: Option<&Security>,
     scope: &mut Scope<'_, '_, '_>,
     findings: &mut Findings,
 ) -> Vec<Service> {
@@ -32,7 +32,7 @@ pub(super) fn read(
     let mut reader = Reader {
         image_names: &image_names,
         declarations: scope.secrets.declarations,
-        mode,
+        security,
         scope,
         findings,
     };
@@ -51,7 +51,7 @@ struct Reader<'r, 's, 'n, 'a> {
     image_names: &'r BTreeSet<&'r str>,
     declarations: &'r Declarations<'n>,
     /// The policy's, unless secrets say it.
-    mode: Option<&'r Mode>,
+    security: Option<&'r Security>,
     scope: &'r mut Scope<'s, 'n, 'a>,
     findings: &'r mut Findings,
 }
@@ -64,8 +64,9 @@ impl Reader<'_, '_, '_, '_> {
             let name = parse_text::<ServiceName>(text, codes::BAD_NAME, "name");
             self.findings.ok(name)
         });
-        let attestation = attestation::read(&fields, self.mode, self.scope, self.findings);
-        let platforms = platforms::read(&fields, self.mode, self.scope, self.findings);
+        let mode = self.security.map(|security| &security.mode);
+        let attestation = attestation::read(&fields, mode, self.scope, self.findings);
+        let platforms = platforms::read(&fields, mode, self.scope, self.findings);
         let one_time_password = factors::of_service(&fields, &self.scope.secrets, self.findings);
         let command = self.command(&fields);
         let environment = self.environment(&fields);
@@ -73,7 +74,7 @@ impl Reader<'_, '_, '_, '_> {
         let image = self.image(&fields);
         let file_protection = protection::read(&fields, self.declarations, self.findings);
         refuse_import(&fields, "a service", self.findings);
-        Some(Service {
+        let service = Service {
             name: name?,
             attestation,
             platforms,
@@ -84,7 +85,9 @@ impl Reader<'_, '_, '_, '_> {
             directory,
             image,
             position: node.position,
-        })
+        };
+        attestation::lints::judge(&service, self.security, self.findings);
+        Some(service)
     }
 
     fn command(&mut self, fields: &Fields<'_, '_>) -> Vec<Template> {

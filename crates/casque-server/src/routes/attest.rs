@@ -1,17 +1,22 @@
 //! Attestation: challenge and release; and who this server is.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use casque_appraise::EvidenceKind;
 use casque_core::Blame;
+use casque_types::ConfigId;
 use casque_wire as wire;
 
-use super::description::{CHALLENGE, RELEASE, VERSION};
-use super::{Routes, Shared, malformed_json};
+use super::description::{ATTEMPTS, CHALLENGE, RELEASE, VERSION};
+use super::{MaybePath, Routes, Shared, malformed, malformed_json, text_of};
 use crate::answer::Refusal;
+use crate::attempts::attempt;
 use crate::body::bounded;
+use crate::caller::Caller;
 use crate::code::Code;
-use crate::evidence::{self, KINDS};
+use crate::evidence;
 
 pub(super) async fn challenge(State(routes): Shared) -> Response {
     let offered = routes.casque.challenge().map_err(|error| {
@@ -23,7 +28,9 @@ pub(super) async fn challenge(State(routes): Shared) -> Response {
         expires: offered.expires.as_unix_s(),
         server: offered.server.to_string(),
         kems: vec!["X-Wing".to_owned()],
-        evidence: KINDS.map(str::to_owned).to_vec(),
+        evidence: EvidenceKind::ALL
+            .map(|kind| kind.as_str().to_owned())
+            .to_vec(),
     });
     routes.answer(&CHALLENGE, answer)
 }
@@ -31,6 +38,15 @@ pub(super) async fn challenge(State(routes): Shared) -> Response {
 pub(super) async fn attest(State(routes): Shared, body: Body) -> Response {
     let answer = routes.attest(body).await;
     routes.answer(&RELEASE, answer)
+}
+
+pub(super) async fn attempts(
+    State(routes): Shared,
+    Extension(caller): Extension<Caller>,
+    config: MaybePath,
+) -> Response {
+    let answer = routes.attempts(caller, config).await;
+    routes.answer(&ATTEMPTS, answer)
 }
 
 pub(super) async fn version(State(routes): Shared) -> Response {
@@ -46,6 +62,17 @@ pub(super) async fn version(State(routes): Shared) -> Response {
 }
 
 impl Routes {
+    async fn attempts(&self, caller: Caller, config: MaybePath) -> Result<wire::Attempts, Refusal> {
+        let text = text_of(config)?;
+        // A name may be written with the slash that SCONE's clients put before it.
+        let config: ConfigId = (text.strip_prefix('/').unwrap_or(&text).parse())
+            .map_err(|error| malformed(&format!("config id: {error}")))?;
+        let kept = self.casque.attempts(&config, &caller.credentials()).await?;
+        Ok(wire::Attempts {
+            attempts: kept.iter().map(|kept| attempt(&config, kept)).collect(),
+        })
+    }
+
     async fn attest(&self, body: Body) -> Result<wire::AttestAnswer, Refusal> {
         let body = bounded(body, MOST_ATTEST_BYTES, "docs/http.md shows the request").await?;
         let raw = serde_json::from_slice(&body);
@@ -63,4 +90,7 @@ impl Routes {
     }
 }
 
-const MOST_ATTEST_BYTES: usize = 128 * 1024;
+/// Evidence in base64 takes four bytes for three. The largest is that of confidential containers: a policy of 1 MiB
+/// and a reference of the utility machine of 256 KiB, beside a report and certificates of less than 64 KiB; then two
+/// tokens of 64 KiB and 16 KiB. What is kept of a request in work is bounded so, times `limits.requests`.
+const MOST_ATTEST_BYTES: usize = 2 * 1024 * 1024;

@@ -41,6 +41,18 @@ pub(super) const RELEASE: Operation = Operation {
     ..PLAIN
 };
 
+pub(super) const ATTEMPTS: Operation = Operation {
+    id: "attempts",
+    route: "attempts",
+    path: "/v1/attempts/{name}/{service}",
+    summary: "Tells how the last attempts to attest for a service were judged, as far as this process remembers",
+    parameters: &[NAME, SERVICE],
+    answer: Content::Json(described::<wire::Attempts>),
+    refused: READ_REFUSED,
+    proof: Proof::CertificateIfAsked,
+    ..PLAIN
+};
+
 pub(super) const VERSION: Operation = Operation {
     id: "version",
     route: "version",
@@ -292,6 +304,13 @@ const NAME: Parameter = Parameter {
     name: "name",
     about: "The policy with its namespaces; slashes need not be escaped, and `%2F` is the root namespace",
     schema: name,
+    place: ParameterPlace::Path,
+};
+
+const SERVICE: Parameter = Parameter {
+    name: "service",
+    about: "The service",
+    schema: name_of_one_segment,
     place: ParameterPlace::Path,
 };
 

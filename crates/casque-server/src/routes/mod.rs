@@ -67,6 +67,11 @@ fn table() -> Vec<Route> {
             &[described::CHALLENGE],
         ),
         route("/v1/attest", post(attest::attest), &[described::RELEASE]),
+        route(
+            "/v1/attempts/{*config}",
+            get(attest::attempts),
+            &[described::ATTEMPTS],
+        ),
         route("/v1/version", get(attest::version), &[described::VERSION]),
         route("/session", post(policies::create), &[described::CREATE]),
         route("/v1/encrypted_sessions", encrypted, described::ENCRYPTED),
@@ -259,6 +264,7 @@ mod tests {
         for route in table() {
             let path = route.path.replace("{*query}", "session=");
             let path = path.replace("{*name}", "<name>");
+            let path = path.replace("{*config}", "<name>/<service>");
             assert!(text.contains(&path), "docs/http.md lacks {path}");
         }
     }

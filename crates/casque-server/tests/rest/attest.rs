@@ -161,7 +161,11 @@ fn attest_request_bent_is_refused() {
     let world = World::new();
     world.put(&policy("app", &service("  attestation: {mode: none}\n")));
     type Bend = fn(&mut Value);
-    let bends: [(Bend, &str); 7] = [
+    let bends: [(Bend, &str); 8] = [
+        (
+            |request| request["maa_token"] = json!(7),
+            "expected an attestation request in JSON",
+        ),
         (|request| request["otp"] = json!("12345"), "otp: expected"),
         (
             |request| request["otp"] = json!(123_456),
@@ -207,4 +211,94 @@ fn attest_request_bent_is_refused() {
         request["evidence"] = json!({"type": "sgx", "quote": "AAAA"});
     });
     assert_eq!(refusal(&answer), refused(400, "evidence-malformed"));
+}
+
+#[test]
+fn tokens_that_are_none_are_refused() {
+    let world = World::new();
+    world.put(&policy("app", &service("  attestation: {mode: none}\n")));
+    for member in ["maa_token", "service_account_token"] {
+        let bend = |request: &mut Value| request[member] = json!("secret-a.b");
+        let answer = Attester::new(&world, "app/web").attest(&world, bend);
+        assert_eq!(refusal(&answer), refused(400, "evidence-malformed"));
+        assert!(!answer.body.contains("secret-a"), "{}", answer.body);
+    }
+}
+
+#[test]
+fn challenge_lists_every_kind_of_evidence() {
+    let world = World::new();
+    let challenge = world.server.connect(None).post("/v1/challenge", b"").json();
+    let kinds = [
+        "sgx",
+        "tdx",
+        "snp",
+        "azure-snp-vtpm",
+        "azure-tdx-vtpm",
+        "aci-snp",
+        "maa",
+        "none",
+    ];
+    assert_eq!(challenge["evidence"], json!(kinds));
+}
+
+#[test]
+fn large_evidence_is_read_and_larger_one_is_refused() {
+    let world = World::new();
+    world.put(&policy("app", &service("  attestation: {mode: none}\n")));
+    let with_policy = |bytes: usize| {
+        move |request: &mut Value| {
+            let policy = "A".repeat(bytes);
+            request["evidence"] =
+                json!({"type": "aci-snp", "report": "AAAA", "policy": policy, "uvm": "AAAA"});
+        }
+    };
+    let answer = Attester::new(&world, "app/web").attest(&world, with_policy(1_398_104));
+    assert_eq!(refusal(&answer), refused(400, "evidence-malformed"));
+    let answer = Attester::new(&world, "app/web").attest(&world, with_policy(2 * 1024 * 1024));
+    assert_eq!(refusal(&answer), refused(413, "body-too-large"));
+}
+
+#[test]
+fn attempts_are_told_to_readers_of_the_policy_alone() {
+    let world = World::new();
+    world.put(&policy("team", ""));
+    let lines =
+        format!("  attestation:\n    mode: none\n    one_time_password_shared_secret: {SECRET}\n");
+    let hash = world.put(&policy("team/app", &service(&lines)));
+    let none = world.get("/v1/attempts/team/app/web");
+    assert_eq!((none.status, none.json()), (200, json!({"attempts": []})));
+    let attester = Attester::new(&world, "team/app/web");
+    assert_eq!(reasons(&attester.attest(&world, |_| {})), ["otp-missing"]);
+    let attester = Attester::new(&world, "team/app/web");
+    let answer = attester.attest(&world, |request| request["otp"] = json!(otp_now()));
+    assert_eq!(answer.status, 200);
+    for path in [
+        "/v1/attempts/team/app/web",
+        "/v1/attempts//team/app/web",
+        "/v1/attempts/team%2Fapp%2Fweb",
+    ] {
+        let told = world.get(path);
+        assert_eq!(told.status, 200, "{path} {}", told.body);
+        let attempts = told.json()["attempts"].clone();
+        assert_eq!(attempts.as_array().unwrap().len(), 2);
+        assert_eq!(attempts[0]["outcome"], "granted");
+        assert_eq!(attempts[0]["evidence"], "none");
+        assert_eq!(attempts[1]["outcome"], "denied");
+        assert_eq!(attempts[1]["session_hash"], hash);
+        let rule = &attempts[1]["decision"]["rules"][0];
+        assert_eq!(
+            (&rule["code"], &rule["holds"]),
+            (&json!("otp-missing"), &json!(false))
+        );
+        assert!(!told.body.contains(SECRET) && !told.body.contains(&otp_now()));
+    }
+    let stranger = world.get_as_stranger("/v1/attempts/team/app/web");
+    assert_eq!(refusal(&stranger), refused(403, "not-permitted"));
+    let absent = world.get("/v1/attempts/team/app/other");
+    assert_eq!(refusal(&absent), refused(404, "service-absent"));
+    let absent = world.get("/v1/attempts/team/none/web");
+    assert_eq!(refusal(&absent), refused(404, "policy-absent"));
+    let malformed = world.get("/v1/attempts/web");
+    assert_eq!(refusal(&malformed), refused(400, "request-malformed"));
 }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use casque_appraise::{Evidence, MaaKeys, MaaToken, TrustAnchors};
+use casque_appraise::{
+    Appraiser, Endorsements, EndorsementsId, Evidence, IntelTee, MaaKeys, MaaToken, TrustAnchors,
+};
 use casque_core::{MaaSource, SourceFailure, SourceKind};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 
 use super::{Calls, lock};
-use crate::maa::{JwksShape, RuntimeClaim, SoftwareMaa, TokenSpec};
+use crate::maa::{JwksShape, SoftwareMaa, TokenSpec, submission};
 use crate::sgx::SoftwareTee;
 
 type Bend = Box<dyn Fn(&mut TokenSpec) + Send>;
@@ -19,9 +21,18 @@ pub struct FakeMaa {
     /// Quotes and key documents that were asked for, and failures to come.
     pub calls: Calls<MaaCall>,
     instance: Arc<SoftwareMaa>,
-    tee: Arc<SoftwareTee>,
+    judge: Arc<Mutex<Judge>>,
     bend: Arc<Mutex<Option<Bend>>>,
 }
+
+/// With what it judges.
+#[derive(Clone)]
+struct Judge {
+    endorse: Arc<Endorse>,
+    appraiser: Arc<Appraiser>,
+}
+
+type Endorse = dyn Fn(&EndorsementsId, Timestamp) -> Result<Endorsements, String> + Send + Sync;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +47,35 @@ impl FakeMaa {
     /// This instance, judging quotes of this software TEE.
     #[must_use]
     pub fn new(instance: Arc<SoftwareMaa>, tee: Arc<SoftwareTee>) -> Self {
+        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
+        let endorse = move |id: &EndorsementsId, now| match id {
+            EndorsementsId::Intel(id) => intel_endorsements(&tee, id.tee, now),
+            EndorsementsId::Amd(_) => Err("this instance knows no AMD platforms".to_owned()),
+        };
         Self {
             calls: Calls::default(),
             instance,
-            tee,
+            judge: Arc::new(Mutex::new(Judge {
+                endorse: Arc::new(endorse),
+                appraiser: Arc::new(Appraiser::new(anchors)),
+            })),
             bend: Arc::default(),
         }
+    }
+
+    /// Judges other platforms from now on: with these roots, and endorsements from there.
+    pub fn judge(
+        &self,
+        anchors: TrustAnchors,
+        endorse: impl Fn(&EndorsementsId, Timestamp) -> Result<Endorsements, String>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        *lock(&self.judge) = Judge {
+            endorse: Arc::new(endorse),
+            appraiser: Arc::new(Appraiser::new(anchors)),
+        };
     }
 
     /// The instance behind it, to sign tokens with.
@@ -50,7 +84,7 @@ impl FakeMaa {
         &self.instance
     }
 
-    /// Changes every token before it is signed, from now on. Quotes are not judged then.
+    /// Changes every token before it is signed, from now on. SGX quotes are not judged then.
     pub fn bend(&self, bend: impl Fn(&mut TokenSpec) + Send + 'static) {
         *lock(&self.bend) = Some(Box::new(bend));
     }
@@ -61,27 +95,29 @@ impl FakeMaa {
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> Result<String, String> {
-        let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
-        if let Some(bend) = &*lock(&self.bend) {
-            let Evidence::Sgx(quote) = evidence else {
-                return Err(format!("evidence of kind `{}`", evidence.kind().as_str()));
-            };
+        let kind = || format!("evidence of kind `{}`", evidence.kind().as_str());
+        let (submitted, claim) = submission(evidence, runtime.as_bytes()).ok_or_else(kind)?;
+        if let Some(bend) = &*lock(&self.bend)
+            && let Evidence::Sgx(quote) = evidence
+        {
             let identity = quote.claimed_identity().clone();
             let mut spec = TokenSpec::sgx(identity, *quote.report_data(), now).with_runtime(claim);
             bend(&mut spec);
-            return self
-                .instance
-                .token(&spec)
-                .map_err(|error| error.to_string());
+            let token = self.instance.token(&spec);
+            return token.map_err(|error| error.to_string());
         }
-        let endorsements = self
-            .tee
-            .endorsements(now)
-            .map_err(|error| error.to_string())?;
-        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(self.tee.root_der().to_vec());
-        self.instance
-            .attest_sgx(evidence, Some(claim), &endorsements, &anchors, now)
-            .map_err(|error| error.to_string())
+        let judge = lock(&self.judge).clone();
+        let id = submitted.endorsements_id();
+        let id = id.map_err(|error| error.to_string())?.ok_or_else(kind)?;
+        let endorsements = (judge.endorse)(&id, now)?;
+        let (claim, appraiser) = (Some(claim), &*judge.appraiser);
+        let spec = SoftwareMaa::judge(&submitted, claim, &endorsements, appraiser, now);
+        let mut spec = spec.map_err(|error| error.to_string())?;
+        if let Some(bend) = &*lock(&self.bend) {
+            bend(&mut spec);
+        }
+        let token = self.instance.token(&spec);
+        token.map_err(|error| error.to_string())
     }
 
     fn expect_here(&self, url: &MaaUrl) -> Result<(), SourceFailure> {
@@ -129,6 +165,21 @@ impl fmt::Debug for FakeMaa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeMaa").finish_non_exhaustive()
     }
+}
+
+fn intel_endorsements(
+    tee: &SoftwareTee,
+    kind: IntelTee,
+    now: Timestamp,
+) -> Result<Endorsements, String> {
+    let intel = match kind {
+        IntelTee::Sgx => tee.endorsements(now),
+        IntelTee::Tdx => tee.tdx_endorsements(now),
+    };
+    Ok(Endorsements {
+        intel: Some(Arc::new(intel.map_err(|error| error.to_string())?)),
+        amd: None,
+    })
 }
 
 fn refusal(code: &'static str, what: String) -> SourceFailure {

@@ -12,7 +12,9 @@ use casque_types::{Digest, Seconds, SgxIdentity, Timestamp, sha256};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::subject::{AzureVmToken, SnpToken, TdxToken, TokenSubject};
 use super::{SoftwareMaa, SoftwareMaaError};
+use crate::sgx::software_identity;
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
@@ -27,9 +29,11 @@ pub struct TokenSpec {
     pub issuer: Option<String>,
     /// `x-ms-attestation-type`.
     pub attestation_type: String,
-    /// The enclave.
+    /// Of what it speaks.
+    pub subject: TokenSubject,
+    /// The enclave, if it speaks of one.
     pub identity: SgxIdentity,
-    /// `x-ms-sgx-report-data`, with zeros up to 64 bytes.
+    /// The TEE's report data, with zeros up to 64 bytes.
     pub report_data: [u8; 64],
     /// The runtime data that came with the evidence.
     pub runtime: Option<RuntimeClaim>,
@@ -45,9 +49,10 @@ pub struct TokenSpec {
     pub not_before: Timestamp,
     /// `exp`.
     pub expires: Timestamp,
-    /// Further claims, such as an instance's own policy may issue; they replace others of the same name.
+    /// Further claims, such as an instance's own policy may issue; they replace others of the same name. A name
+    /// that begins with `x-ms-isolation-tee.` is of a claim in there.
     pub further: Vec<(String, Value)>,
-    /// Claims left out.
+    /// Claims left out; named as the further ones.
     pub without: Vec<&'static str>,
     /// Whether one byte of the claims is changed after signing.
     pub changed: bool,
@@ -120,6 +125,7 @@ impl TokenSpec {
             key_url: None,
             issuer: None,
             attestation_type: "sgx".to_owned(),
+            subject: TokenSubject::Sgx,
             identity,
             report_data,
             runtime: None,
@@ -132,6 +138,39 @@ impl TokenSpec {
             further: Vec::new(),
             without: Vec::new(),
             changed: false,
+        }
+    }
+
+    /// A valid token of a guest of SEV-SNP.
+    #[must_use]
+    pub fn snp(guest: SnpToken, report_data: [u8; 64], now: Timestamp) -> Self {
+        Self {
+            attestation_type: "sevsnpvm".to_owned(),
+            subject: TokenSubject::Snp(Box::new(guest)),
+            ..Self::sgx(no_enclave(), report_data, now)
+        }
+    }
+
+    /// A valid token of a trust domain.
+    #[must_use]
+    pub fn tdx(domain: TdxToken, report_data: [u8; 64], now: Timestamp) -> Self {
+        Self {
+            attestation_type: "tdxvm".to_owned(),
+            subject: TokenSubject::Tdx(Box::new(domain)),
+            ..Self::sgx(no_enclave(), report_data, now)
+        }
+    }
+
+    /// A valid token of a confidential virtual machine of Azure; the report data are the digest of the
+    /// paravisor's data.
+    #[must_use]
+    pub fn azure_vm(machine: AzureVmToken, now: Timestamp) -> Self {
+        let mut report_data = [0; 64];
+        report_data[..32].copy_from_slice(sha256(&machine.paravisor_data).as_bytes());
+        Self {
+            attestation_type: "azurevm".to_owned(),
+            subject: TokenSubject::AzureVm(Box::new(machine)),
+            ..Self::sgx(no_enclave(), report_data, now)
         }
     }
 
@@ -153,9 +192,9 @@ impl TokenSpec {
             "x-ms-policy-hash": self.policy_hash,
             "x-ms-ver": "1.0",
         }));
-        claims.extend(self.sgx_claims());
+        claims.extend(self.subject_claims()?);
         if let Some(runtime) = &self.runtime {
-            claims.extend(runtime_claims(runtime)?);
+            claims.extend(self.runtime_claims(runtime)?);
         }
         if let Some(nonce) = &self.nonce {
             claims.insert("nonce".to_owned(), Value::from(nonce.as_str()));
@@ -165,10 +204,37 @@ impl TokenSpec {
             claims.insert("maa-attestationcollateral".to_owned(), value.clone());
             claims.insert("x-ms-sgx-collateral".to_owned(), value);
         }
-        claims.extend(self.further.iter().cloned());
-        claims.retain(|name, _| !self.without.contains(&name.as_str()));
+        for (name, value) in &self.further {
+            edit(&mut claims, name, |object, name| {
+                object.insert(name.to_owned(), value.clone());
+            });
+        }
+        for name in &self.without {
+            edit(&mut claims, name, |object, name| {
+                object.remove(name);
+            });
+        }
         claims.sort_keys();
         Ok(claims)
+    }
+
+    fn subject_claims(&self) -> Result<Map<String, Value>, SoftwareMaaError> {
+        Ok(match &self.subject {
+            TokenSubject::Sgx => self.sgx_claims(),
+            TokenSubject::Snp(guest) => guest.claims(&self.report_data),
+            TokenSubject::Tdx(domain) => domain.claims(&self.report_data),
+            TokenSubject::AzureVm(machine) => machine.claims(&self.report_data)?,
+        })
+    }
+
+    /// Binary runtime data come back in tokens about enclaves alone.
+    fn runtime_claims(&self, claim: &RuntimeClaim) -> Result<Map<String, Value>, SoftwareMaaError> {
+        match (claim, &self.subject) {
+            (RuntimeClaim::Binary(_), TokenSubject::Sgx) | (RuntimeClaim::Json(_), _) => {
+                runtime_claims(claim)
+            }
+            (RuntimeClaim::Binary(_), _) => Ok(Map::new()),
+        }
     }
 
     fn sgx_claims(&self) -> Map<String, Value> {
@@ -216,6 +282,22 @@ impl SoftwareMaa {
             claims = claims.replacen(r#""x-ms-ver":"1.0""#, r#""x-ms-ver":"1.1""#, 1);
         }
         let signed = signing_input(&header, &claims);
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// Signs these claims, JSON, as they are.
+    ///
+    /// # Errors
+    /// [`SoftwareMaaError::Key`]: the provider failed.
+    pub fn token_of_claims(&self, claims: &str) -> Result<String, SoftwareMaaError> {
+        let header = json(&json!({
+            "alg": "RS256",
+            "jku": format!("{}/certs", self.url),
+            "kid": &self.key_id,
+            "typ": "JWT",
+        }));
+        let signed = signing_input(&header, claims);
+        let signature = self.sign(signed.as_bytes())?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
@@ -269,13 +351,31 @@ fn runtime_claims(runtime: &RuntimeClaim) -> Result<Map<String, Value>, Software
     })
 }
 
+/// In the place of the enclave, where a token speaks of none.
+fn no_enclave() -> SgxIdentity {
+    software_identity([0; 32].into())
+}
+
+/// Changes the object that a claim of this name stands in, by its name there.
+fn edit(
+    claims: &mut Map<String, Value>,
+    name: &str,
+    change: impl FnOnce(&mut Map<String, Value>, &str),
+) {
+    let inner = name.strip_prefix("x-ms-isolation-tee.");
+    match (inner, claims.get_mut("x-ms-isolation-tee")) {
+        (Some(inner), Some(Value::Object(tee))) => change(tee, inner),
+        _ => change(claims, name),
+    }
+}
+
 /// The same value with the members of every object in alphabetical order.
-fn reordered(mut value: Value) -> Value {
+pub(super) fn reordered(mut value: Value) -> Value {
     value.sort_all_objects();
     value
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(members) => members,
         _ => Map::new(),

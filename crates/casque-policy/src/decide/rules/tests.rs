@@ -1,11 +1,26 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use casque_types::{MrEnclave, MrSigner};
+use casque_appraise::{AdvisoryId, SignerDemand, TcbStatus};
+use casque_types::{MrEnclave, MrSigner, SgxIdentity};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Part, Platform, Position, SvnRule, Template};
+use crate::decide::explain::explain_proof;
+use crate::decide::{FactorOutcome, SharedSecret};
+use crate::{
+    AttestationEntry, IgnoredAdvisories, MaaDemands, Part, Platform, Position, Reason, Security,
+    SgxRule, SignerRule, SvnRule, TeeRule, Template,
+};
+
+mod accounts;
+mod azure;
+mod snp;
+mod tdx;
+mod tokens;
+
+/// What is bent, and what is told of it.
+type Bend<T> = (fn(&mut T), &'static str);
 
 /// What a service demands, to be bent.
 #[derive(Clone, Debug)]
@@ -26,7 +41,10 @@ impl Case {
             security: Cow::Borrowed(&self.security),
             entries: Cow::Borrowed(&self.entries),
             platforms: Cow::Borrowed(&self.platforms),
-            one_time_password: self.one_time_password.then(some_text),
+            one_time_password: self.one_time_password.then(|| SharedSecret {
+                template: some_text(),
+                path: "services[web].one_time_password_shared_secret".to_owned(),
+            }),
         })
     }
 }
@@ -38,11 +56,33 @@ fn some_text() -> Template {
 }
 
 fn entry(measured: Vec<MrEnclave>, signer: Option<SignerRule>) -> AttestationEntry {
-    AttestationEntry {
+    entry_of(TeeRule::Sgx(SgxRule {
         mr_enclaves: measured,
         signer,
+    }))
+}
+
+fn entry_of(rule: TeeRule) -> AttestationEntry {
+    AttestationEntry {
+        tee: Some(rule),
+        maa: None,
+        kubernetes: None,
         position: Position { line: 1, column: 1 },
     }
+}
+
+fn sgx_of(entry: &mut AttestationEntry) -> &mut SgxRule {
+    match &mut entry.tee {
+        Some(TeeRule::Sgx(rule)) => rule,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A policy whose only entry is this.
+fn policy_of(entry: AttestationEntry) -> Case {
+    let mut case = policy();
+    case.entries = vec![entry];
+    case
 }
 
 fn policy() -> Case {
@@ -64,12 +104,18 @@ fn policy() -> Case {
 
 fn maa_policy() -> Case {
     let mut policy = policy();
-    policy.security.mode = Mode::Maa {
-        url: "https://a.attest.azure.net".parse().unwrap(),
-        min_rsa_bits: 2048,
-    };
+    policy.security.mode = Mode::Maa(maa_demands());
     policy.security.tolerate.insert(Toleration::MaaManagedTcb);
     policy
+}
+
+fn maa_demands() -> MaaDemands {
+    MaaDemands {
+        url: "https://a.attest.azure.net".parse().unwrap(),
+        min_rsa_bits: 2048,
+        max_age: MaaDemands::MAX_AGE,
+        signer: SignerDemand::Any,
+    }
 }
 
 fn identity() -> SgxIdentity {
@@ -94,6 +140,7 @@ fn tcb(status: TcbStatus, advisories: &[u32]) -> Tcb {
             .iter()
             .filter_map(|number| AdvisoryId::from_number(*number))
             .collect(),
+        snp: None,
     }
 }
 
@@ -103,20 +150,77 @@ fn maa(url: &str) -> Verifier {
     }
 }
 
+fn both(url: &str) -> Verifier {
+    Verifier::Both {
+        issuer: url.parse().unwrap(),
+    }
+}
+
 fn reasons(case: &Case, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<Reason> {
     let identity = Identity::Sgx(identity.clone());
+    let machine = machine();
     let proof = Proof {
         identity: &identity,
         tcb,
         verifier: by,
-        platform: Some(&machine()),
+        platform: Some(&machine),
+        token: None,
     };
-    case.with(|demands| judge(demands, &proof))
+    reasons_of(case, &proof, &Factors::default())
+}
+
+/// Why the proof is denied; no reasons, if it is not. Each explanation says the same as its decision.
+fn reasons_of(case: &Case, proof: &Proof<'_>, factors: &Factors) -> Vec<Reason> {
+    case.with(|demands| {
+        let mut report = Report::of_failures();
+        let granted = judge(demands, proof, Some(factors), &mut report);
+        let reasons = crate::decide::denial(report).reasons;
+        assert_eq!(granted, reasons.is_empty(), "{reasons:?}");
+        let explained = explain_proof(demands, proof, Some(factors));
+        assert_eq!(explained.granted, granted, "{explained:?}");
+        assert!(!explained.rules.is_empty());
+        for reason in &reasons {
+            let mut rules = explained.rules.iter();
+            let is_told = rules.any(|rule| {
+                rule.code == Some(reason.code)
+                    && (&rule.path, &rule.expected, &rule.found)
+                        == (&reason.path, &reason.expected, &reason.found)
+            });
+            assert!(is_told, "{reason:?} in {explained:?}");
+        }
+        reasons
+    })
+}
+
+fn codes_of(reasons: &[Reason]) -> Vec<&'static str> {
+    reasons.iter().map(|reason| reason.code.as_str()).collect()
+}
+
+/// What is denied of an identity that Casque judged, on a platform.
+fn denied(case: &Case, identity: &Identity, tcb: &Tcb) -> Vec<&'static str> {
+    let proof = Proof {
+        identity,
+        tcb,
+        verifier: &Verifier::Casque,
+        platform: None,
+        token: None,
+    };
+    codes_of(&reasons_of(case, &proof, &Factors::default()))
+}
+
+/// What a look at claims denies for certain.
+fn screened(case: &Case, identity: &Identity) -> Vec<&'static str> {
+    case.with(|demands| {
+        let mut report = Report::of_failures();
+        let holds = judge_identity(demands, identity, Known::Claims, &mut report);
+        let reasons = crate::decide::denial(report).reasons;
+        assert_eq!(holds, reasons.is_empty());
+        codes_of(&reasons)
+    })
 }
 
 fn codes(policy: &Case, identity: &SgxIdentity, tcb: &Tcb, by: &Verifier) -> Vec<&'static str> {
-    let reasons = reasons(policy, identity, tcb, by);
-    reasons.iter().map(|reason| reason.code.as_str()).collect()
+    codes_of(&reasons(policy, identity, tcb, by))
 }
 
 /// What is denied of an identity on an up-to-date platform.
@@ -221,8 +325,9 @@ fn judge_service_without_entries_grants_nobody() {
 #[test]
 fn judge_entry_that_demands_nothing_grants_nobody() {
     let mut policy = policy();
-    policy.entries[0].mr_enclaves.clear();
-    policy.entries[0].signer = None;
+    let rule = sgx_of(&mut policy.entries[0]);
+    rule.mr_enclaves.clear();
+    rule.signer = None;
     assert_eq!(of_identity(&policy, &identity()), ["measurement-mismatch"]);
 }
 
@@ -266,6 +371,44 @@ fn judge_maa_without_its_toleration_is_denied() {
 }
 
 #[test]
+fn judge_both_verifiers_need_no_toleration_and_are_both_needed() {
+    let mut policy = policy();
+    policy.security.mode = Mode::Both(maa_demands());
+    let up_to_date = tcb(TcbStatus::UpToDate, &[]);
+    let told = |by: &Verifier| codes(&policy, &identity(), &up_to_date, by);
+    let url = "https://a.attest.azure.net";
+    assert!(told(&both(url)).is_empty());
+    assert_eq!(
+        told(&both("https://b.attest.azure.net")),
+        ["issuer-mismatch"]
+    );
+    assert_eq!(told(&maa(url)), ["verifier-mismatch"]);
+    assert_eq!(told(&Verifier::Casque), ["verifier-mismatch"]);
+    let outdated = tcb(TcbStatus::OutOfDate, &[]);
+    let told = codes(&policy, &identity(), &outdated, &both(url));
+    assert_eq!(told, ["tcb-outdated"]);
+    policy.security.mode = Mode::Hardware;
+    let told = codes(&policy, &identity(), &up_to_date, &both(url));
+    assert_eq!(told, ["verifier-mismatch"]);
+}
+
+/// A token of TDX states a status: it counts unless the instance's judgement is accepted; revoked counts always.
+#[test]
+fn judge_status_of_a_token_counts_unless_its_judgement_is_accepted() {
+    let by = maa("https://a.attest.azure.net");
+    let managed = maa_policy();
+    let mut own = maa_policy();
+    own.security.tolerate.clear();
+    let told = |policy: &Case, status| codes(policy, &identity(), &tcb(status, &[]), &by);
+    assert!(told(&managed, TcbStatus::OutOfDate).is_empty());
+    assert_eq!(told(&own, TcbStatus::OutOfDate), ["tcb-outdated"]);
+    assert!(told(&own, TcbStatus::UpToDate).is_empty());
+    assert!(told(&own, TcbStatus::ByVersions).is_empty());
+    assert_eq!(told(&managed, TcbStatus::Revoked), ["tcb-revoked"]);
+    assert_eq!(told(&own, TcbStatus::Revoked), ["tcb-revoked"]);
+}
+
+#[test]
 fn judge_mode_none_grants_without_evidence() {
     let mut policy = policy();
     policy.security.mode = Mode::DangerousNone;
@@ -274,8 +417,9 @@ fn judge_mode_none_grants_without_evidence() {
         tcb: &Tcb::unknown(),
         verifier: &Verifier::Nobody,
         platform: None,
+        token: None,
     };
-    assert_eq!(policy.with(|demands| judge(demands, &proof)), []);
+    assert_eq!(reasons_of(&policy, &proof, &Factors::default()), []);
 }
 
 #[test]
@@ -286,8 +430,9 @@ fn judge_evidence_without_enclave_is_denied() {
         tcb: &tcb(TcbStatus::UpToDate, &[]),
         verifier: &Verifier::Casque,
         platform: None,
+        token: None,
     };
-    let reasons = policy.with(|demands| judge(demands, &proof));
+    let reasons = reasons_of(&policy, &proof, &Factors::default());
     assert_eq!(reasons[0].code, ReasonCode::IdentityMismatch);
     assert_eq!(reasons.len(), 1);
 }
@@ -309,6 +454,9 @@ fn judge_tcb_status_needs_exactly_its_tolerations() {
         (S::ConfigurationAndSwHardeningNeeded, &[cfg, sw]),
         (S::OutOfDate, &[old]),
         (S::OutOfDateConfigurationNeeded, &[old, cfg]),
+        (S::TdRelaunchAdvised, &[old]),
+        (S::TdRelaunchAdvisedConfigurationNeeded, &[old, cfg]),
+        (S::ByVersions, &[]),
         (S::Revoked, &["tcb-revoked"]),
         (S::Unstated, &["tcb-unstated"]),
     ];
@@ -410,7 +558,7 @@ fn judge_platform_is_told_with_its_path() {
 fn judge_platform_that_no_evidence_names_is_denied_by_hardware_alone() {
     let judged = |mut case: Case| {
         case.platforms = vec![Platform::IntelQe(machine())];
-        case.with(|demands| judge_platform(demands, None)).is_some()
+        case.with(|demands| !judge_platform(demands, None, &mut Report::of_failures()))
     };
     assert!(judged(policy()));
     assert!(!judged(maa_policy()));
@@ -423,13 +571,16 @@ fn judge_factors_that_are_demanded_must_be_right() {
         let mut case = policy();
         case.one_time_password = otp;
         case.security.service_access_token = token.then(some_text);
-        let reasons = case.with(|demands| judge_factors(demands, &factors));
-        let codes = reasons.iter().map(|reason| reason.code.as_str());
-        codes.collect::<Vec<_>>()
+        case.with(|demands| {
+            let mut report = Report::of_failures();
+            factors::judge(demands, Some(&factors), &mut report);
+            codes_of(&crate::decide::denial(report).reasons)
+        })
     };
     let both = |outcome| Factors {
         one_time_password: outcome,
         service_access_token: outcome,
+        ..Factors::default()
     };
     for outcome in [F::Absent, F::Wrong, F::Right] {
         assert!(told(false, false, both(outcome)).is_empty());
@@ -457,8 +608,11 @@ const TOLERATIONS: [Toleration; 8] = [
     Toleration::OutdatedTcb,
     Toleration::MaaManagedTcb,
 ];
-const STATUSES: [TcbStatus; 8] = [
+const STATUSES: [TcbStatus; 11] = [
     TcbStatus::Unstated,
+    TcbStatus::ByVersions,
+    TcbStatus::TdRelaunchAdvised,
+    TcbStatus::TdRelaunchAdvisedConfigurationNeeded,
     TcbStatus::UpToDate,
     TcbStatus::SwHardeningNeeded,
     TcbStatus::ConfigurationNeeded,
@@ -471,14 +625,20 @@ const ADVISORIES: [u32; 5] = [219, 233, 289, 615, 657];
 
 prop_compose! {
     fn any_policy()(
-        maa_mode in any::<bool>(),
+        mode in 0_usize..4,
         tolerate in proptest::sample::subsequence(&TOLERATIONS, 0..=8),
         ignored in proptest::sample::subsequence(&ADVISORIES, 0..=5),
         measured in proptest::option::of(1_u8..3),
         signer in proptest::option::of((1_u8..3, 6_u16..8, 2_u16..5, 3_u16..7)),
         platforms in proptest::collection::vec(2_u8..4, 0..3),
     ) -> Case {
-        let mut policy = if maa_mode { maa_policy() } else { policy() };
+        let mut policy = policy();
+        policy.security.mode = match mode {
+            0 => Mode::Maa(maa_demands()),
+            1 => Mode::Both(maa_demands()),
+            2 => Mode::DangerousNone,
+            _ => Mode::Hardware,
+        };
         policy.security.tolerate = tolerate.into_iter().collect::<BTreeSet<_>>();
         let ignored = tcb(TcbStatus::UpToDate, &ignored).advisories.into_iter().collect();
         policy.security.ignore_advisories = IgnoredAdvisories::Listed(ignored);
@@ -486,7 +646,7 @@ prop_compose! {
             .into_iter()
             .map(|byte| Platform::IntelQe(Digest::from([byte; 16])))
             .collect();
-        let entry = &mut policy.entries[0];
+        let entry = sgx_of(&mut policy.entries[0]);
         entry.mr_enclaves = measured.map(|byte| MrEnclave::from([byte; 32])).into_iter().collect();
         entry.signer = signer.map(|(byte, product_id, least, greatest)| SignerRule {
             mr_signer: MrSigner::from([byte; 32]),
@@ -503,7 +663,7 @@ prop_compose! {
         debug in any::<bool>(),
         status in proptest::sample::select(&STATUSES[..]),
         advisories in proptest::sample::subsequence(&ADVISORIES, 0..=5),
-        by in 0_usize..4,
+        by in 0_usize..5,
     ) -> (SgxIdentity, Tcb, Verifier) {
         let identity = SgxIdentity {
             mr_enclave: MrEnclave::from([measured; 32]),
@@ -514,6 +674,7 @@ prop_compose! {
             0 => Verifier::Nobody,
             1 => maa("https://a.attest.azure.net"),
             2 => maa("https://b.attest.azure.net"),
+            3 => both("https://a.attest.azure.net"),
             _ => Verifier::Casque,
         };
         (identity, tcb(status, &advisories), by)
@@ -546,10 +707,10 @@ fn loosened(policy: &Case) -> Vec<Case> {
         platform_more.platforms.push(other);
         looser.push(platform_more);
     }
-    let entry = &policy.entries[0];
-    if let Some(signer) = &entry.signer {
+    let rule = sgx_of(&mut copy().entries[0]).clone();
+    if let Some(signer) = &rule.signer {
         let mut open = copy();
-        open.entries[0].signer = Some(SignerRule {
+        sgx_of(&mut open.entries[0]).signer = Some(SignerRule {
             svn: SvnRule {
                 least: 0,
                 greatest: u16::MAX,
@@ -557,11 +718,11 @@ fn loosened(policy: &Case) -> Vec<Case> {
             ..signer.clone()
         });
         looser.push(open);
-        if !entry.mr_enclaves.is_empty() {
+        if !rule.mr_enclaves.is_empty() {
             let mut unmeasured = copy();
-            unmeasured.entries[0].mr_enclaves.clear();
+            sgx_of(&mut unmeasured.entries[0]).mr_enclaves.clear();
             let mut unsigned = copy();
-            unsigned.entries[0].signer = None;
+            sgx_of(&mut unsigned.entries[0]).signer = None;
             looser.extend([unmeasured, unsigned]);
         }
     }
@@ -582,7 +743,9 @@ proptest! {
     #[test]
     fn judge_identity_denies_nothing_that_is_granted(policy in any_policy(), (identity, tcb, by) in any_proof()) {
         let granted = reasons(&policy, &identity, &tcb, &by).is_empty();
-        let screened = policy.with(|demands| judge_identity(demands, &Identity::Sgx(identity)));
-        prop_assert!(!granted || screened.is_empty());
+        let screened = screened(&policy, &Identity::Sgx(identity));
+        // With `mode: none` nobody looks.
+        let looks = policy.security.mode != Mode::DangerousNone;
+        prop_assert!(!granted || !looks || screened.is_empty());
     }
 }

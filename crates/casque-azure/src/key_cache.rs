@@ -1,21 +1,40 @@
-//! What is kept of an instance's keys, and when they are served, fetched again, or given up.
+//! What is kept of the keys that a party publishes for its tokens, and when they are served, fetched again, or given
+//! up.
 //!
-//! Instances change keys without notice: an unknown key id fetches them again, though not more than once
+//! Parties change keys without notice: an unknown key id fetches them again, though not more than once
 //! in [`PAUSE_WITH_KEYS`], since anyone can make up key ids. When that fails the last good keys still serve,
 //! for [`MAX_AGE`] at most, so that whoever blocks the way cannot keep a withdrawn key alive.
 
 use std::sync::Arc;
 
-use casque_appraise::MaaKeys;
+use casque_appraise::{MaaKeys, ServiceAccountKeys};
 use casque_core::SourceFailure;
 use casque_types::{Seconds, Timestamp};
 
 use crate::slots::Kept;
 
-/// What is known of one instance's keys.
-#[derive(Debug, Default)]
-pub(super) struct KeysState {
-    keys: Option<(Arc<MaaKeys>, Timestamp)>,
+/// A set of keys, each with an id.
+pub(crate) trait KeySet {
+    /// Whether a key with this id is there.
+    fn has(&self, key_id: &str) -> bool;
+}
+
+impl KeySet for MaaKeys {
+    fn has(&self, key_id: &str) -> bool {
+        self.contains(key_id)
+    }
+}
+
+impl KeySet for ServiceAccountKeys {
+    fn has(&self, key_id: &str) -> bool {
+        self.contains(key_id)
+    }
+}
+
+/// What is known of one party's keys.
+#[derive(Debug)]
+pub(crate) struct KeysState<K> {
+    keys: Option<(Arc<K>, Timestamp)>,
     last_try: Option<Timestamp>,
     /// What the last fetch failed with, if it failed.
     failure: Option<SourceFailure>,
@@ -24,25 +43,36 @@ pub(super) struct KeysState {
 
 /// What to do for an asker.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(crate) enum Look<K> {
     /// These keys serve.
-    Serve(Arc<MaaKeys>),
+    Serve(Arc<K>),
     /// The keys are to be fetched.
     Fetch,
     /// There are none, and it is too early to ask again.
     Refuse(SourceFailure),
 }
 
-impl KeysState {
-    /// How many times the instance was asked.
-    pub(super) const fn flights(&self) -> u64 {
+impl<K> Default for KeysState<K> {
+    fn default() -> Self {
+        Self {
+            keys: None,
+            last_try: None,
+            failure: None,
+            flights: 0,
+        }
+    }
+}
+
+impl<K: KeySet> KeysState<K> {
+    /// How many times the party was asked.
+    pub(crate) const fn flights(&self) -> u64 {
         self.flights
     }
 
-    pub(super) fn look(&self, key_id: &str, now: Timestamp) -> Look {
+    pub(crate) fn look(&self, key_id: &str, now: Timestamp) -> Look<K> {
         let good = self.good(now);
         if let Some((keys, fetched)) = &good
-            && keys.contains(key_id)
+            && keys.has(key_id)
             && now < fetched.plus(FRESH)
         {
             return Look::Serve(Arc::clone(keys));
@@ -60,7 +90,7 @@ impl KeysState {
     }
 
     /// The outcome of a fetch that landed since there were `flights`: it is the waiting asker's too.
-    pub(super) fn landed_since(&self, flights: u64) -> Option<Result<Arc<MaaKeys>, SourceFailure>> {
+    pub(crate) fn landed_since(&self, flights: u64) -> Option<Result<Arc<K>, SourceFailure>> {
         if self.flights == flights {
             return None;
         }
@@ -72,11 +102,11 @@ impl KeysState {
     }
 
     /// Notes what a fetch brought; after a failure the last good keys serve.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
-        fetched: Result<Arc<MaaKeys>, SourceFailure>,
+        fetched: Result<Arc<K>, SourceFailure>,
         now: Timestamp,
-    ) -> Result<Arc<MaaKeys>, SourceFailure> {
+    ) -> Result<Arc<K>, SourceFailure> {
         self.flights = self.flights.wrapping_add(1);
         self.last_try = Some(now);
         match fetched {
@@ -96,12 +126,12 @@ impl KeysState {
     }
 
     /// The keys that are not too old to serve.
-    fn good(&self, now: Timestamp) -> Option<(Arc<MaaKeys>, Timestamp)> {
+    fn good(&self, now: Timestamp) -> Option<(Arc<K>, Timestamp)> {
         let (keys, fetched) = self.keys.as_ref()?;
         (now < fetched.plus(MAX_AGE)).then(|| (Arc::clone(keys), *fetched))
     }
 
-    /// Not before then is the instance asked again; `None` if it was never asked.
+    /// Not before then is the party asked again; `None` if it was never asked.
     fn next_try(&self, has_keys: bool) -> Option<Timestamp> {
         let pause = if has_keys {
             PAUSE_WITH_KEYS
@@ -117,7 +147,7 @@ impl KeysState {
     }
 }
 
-impl Kept for KeysState {
+impl<K: KeySet> Kept for KeysState<K> {
     fn kept_until(&self) -> Timestamp {
         let keys = self.keys.as_ref().map(|(_, fetched)| fetched.plus(MAX_AGE));
         let pause = self.next_try(keys.is_some());

@@ -3,42 +3,53 @@
 //!
 //! | path | body | issuer chain |
 //! |---|---|---|
-//! | `/sgx/certification/v4/tcb?fmspc=` | `{"tcbInfo":{…},"signature":"…"}` | `TCB-Info-Issuer-Chain` |
-//! | `/sgx/certification/v4/qe/identity` | `{"enclaveIdentity":{…},"signature":"…"}` | `SGX-Enclave-Identity-Issuer-Chain` |
+//! | `/sgx/certification/v4/tcb?fmspc=`, `/tdx/…` | `{"tcbInfo":{…},"signature":"…"}` | `TCB-Info-Issuer-Chain` |
+//! | `/sgx/certification/v4/qe/identity`, `/tdx/…` | `{"enclaveIdentity":{…},"signature":"…"}` | `SGX-Enclave-Identity-Issuer-Chain` |
 //! | `/sgx/certification/v4/pckcrl?ca=&encoding=der` | DER, or hexadecimal digits of it | `SGX-PCK-CRL-Issuer-Chain` |
 //! | Intel: `IntelSGXRootCA.der`; PCCS: `/sgx/certification/v4/rootcacrl` | DER, or hexadecimal digits of it | – |
 //!
 //! Chains are PEM, URL-encoded. The texts of `tcbInfo` and `enclaveIdentity` are kept byte for byte:
 //! signatures go over them.
 
+use std::sync::Arc;
+
 use casque_appraise::{IntelEndorsements, IntelEndorsementsId};
-use casque_types::Timestamp;
 use percent_encoding::percent_decode_str;
-use reqwest::Client;
 use reqwest::header::HeaderMap;
 
+use crate::document::{Content, Document};
+use crate::document_id::DocumentId;
 use crate::failure::FetchError;
-use crate::http::{self, Answer};
-use crate::settings::Service;
+use crate::http::Answer;
+use crate::source::{Asker, Place};
 
-/// Fetches the endorsements for `id`: those of that platform family, in force at `now`.
+/// Fetches the endorsements for `id`: those of that platform family, whatever their dates.
 pub(crate) async fn fetch(
-    client: &Client,
-    service: &Service,
+    asker: &Asker<'_>,
+    place: &Place,
     id: IntelEndorsementsId,
-    now: Timestamp,
-) -> Result<IntelEndorsements, FetchError> {
-    let at = |path: String| format!("{}/sgx/certification/v4/{path}", service.base);
-    let tcb_url = at(format!("tcb?fmspc={}", hex::encode_upper(id.fmspc)));
-    let qe_url = at("qe/identity".to_owned());
-    let crl_url = at(format!("pckcrl?ca={}&encoding=der", id.authority.as_str()));
-    let get = |url| http::get(client, url, MAX_BODY_BYTES);
-    let tcb = async {
-        let answer = get(&tcb_url).await;
-        answer.map_err(|error| error.of_tcb_info(id.fmspc))
+) -> Result<Document, FetchError> {
+    let Place::Pcs { base, root_crl } = place else {
+        return Err(FetchError::NoSource {
+            document: DocumentId::Intel(id),
+        });
     };
-    let (tcb, qe, crl, root) =
-        tokio::try_join!(tcb, get(&qe_url), get(&crl_url), get(&service.root_crl),)?;
+    let tee = id.tee.as_str();
+    let fmspc = hex::encode_upper(id.fmspc);
+    let tcb_url = format!("{base}/{tee}/certification/v4/tcb?fmspc={fmspc}");
+    let qe_url = format!("{base}/{tee}/certification/v4/qe/identity");
+    let authority = id.authority.as_str();
+    let crl_url = format!("{base}/sgx/certification/v4/pckcrl?ca={authority}&encoding=der");
+    let tcb = async {
+        let answer = asker.get(&tcb_url).await;
+        answer.map_err(|error| error.of_platform(format!("FMSPC {fmspc}")))
+    };
+    let (tcb, qe, crl, root) = tokio::try_join!(
+        tcb,
+        asker.get(&qe_url),
+        asker.get(&crl_url),
+        asker.get(root_crl)
+    )?;
     let (tcb_info, tcb_info_signature) = signed_member::<raw::TcbInfo<'_>>(&tcb_url, &tcb.body)?;
     let (qe_identity, qe_identity_signature) =
         signed_member::<raw::QeIdentity<'_>>(&qe_url, &qe.body)?;
@@ -51,11 +62,11 @@ pub(crate) async fn fetch(
         qe_identity_signature,
         pck_crl_issuer_chain: chain(&crl_url, &crl, &CRL_CHAIN_HEADERS)?,
         pck_crl: revocation_list(&crl_url, crl.body)?,
-        root_ca_crl: revocation_list(&service.root_crl, root.body)?,
+        root_ca_crl: revocation_list(root_crl, root.body)?,
     };
-    expect_for(&endorsements, id, &tcb_url)?;
-    expect_in_force(&endorsements, service, now)?;
-    Ok(endorsements)
+    let content = Content::Intel(Arc::new(endorsements));
+    let document = Document::new(DocumentId::Intel(id), content);
+    document.map_err(|error| FetchError::of_document(&tcb_url, error))
 }
 
 /// The signed member's text as it stands in `body`, and the signature.
@@ -101,57 +112,12 @@ fn revocation_list(url: &str, body: Vec<u8>) -> Result<Vec<u8>, FetchError> {
     })
 }
 
-fn expect_for(
-    endorsements: &IntelEndorsements,
-    id: IntelEndorsementsId,
-    url: &str,
-) -> Result<(), FetchError> {
-    let found = endorsements.fmspc().map_err(|_| FetchError::Malformed {
-        url: url.to_owned(),
-        expected: "TCB info with `fmspc`",
-    })?;
-    if found == id.fmspc {
-        return Ok(());
-    }
-    Err(FetchError::OtherPlatform {
-        url: url.to_owned(),
-        expected: hex::encode_upper(id.fmspc),
-        found: hex::encode_upper(found),
-    })
-}
-
-fn expect_in_force(
-    endorsements: &IntelEndorsements,
-    service: &Service,
-    now: Timestamp,
-) -> Result<(), FetchError> {
-    let url = service.base.clone();
-    let Ok(validity) = endorsements.validity() else {
-        return Err(FetchError::Malformed {
-            url,
-            expected: "documents that state from when until when they are in force",
-        });
-    };
-    if now < validity.from {
-        let from = validity.from;
-        return Err(FetchError::NotYetValid { url, from, now });
-    }
-    if now > validity.until {
-        return Err(FetchError::Expired {
-            url,
-            document: validity.first_to_expire,
-            until: validity.until,
-            now,
-        });
-    }
-    Ok(())
-}
-
+/// The second is an older PCCS's.
 const TCB_CHAIN_HEADERS: [&str; 2] = ["TCB-Info-Issuer-Chain", "SGX-TCB-Info-Issuer-Chain"];
+/// Of TDX's quoting enclave too.
 const QE_CHAIN_HEADERS: [&str; 1] = ["SGX-Enclave-Identity-Issuer-Chain"];
 const CRL_CHAIN_HEADERS: [&str; 1] = ["SGX-PCK-CRL-Issuer-Chain"];
 const DER_SEQUENCE: u8 = 0x30;
-const MAX_BODY_BYTES: usize = 1024 * 1024;
 const MAX_CHAIN_BYTES: usize = 16 * 1024;
 
 /// The JSON as it stands on the wire.

@@ -1,0 +1,156 @@
+//! Evidence of confidential virtual machines of Azure, whose processor is the paravisor's alone: the guest has
+//! a TPM of the paravisor's making.
+//!
+//! 1. read NV index 0x01400001: the paravisor's report ("HCL report") with SNP report or TDREPORT in it, whose
+//!    report data is the digest of data that name the attestation key;
+//! 2. read NV index 0x01C101D0 where it is defined: the attestation key's certificate, padded;
+//! 3. quote all registers of the SHA-256 bank by the attestation key 0x81000003, over the first 32 bytes of the
+//!    report data;
+//! 4. SNP: ask the metadata service for the processor's certificate, which the verifier can fetch too; TDX: ask
+//!    it for a quote over the TDREPORT.
+//!
+//! The quote carries the binding, not the report: NV index 0x01400002, by which a guest can put data of its own
+//! into the report, is shared by all programs of the machine, and is not used.
+
+use std::time::Duration;
+
+use casque_types::ReportData;
+
+use crate::tpm::Tpm;
+use crate::{
+    AttesterError, AzureVm, Collected, EvidenceSource, Imds, PollEvery, Tcti, TpmError, Waiter,
+};
+
+/// The TPM and the metadata service of a confidential virtual machine of Azure.
+pub struct AzureVtpm {
+    tcti: Tcti,
+    imds: Imds,
+    waiter: Box<dyn Waiter + Send + Sync>,
+}
+
+/// What the paravisor's report holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hardware<'a> {
+    Snp,
+    Tdx { report: &'a [u8] },
+}
+
+impl AzureVtpm {
+    /// The TPM reached by `tcti`, and the metadata service.
+    #[must_use]
+    pub fn new(tcti: Tcti, imds: Imds) -> Self {
+        Self::with_waiter(tcti, imds, Box::new(TPM_IS_BUSY))
+    }
+
+    /// The same with another way to wait for a TPM that is busy.
+    #[must_use]
+    pub fn with_waiter(tcti: Tcti, imds: Imds, waiter: Box<dyn Waiter + Send + Sync>) -> Self {
+        Self { tcti, imds, waiter }
+    }
+
+    /// Whether the TPM has a paravisor's report.
+    pub(crate) fn has_report(tcti: &Tcti) -> Result<bool, TpmError> {
+        let mut tpm = Tpm::open(tcti, &TPM_IS_BUSY)?;
+        Ok(tpm.nv_public(HCL_REPORT)?.is_some())
+    }
+
+    fn of_tpm(&self, report_data: &ReportData) -> Result<AzureVm, AttesterError> {
+        let (extra_data, rest) = report_data
+            .as_bytes()
+            .split_first_chunk::<32>()
+            .ok_or(NO_HALF)?;
+        if rest.iter().any(|byte| *byte != 0) {
+            return Err(NO_HALF);
+        }
+        let mut tpm = Tpm::open(&self.tcti, &*self.waiter)?;
+        let hcl = tpm
+            .nv_read(HCL_REPORT, MAX_HCL_BYTES)?
+            .ok_or(AttesterError::NoParavisor)?;
+        let certificate = tpm.nv_read(AK_CERTIFICATE, MAX_CERTIFICATE_BYTES)?;
+        let quote = tpm.quote(AK, extra_data)?;
+        let ak_certificate = without_padding(&certificate.unwrap_or_default()).to_vec();
+        Ok(AzureVm {
+            hcl,
+            quote,
+            ak_certificate,
+        })
+    }
+}
+
+impl EvidenceSource for AzureVtpm {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+        let vm = self.of_tpm(report_data)?;
+        let collected = match hardware(&vm.hcl).ok_or(AttesterError::Paravisor)? {
+            Hardware::Snp => {
+                // Without it the verifier asks AMD: no reason to fail.
+                let vek = self.imds.amd_certificates().ok();
+                Collected::AzureSnp { vm, vek }
+            }
+            Hardware::Tdx { report } => {
+                let td_quote = self.imds.td_quote(report)?;
+                Collected::AzureTdx { vm, td_quote }
+            }
+        };
+        if !collected.carries(report_data) {
+            return Err(AttesterError::OtherReportData { source_name: NAME });
+        }
+        Ok(collected)
+    }
+}
+
+impl std::fmt::Debug for AzureVtpm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AzureVtpm")
+            .field("tcti", &self.tcti)
+            .field("imds", &self.imds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Header of 32 bytes that begins with `HCLA`; the hardware's report in 1184 bytes; sizes and kinds, little-endian.
+fn hardware(hcl: &[u8]) -> Option<Hardware<'_>> {
+    hcl.starts_with(b"HCLA").then_some(())?;
+    let kind = hcl.get(KIND_OFFSET..)?.first_chunk::<4>()?;
+    match u32::from_le_bytes(*kind) {
+        2 => Some(Hardware::Snp),
+        4 => {
+            let report = hcl.get(REPORT_OFFSET..)?.get(..TDREPORT_BYTES)?;
+            Some(Hardware::Tdx { report })
+        }
+        _ => None,
+    }
+}
+
+/// The DER value at the start of a padded area: `SEQUENCE` with a length in two bytes, as certificates have it.
+/// Nothing when the area starts with anything else: an area of zeros has no certificate yet.
+fn without_padding(area: &[u8]) -> &[u8] {
+    let Some((&[0x30, 0x82, high, low], _)) = area.split_first_chunk::<4>() else {
+        return &[];
+    };
+    let size = usize::from(u16::from_be_bytes([high, low])).saturating_add(4);
+    area.get(..size).unwrap_or_default()
+}
+
+pub(crate) const NAME: &str = "Azure vTPM";
+const NO_HALF: AttesterError = AttesterError::SecondHalf { source_name: NAME };
+pub(crate) const HCL_REPORT: u32 = 0x0140_0001;
+const AK_CERTIFICATE: u32 = 0x01C1_01D0;
+const AK: u32 = 0x8100_0003;
+const REPORT_OFFSET: usize = 0x20;
+const TDREPORT_BYTES: usize = 1024;
+const KIND_OFFSET: usize = 0x4C8;
+/// Such reports have some 2,600 bytes.
+const MAX_HCL_BYTES: usize = 16 * 1024;
+const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
+/// The resource manager and other programs: 5 s.
+const TPM_IS_BUSY: PollEvery = PollEvery {
+    pause: Duration::from_millis(50),
+    attempts: 100,
+};
+
+#[cfg(test)]
+mod tests;

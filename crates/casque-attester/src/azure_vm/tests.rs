@@ -1,0 +1,46 @@
+use super::*;
+
+fn hcl(kind: u32) -> Vec<u8> {
+    let mut hcl = vec![0_u8; 0x600];
+    hcl[..4].copy_from_slice(b"HCLA");
+    hcl[0x20] = 0x81;
+    hcl[0x4C8..0x4CC].copy_from_slice(&kind.to_le_bytes());
+    hcl
+}
+
+#[test]
+fn paravisors_report_says_which_hardware_it_is_on() {
+    assert_eq!(hardware(&hcl(2)), Some(Hardware::Snp));
+    let tdx = hcl(4);
+    let report = &tdx[0x20..0x420];
+    assert_eq!(hardware(&tdx), Some(Hardware::Tdx { report }));
+}
+
+#[test]
+fn paravisors_report_of_another_form_is_none() {
+    let mut other_magic = hcl(2);
+    other_magic[0] = b'X';
+    for bent in [hcl(3), other_magic, hcl(2)[..0x4CA].to_vec(), Vec::new()] {
+        assert_eq!(hardware(&bent), None);
+    }
+}
+
+#[test]
+fn certificate_is_taken_out_of_its_padding() {
+    let certificate = [&[0x30, 0x82, 0x01, 0x00][..], &[7; 256]].concat();
+    let padded = [&certificate[..], &[0; 100]].concat();
+    assert_eq!(without_padding(&padded), certificate);
+    assert_eq!(without_padding(&certificate), certificate);
+}
+
+#[test]
+fn area_without_a_whole_certificate_has_none() {
+    for area in [
+        &[0_u8; 64][..],
+        &[],
+        &[0x30, 0x82, 0x01, 0x00, 7],
+        &[0x30, 0x03, 1, 2, 3],
+    ] {
+        assert_eq!(without_padding(area), b"");
+    }
+}

@@ -1,0 +1,353 @@
+//! A TPM 2.0, spoken to in its own bytes: four commands to read, one to quote (TCG TPM 2.0 Library part 3).
+//!
+//! | command | for |
+//! |---|---|
+//! | `TPM2_GetCapability` | how many bytes of NV memory come at once |
+//! | `TPM2_NV_ReadPublic`, `TPM2_NV_Read` | NV indexes, authorised by the owner's or the index's empty password |
+//! | `TPM2_Quote` | the attestation key's signature over all registers |
+//! | `TPM2_PCR_Read` | the registers, eight at a time |
+//!
+//! Nothing is loaded or made in the TPM, so that nothing has to be flushed. Answers are at most 4 KiB, and
+//! every byte of them must be where it belongs.
+
+pub(crate) mod attest;
+mod error;
+mod tcti;
+pub(crate) mod wire;
+
+use std::io;
+
+use casque_types::sha256;
+
+pub use error::{ResponseCode, TpmError};
+pub use tcti::{Tcti, TctiParseError};
+
+use crate::{TpmQuote, Wait, Waiter};
+use attest::Attest;
+use tcti::{Stream, exchange};
+use wire::{ALG_NULL, ALG_RSASSA, ALG_SHA256, HEADER_BYTES, Reader, Session, command};
+
+/// A TPM that was opened.
+pub(crate) struct Tpm<'a> {
+    tcti: Tcti,
+    stream: Box<dyn Stream>,
+    waiter: &'a dyn Waiter,
+}
+
+/// What an NV index is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NvPublic {
+    attributes: u32,
+    pub(crate) size_bytes: usize,
+}
+
+/// One command, for its errors.
+struct Asked {
+    name: &'static str,
+    object: String,
+    session: Session,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Tpm<'a> {
+    /// Opens it; tries again while another program has it.
+    pub(crate) fn open(tcti: &Tcti, waiter: &'a dyn Waiter) -> Result<Self, TpmError> {
+        let mut attempts = 0_u32;
+        loop {
+            let source = match tcti.open() {
+                Ok(stream) => {
+                    let tcti = tcti.clone();
+                    return Ok(Self {
+                        tcti,
+                        stream,
+                        waiter,
+                    });
+                }
+                Err(error) => error,
+            };
+            attempts = attempts.saturating_add(1);
+            let is_busy = source.kind() == io::ErrorKind::ResourceBusy;
+            if !is_busy || waiter.wait(attempts) == Wait::GiveUp {
+                let tcti = tcti.clone();
+                return Err(TpmError::Open { tcti, source });
+            }
+        }
+    }
+
+    /// The index, or `None` when it is not defined.
+    pub(crate) fn nv_public(&mut self, index: u32) -> Result<Option<NvPublic>, TpmError> {
+        let asked = Asked {
+            name: "TPM2_NV_ReadPublic",
+            object: nv_name(index),
+            session: Session::None,
+            bytes: command(NV_READ_PUBLIC, &[index], Session::None, &[]),
+        };
+        let answer = match self.execute(&asked) {
+            Ok(answer) => answer,
+            Err(TpmError::Refused { code, .. }) if code.is_absent() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let public = read_nv_public(&answer, index);
+        let expected = "the public area of the NV index that was asked for";
+        Ok(Some(public.ok_or_else(|| asked.malformed(expected))?))
+    }
+
+    /// The whole index, or `None` when it is not defined.
+    pub(crate) fn nv_read(
+        &mut self,
+        index: u32,
+        limit_bytes: usize,
+    ) -> Result<Option<Vec<u8>>, TpmError> {
+        let Some(public) = self.nv_public(index)? else {
+            return Ok(None);
+        };
+        if public.size_bytes > limit_bytes {
+            return Err(TpmError::TooLong {
+                index,
+                found_bytes: public.size_bytes,
+                limit_bytes,
+            });
+        }
+        let authority = match public.attributes & OWNER_READ {
+            0 => index,
+            _ => RH_OWNER,
+        };
+        let at_once = self.nv_buffer_bytes()?;
+        let mut bytes = Vec::new();
+        while let Some(left @ 1..) = public.size_bytes.checked_sub(bytes.len()) {
+            let count = left.min(at_once);
+            bytes.extend(self.nv_chunk(authority, index, count, bytes.len())?);
+        }
+        Ok(Some(bytes))
+    }
+
+    fn nv_chunk(
+        &mut self,
+        authority: u32,
+        index: u32,
+        count: usize,
+        offset: usize,
+    ) -> Result<Vec<u8>, TpmError> {
+        let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes();
+        let session = Session::EmptyPassword;
+        let parameters = [number(count), number(offset)].concat();
+        let asked = Asked {
+            name: "TPM2_NV_Read",
+            object: nv_name(index),
+            session,
+            bytes: command(NV_READ, &[authority, index], session, &parameters),
+        };
+        let answer = self.execute(&asked)?;
+        let mut reader = Reader::new(&answer);
+        let read = reader.sized().filter(|read| read.len() == count);
+        let read = read.filter(|_| reader.end().is_some());
+        let expected = "as many bytes as were asked for";
+        Ok(read.ok_or_else(|| asked.malformed(expected))?.to_vec())
+    }
+
+    /// How many bytes `TPM2_NV_Read` gives at once.
+    fn nv_buffer_bytes(&mut self) -> Result<usize, TpmError> {
+        let numbers = [CAP_TPM_PROPERTIES, PT_NV_BUFFER_MAX, 1];
+        let parameters = numbers.map(u32::to_be_bytes).concat();
+        let asked = Asked {
+            name: "TPM2_GetCapability",
+            object: "`TPM_PT_NV_BUFFER_MAX`".to_owned(),
+            session: Session::None,
+            bytes: command(GET_CAPABILITY, &[], Session::None, &parameters),
+        };
+        let answer = self.execute(&asked)?;
+        let size = read_nv_buffer_bytes(&answer);
+        let expected = "the property that was asked for, from 1 on";
+        size.ok_or_else(|| asked.malformed(expected))
+    }
+
+    /// A quote by the persistent key `key` over all registers of the SHA-256 bank, with registers that have the
+    /// quoted digest: they are read after it, and it is done over when one was extended in between.
+    pub(crate) fn quote(&mut self, key: u32, extra_data: &[u8; 32]) -> Result<TpmQuote, TpmError> {
+        for _ in 0..MAX_QUOTES {
+            let (message, signature) = self.quote_once(key, extra_data)?;
+            let pcrs = self.registers()?;
+            let digest = sha256(&pcrs.concat());
+            let is_of_pcrs = |attest: Attest<'_>| attest.pcr_digest == digest.as_bytes();
+            if Attest::parse(&message).is_some_and(is_of_pcrs) {
+                return Ok(TpmQuote {
+                    message,
+                    signature,
+                    pcrs,
+                });
+            }
+        }
+        Err(TpmError::Registers { quotes: MAX_QUOTES })
+    }
+
+    fn quote_once(
+        &mut self,
+        key: u32,
+        extra_data: &[u8; 32],
+    ) -> Result<(Vec<u8>, Vec<u8>), TpmError> {
+        let mut parameters = wire::sized(extra_data).unwrap_or_default();
+        // The key's own scheme.
+        parameters.extend(ALG_NULL.to_be_bytes());
+        parameters.extend(wire::selection([0xFF; 3]));
+        let session = Session::EmptyPassword;
+        let asked = Asked {
+            name: "TPM2_Quote",
+            object: format!("key `{key:#010x}`"),
+            session,
+            bytes: command(QUOTE, &[key], session, &parameters),
+        };
+        let answer = self.execute(&asked)?;
+        let quote = read_quote(&answer, extra_data);
+        let expected = "a quote over all 24 registers of the SHA-256 bank and the data that was given, signed by RSASSA with SHA-256";
+        quote.ok_or_else(|| asked.malformed(expected))
+    }
+
+    /// The registers of the SHA-256 bank from 0 to 23.
+    fn registers(&mut self) -> Result<Vec<[u8; 32]>, TpmError> {
+        let mut registers = Vec::new();
+        for mask in [[0xFF, 0, 0], [0, 0xFF, 0], [0, 0, 0xFF]] {
+            let asked = Asked {
+                name: "TPM2_PCR_Read",
+                object: "the SHA-256 bank".to_owned(),
+                session: Session::None,
+                bytes: command(PCR_READ, &[], Session::None, &wire::selection(mask)),
+            };
+            let answer = self.execute(&asked)?;
+            let eight = read_registers(&answer, mask);
+            let expected =
+                "the eight registers that were asked for (is the SHA-256 bank switched on?)";
+            registers.extend(eight.ok_or_else(|| asked.malformed(expected))?);
+        }
+        Ok(registers)
+    }
+
+    /// The answer's parameters; tries again while the TPM says that this may help.
+    fn execute(&mut self, asked: &Asked) -> Result<Vec<u8>, TpmError> {
+        let mut attempts = 0_u32;
+        loop {
+            let answer = exchange(&mut *self.stream, &asked.bytes).map_err(|source| {
+                let (tcti, command) = (self.tcti.clone(), asked.name);
+                TpmError::Exchange {
+                    tcti,
+                    command,
+                    source,
+                }
+            })?;
+            let code = asked.response_code(&answer)?;
+            if code == ResponseCode(0) {
+                let body = answer.get(HEADER_BYTES..).unwrap_or_default();
+                let parameters = asked.session.parameters(body);
+                let expected = "an answer with the session that was given";
+                let parameters = parameters.ok_or_else(|| asked.malformed(expected))?;
+                return Ok(parameters.to_vec());
+            }
+            attempts = attempts.saturating_add(1);
+            if !code.is_passing() || self.waiter.wait(attempts) == Wait::GiveUp {
+                return Err(TpmError::Refused {
+                    command: asked.name,
+                    object: asked.object.clone(),
+                    code,
+                });
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// The code in the header, whose length was seen to be the answer's.
+    fn response_code(&self, answer: &[u8]) -> Result<ResponseCode, TpmError> {
+        let mut reader = Reader::new(answer);
+        let header = (reader.u16(), reader.u32(), reader.u32());
+        let (Some(tag), Some(_), Some(code)) = header else {
+            return Err(self.malformed("a header of 10 bytes"));
+        };
+        if code == 0 && tag != self.session.tag() {
+            return Err(self.malformed("the tag of the command"));
+        }
+        Ok(ResponseCode(code))
+    }
+
+    const fn malformed(&self, expected: &'static str) -> TpmError {
+        TpmError::Malformed {
+            command: self.name,
+            expected,
+        }
+    }
+}
+
+fn nv_name(index: u32) -> String {
+    format!("NV index `{index:#010x}`")
+}
+
+/// `TPM2B_NV_PUBLIC`, then the index's name.
+fn read_nv_public(answer: &[u8], index: u32) -> Option<NvPublic> {
+    let mut reader = Reader::new(answer);
+    let mut public = Reader::new(reader.sized()?);
+    let _name = reader.sized()?;
+    reader.end()?;
+    public.expect_u32(index)?;
+    let _name_algorithm = public.u16()?;
+    let attributes = public.u32()?;
+    let _policy = public.sized()?;
+    let size_bytes = usize::from(public.u16()?);
+    public.end()?;
+    Some(NvPublic {
+        attributes,
+        size_bytes,
+    })
+}
+
+/// `TPMI_YES_NO`, `TPMS_CAPABILITY_DATA` with one property.
+fn read_nv_buffer_bytes(answer: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(answer);
+    let _has_more = reader.u8()?;
+    for expected in [CAP_TPM_PROPERTIES, 1, PT_NV_BUFFER_MAX] {
+        reader.expect_u32(expected)?;
+    }
+    let size = usize::try_from(reader.u32()?).ok()?;
+    reader.end()?;
+    (size > 0).then_some(size.min(MAX_CHUNK_BYTES))
+}
+
+/// `TPM2B_ATTEST`, `TPMT_SIGNATURE`: the message and the bare signature.
+fn read_quote(answer: &[u8], extra_data: &[u8; 32]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut reader = Reader::new(answer);
+    let message = reader.sized()?;
+    reader.expect_u16(ALG_RSASSA)?;
+    reader.expect_u16(ALG_SHA256)?;
+    let signature = reader.sized()?;
+    reader.end()?;
+    let attest = Attest::parse(message)?;
+    (attest.extra_data == extra_data).then_some(())?;
+    Some((message.to_vec(), signature.to_vec()))
+}
+
+/// The update counter, the selection, `TPML_DIGEST` of eight.
+fn read_registers(answer: &[u8], mask: [u8; 3]) -> Option<Vec<[u8; 32]>> {
+    let mut reader = Reader::new(answer);
+    let _update_counter = reader.u32()?;
+    (wire::read_selection(&mut reader)? == mask).then_some(())?;
+    reader.expect_u32(8)?;
+    let registers: Option<Vec<_>> = (0..8)
+        .map(|_| <[u8; 32]>::try_from(reader.sized()?).ok())
+        .collect();
+    reader.end()?;
+    registers
+}
+
+const NV_READ: u32 = 0x14E;
+const QUOTE: u32 = 0x158;
+const NV_READ_PUBLIC: u32 = 0x169;
+const GET_CAPABILITY: u32 = 0x17A;
+const PCR_READ: u32 = 0x17E;
+const RH_OWNER: u32 = 0x4000_0001;
+/// `TPMA_NV_OWNERREAD`.
+const OWNER_READ: u32 = 1 << 17;
+const CAP_TPM_PROPERTIES: u32 = 6;
+const PT_NV_BUFFER_MAX: u32 = 0x12C;
+/// So that an answer fits, whatever the TPM says of itself.
+const MAX_CHUNK_BYTES: usize = 2048;
+const MAX_QUOTES: u32 = 8;
+
+#[cfg(test)]
+mod tests;

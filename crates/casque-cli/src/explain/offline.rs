@@ -1,0 +1,328 @@
+//! Evidence, endorsements and a policy from files.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use casque_appraise::{
+    AppraiseError, Appraiser, Bound, Evidence, Identity, MaaToken, MaaTrust, SignerDemand,
+    Submitted, Verdict,
+};
+use casque_explain::{
+    EndorsementsFile, Explained, Failure, MaaEndorsement, evidence_of, explanation,
+    read_endorsements,
+};
+use casque_policy::{Decision, Demands, Fills, Policy, explain};
+use casque_types::{ConfigId, Seconds, Timestamp};
+use casque_wire as wire;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{ExplainError, exit_code, text};
+use crate::args::{ChangeArgs, ExplainArgs};
+use crate::console::Console;
+use crate::error::CliError;
+use crate::invocation::Invocation;
+use crate::policy_file::{FileError, PolicyFile, read_text};
+
+pub(super) fn run(
+    args: &ExplainArgs,
+    invocation: &Invocation,
+    console: &mut Console<'_>,
+) -> Result<u8, CliError> {
+    let brought = Brought::load(&args.evidence, console)?;
+    let endorsements = match &args.endorsements {
+        Some(path) => load_endorsements(path, console)?,
+        None => EndorsementsFile::default(),
+    };
+    let now = match &args.at {
+        Some(text) => time_of(text)?,
+        None => invocation.now,
+    };
+    let expected = args.report_data.as_deref().map(digits).transpose()?;
+    let policy = policy_of(args, invocation, console)?;
+    let demands = policy.as_ref().map(Applied::demands).transpose()?;
+    let judge = Judge {
+        appraiser: Appraiser::new(invocation.anchors.clone()),
+        endorsements: &endorsements,
+        demands: demands.as_ref(),
+        now,
+    };
+    let claims = brought.main().claims();
+    let verdict = match judge.verdict(&brought) {
+        Ok(verdict) => expect_bound(&verdict, expected.as_deref()).map(|()| verdict),
+        Err(AppraiseError::EndorsementsMissing { what }) => {
+            return Err(ExplainError::EndorsementsMissing { what }.into());
+        }
+        Err(error) => Err(error),
+    };
+    let decision = decision(policy.as_ref(), demands.as_ref(), &verdict);
+    let message = verdict.as_ref().err().map(ToString::to_string);
+    let refused = verdict.as_ref().err().map(AppraiseError::code);
+    let failure = refused.zip(message.as_deref()).or_else(|| {
+        let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
+        is_debug_quote(verdict).then_some((DEBUG_CODE, DEBUG_MESSAGE))
+    });
+    let failure = failure.map(|(code, message)| Failure {
+        outcome: wire::Outcome::NotAuthentic,
+        code,
+        message,
+        hint: None,
+    });
+    let explained = explanation(&Explained {
+        evidence: brought.main().kind(),
+        claims: &claims,
+        verdict: verdict.as_ref().ok(),
+        failure,
+        decision: decision.as_ref().map(|(id, decision)| (id, decision)),
+    });
+    console.result(&text::of(&explained, expected.is_some()), &explained)?;
+    Ok(exit_code(explained.outcome))
+}
+
+/// The evidence, and a token about it.
+struct Brought {
+    evidence: Option<Evidence>,
+    token: Option<MaaToken>,
+    /// What stands for a token alone.
+    alone: Evidence,
+}
+
+impl Brought {
+    fn load(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Self, CliError> {
+        let mut brought = Self {
+            evidence: None,
+            token: None,
+            alone: Evidence::Absent,
+        };
+        for path in paths {
+            let bytes = read_file(path, console)?;
+            let raw: wire::Evidence = serde_json::from_slice(&bytes).map_err(|source| {
+                let path = path.clone();
+                ExplainError::EvidenceFile { path, source }
+            })?;
+            let evidence = evidence_of(&raw).map_err(|source| {
+                let path = path.clone();
+                ExplainError::Evidence { path, source }
+            })?;
+            let is_second = match evidence {
+                Evidence::MaaToken(token) => brought.token.replace(token).is_some(),
+                evidence => brought.evidence.replace(evidence).is_some(),
+            };
+            if is_second {
+                let found = paths.len();
+                return Err(ExplainError::EvidenceCount { found }.into());
+            }
+        }
+        if brought.evidence.is_none()
+            && let Some(token) = brought.token.take()
+        {
+            brought.alone = Evidence::MaaToken(token);
+        }
+        Ok(brought)
+    }
+
+    fn main(&self) -> &Evidence {
+        self.evidence.as_ref().unwrap_or(&self.alone)
+    }
+}
+
+/// What evidence is judged with.
+struct Judge<'a> {
+    appraiser: Appraiser,
+    endorsements: &'a EndorsementsFile,
+    demands: Option<&'a Demands<'a>>,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn verdict(&self, brought: &Brought) -> Result<Verdict, AppraiseError> {
+        let endorsements = &self.endorsements.endorsements;
+        match (brought.main(), &brought.token) {
+            (Evidence::MaaToken(token), _) => {
+                let maa = self.instance()?;
+                let trust = self.trust(maa);
+                self.appraiser
+                    .verify_token(token, &maa.keys, &trust, self.now)
+            }
+            (evidence, Some(token)) => {
+                let maa = self.instance()?;
+                let submitted = Submitted {
+                    evidence,
+                    token,
+                    keys: &maa.keys,
+                };
+                let trust = self.trust(maa);
+                self.appraiser
+                    .verify_both(&submitted, endorsements, &trust, self.now)
+            }
+            (evidence, None) => self.appraiser.verify(evidence, endorsements, self.now),
+        }
+    }
+
+    fn instance(&self) -> Result<&MaaEndorsement, AppraiseError> {
+        let what = "the keys of the attestation service";
+        let maa = self.endorsements.maa.as_ref();
+        maa.ok_or(AppraiseError::EndorsementsMissing { what })
+    }
+
+    /// What the policy demands of the service, or else that the token is inside its life.
+    fn trust(&self, maa: &MaaEndorsement) -> MaaTrust {
+        let demanded = self
+            .demands
+            .and_then(|demands| demands.security().mode.maa());
+        let defaults = MaaTrust {
+            issuer: maa.issuer.clone(),
+            min_rsa_bits: LEAST_RSA_BITS,
+            clock_skew: Seconds(0),
+            max_age: TOKEN_LIFE,
+            signer: SignerDemand::Any,
+        };
+        match demanded {
+            None => defaults,
+            Some(demands) => MaaTrust {
+                issuer: demands.url.clone(),
+                min_rsa_bits: demands.min_rsa_bits,
+                max_age: demands.max_age,
+                signer: demands.signer,
+                ..defaults
+            },
+        }
+    }
+}
+
+fn expect_bound(verdict: &Verdict, expected: Option<&[u8]>) -> Result<(), AppraiseError> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let found = verdict.bound();
+    let is_bound = match found {
+        Bound::Nothing => false,
+        Bound::ReportData(found) => {
+            let (start, rest) = found.split_at_checked(expected.len()).unwrap_or_default();
+            start == expected && !start.is_empty() && rest.iter().all(|byte| *byte == 0)
+        }
+        Bound::ExtraData(found) => found == expected,
+    };
+    is_bound.then_some(()).ok_or(AppraiseError::NotBound)
+}
+
+/// As Intel's own verifiers do: nothing but a policy that tolerates it makes anything of debugging. Where a policy is
+/// applied its rules say so.
+const fn is_debug_quote(verdict: &Verdict) -> bool {
+    match verdict.identity() {
+        Identity::Sgx(sgx) => sgx.debug,
+        Identity::Tdx(tdx) => tdx.debug,
+        _ => false,
+    }
+}
+
+/// A policy, and the service of it that asks.
+struct Applied {
+    policy: Policy,
+    config: ConfigId,
+}
+
+impl Applied {
+    fn demands(&self) -> Result<Demands<'_>, CliError> {
+        let name = self.config.service();
+        let service = self.policy.service(name);
+        let service = service.ok_or_else(|| ExplainError::Service {
+            name: name.to_string(),
+        })?;
+        let demands = self.policy.demands(service, &Fills::default());
+        Ok(demands.map_err(ExplainError::Demands)?)
+    }
+}
+
+fn policy_of(
+    args: &ExplainArgs,
+    invocation: &Invocation,
+    console: &mut Console<'_>,
+) -> Result<Option<Applied>, CliError> {
+    let (Some(path), Some(service)) = (&args.policy, &args.service) else {
+        return Ok(None);
+    };
+    let original = read_text(path, console.stdin)?;
+    let change = ChangeArgs {
+        variables: args.variables.clone(),
+        use_env: false,
+        name: None,
+        fail_on_warning: false,
+    };
+    let policy = PolicyFile::of(&original, path, &change, invocation)?.policy;
+    let id = format!("{}/{service}", policy.name);
+    let config = id.parse().map_err(|_| ExplainError::Service {
+        name: service.clone(),
+    })?;
+    Ok(Some(Applied { policy, config }))
+}
+
+fn decision(
+    applied: Option<&Applied>,
+    demands: Option<&Demands<'_>>,
+    verdict: &Result<Verdict, AppraiseError>,
+) -> Option<(ConfigId, Decision)> {
+    let (applied, demands, verdict) = (applied?, demands?, verdict.as_ref().ok()?);
+    Some((applied.config.clone(), explain(demands, verdict, None)))
+}
+
+fn load_endorsements(path: &Path, console: &mut Console<'_>) -> Result<EndorsementsFile, CliError> {
+    let bytes = read_file(path, console)?;
+    let read = read_endorsements(&bytes);
+    Ok(read.map_err(|source| {
+        let path = path.to_owned();
+        ExplainError::Endorsements { path, source }
+    })?)
+}
+
+/// No secrets: evidence and endorsements are anybody's to see.
+fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        let mut stdin = (&mut *console.stdin).take(limit.saturating_add(1));
+        stdin.read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let mut file = File::open(path)
+            .map_err(failed)?
+            .take(limit.saturating_add(1));
+        file.read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() > MAX_FILE_BYTES {
+        let path = path.to_owned();
+        return Err(FileError::TooLong { path });
+    }
+    Ok(bytes)
+}
+
+/// RFC 3339.
+fn time_of(text: &str) -> Result<Timestamp, ExplainError> {
+    let parsed = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let seconds = parsed.and_then(|time| u64::try_from(time.unix_timestamp()).ok());
+    let seconds = seconds.ok_or_else(|| ExplainError::At {
+        found: text.to_owned(),
+    });
+    seconds.map(Timestamp::from_unix_s)
+}
+
+fn digits(text: &str) -> Result<Vec<u8>, ExplainError> {
+    let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text));
+    let bytes = bytes.map_err(|_| ExplainError::ReportData)?;
+    match bytes.len() <= MAX_REPORT_DATA_BYTES {
+        true => Ok(bytes),
+        false => Err(ExplainError::ReportData),
+    }
+}
+
+const DEBUG_CODE: &str = "quote-debug";
+const DEBUG_MESSAGE: &str = "it runs in debug mode: its memory can be read from outside, and only a policy that tolerates `debug-mode` makes anything of it; apply one with --policy";
+const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+const MAX_REPORT_DATA_BYTES: usize = 64;
+const LEAST_RSA_BITS: u32 = 2048;
+/// As long as the service gives its tokens: without a policy nothing shorter is demanded.
+const TOKEN_LIFE: Seconds = Seconds(28_800);

@@ -1,0 +1,151 @@
+//! The one source of endorsements of a program.
+
+use std::fs;
+use std::sync::Arc;
+
+use casque_appraise::{
+    AmdEndorsements, AmdEndorsementsId, Endorsements, EndorsementsId, IntelEndorsements,
+    IntelEndorsementsId,
+};
+use casque_core::{EndorsementSource, SourceFailure};
+use casque_types::Timestamp;
+
+use crate::disk::DiskCache;
+use crate::document::{Content, Document};
+use crate::document_id::{DocumentId, Vendor};
+use crate::failure::{Failures, FetchError};
+use crate::keeper::Keeper;
+use crate::source::{BundleSource, QUIET_FIRST, Source};
+use crate::{EndorserSettings, EndorserSetupError, http, settings};
+
+/// Intel's and AMD's endorsements: from memory, from disk, from a bundle, from services.
+#[derive(Debug)]
+pub struct Endorsers {
+    intel: Keeper,
+    amd: Keeper,
+}
+
+impl Endorsers {
+    /// Sets the sources up; reads the bundle, and asks nobody yet.
+    ///
+    /// # Errors
+    /// [`EndorserSetupError`] when a source, the CA file, the bundle or the cache directory is not usable.
+    pub fn new(settings: &EndorserSettings) -> Result<Self, EndorserSetupError> {
+        let client = http::client(settings.ca_file.as_deref())?;
+        let disk = disk_of(settings)?;
+        let keeper = |services: Vec<Source>, limit| {
+            let mut sources = Vec::new();
+            if let Some(path) = &settings.bundle {
+                sources.push(Source::Bundle(BundleSource::open(path.clone())?));
+            }
+            sources.extend(services);
+            Ok::<_, EndorserSetupError>(Keeper::new(client.clone(), sources, disk.clone(), limit))
+        };
+        Ok(Self {
+            intel: keeper(settings::intel_services(settings)?, MAX_INTEL)?,
+            amd: keeper(settings::amd_services(settings)?, MAX_AMD)?,
+        })
+    }
+
+    /// One document, in force at `now`.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when none is at hand and none can be fetched: it names each source that was tried
+    /// and what came of it.
+    pub async fn document(
+        &self,
+        id: &DocumentId,
+        now: Timestamp,
+    ) -> Result<Arc<Document>, SourceFailure> {
+        match id.vendor() {
+            Vendor::Intel => self.intel.document(id, now).await,
+            Vendor::Amd => self.amd.document(id, now).await,
+        }
+    }
+
+    /// Intel's endorsements alone.
+    ///
+    /// # Errors
+    /// As [`Endorsers::document`].
+    pub async fn intel(
+        &self,
+        id: IntelEndorsementsId,
+        now: Timestamp,
+    ) -> Result<Arc<IntelEndorsements>, SourceFailure> {
+        let id = DocumentId::Intel(id);
+        let document = self.intel.document(&id, now).await?;
+        match document.content() {
+            Content::Intel(endorsements) => Ok(Arc::clone(endorsements)),
+            // Never: a document of Intel's has no other content.
+            Content::Certificate(_) | Content::Chain(_) | Content::Crl(_) => {
+                let error = FetchError::NoSource {
+                    document: id.clone(),
+                };
+                Err(Failures::one(id, error).failure(QUIET_FIRST))
+            }
+        }
+    }
+
+    /// AMD's endorsements alone: the revocation list must be had, and the certificate if it is asked for.
+    /// Without a chain those that are built into the appraisal count.
+    ///
+    /// # Errors
+    /// As [`Endorsers::document`].
+    pub async fn amd(
+        &self,
+        id: &AmdEndorsementsId,
+        now: Timestamp,
+    ) -> Result<Arc<AmdEndorsements>, SourceFailure> {
+        let mut endorsements = AmdEndorsements::default();
+        for document in DocumentId::of_amd(id) {
+            let is_needed = !matches!(document, DocumentId::AmdChain { .. });
+            let found = match self.document(&document, now).await {
+                Err(failure) if is_needed => return Err(failure),
+                Err(_) => continue,
+                Ok(found) => found,
+            };
+            match found.content() {
+                Content::Certificate(der) => endorsements.vcek = Some(der.clone()),
+                Content::Crl(der) => endorsements.crl = Some(der.clone()),
+                Content::Chain(chain) => endorsements.chain.clone_from(chain),
+                Content::Intel(_) => {}
+            }
+        }
+        Ok(Arc::new(endorsements))
+    }
+}
+
+impl EndorsementSource for Endorsers {
+    async fn endorsements(
+        &self,
+        id: &EndorsementsId,
+        now: Timestamp,
+    ) -> Result<Endorsements, SourceFailure> {
+        Ok(match id {
+            EndorsementsId::Intel(id) => Endorsements {
+                intel: Some(self.intel(*id, now).await?),
+                amd: None,
+            },
+            EndorsementsId::Amd(id) => Endorsements {
+                intel: None,
+                amd: Some(self.amd(id, now).await?),
+            },
+        })
+    }
+}
+
+fn disk_of(settings: &EndorserSettings) -> Result<Option<DiskCache>, EndorserSetupError> {
+    let Some(directory) = &settings.cache_directory else {
+        return Ok(None);
+    };
+    fs::create_dir_all(directory).map_err(|source| EndorserSetupError::CacheDirectory {
+        path: directory.clone(),
+        source,
+    })?;
+    Ok(Some(DiskCache::new(directory.clone())))
+}
+
+/// Families of platforms times two authorities: some 100 kB each.
+const MAX_INTEL: usize = 256;
+/// Processors times levels: some 2 kB each.
+const MAX_AMD: usize = 4096;

@@ -1,0 +1,255 @@
+//! A service on this machine that answers as AMD's key distribution service does.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use casque_appraise::{AmdEndorsements, AmdEndorsementsId, VcekId};
+use casque_core::SourceFailure;
+use casque_endorse::{Document, DocumentId, EndorserSettings, Endorsers};
+use casque_types::{Seconds, SnpProduct, SnpSigner, SnpTcb, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
+pub const AN_HOUR: Seconds = Seconds(3_600);
+pub const A_DAY: Seconds = Seconds(86_400);
+pub const A_MONTH: Seconds = Seconds(30 * 86_400);
+pub const A_YEAR: Seconds = Seconds(365 * 86_400);
+
+/// Certificates and a list as AMD's, with dates to choose; nobody verifies them here.
+#[derive(Clone)]
+pub struct Papers {
+    pub vcek: Vec<u8>,
+    pub chain_pem: String,
+    pub crl: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Dates {
+    pub vcek_until: Timestamp,
+    pub crl_until: Timestamp,
+}
+
+pub const DATES: Dates = Dates {
+    vcek_until: NOW.plus(A_YEAR),
+    crl_until: NOW.plus(A_MONTH),
+};
+
+pub fn papers(dates: Dates) -> Papers {
+    let date = |at: Timestamp| {
+        time::OffsetDateTime::from_unix_timestamp(i64::try_from(at.as_unix_s()).unwrap()).unwrap()
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.not_before = date(NOW.minus(A_DAY));
+    params.not_after = date(dates.vcek_until);
+    let vcek = params.self_signed(&key).unwrap();
+    params.not_after = date(NOW.plus(A_YEAR).plus(A_YEAR));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::CrlSign, KeyUsagePurpose::KeyCertSign];
+    let root = params.self_signed(&key).unwrap();
+    let list = CertificateRevocationListParams {
+        this_update: date(NOW.minus(AN_HOUR)),
+        next_update: date(dates.crl_until),
+        crl_number: SerialNumber::from(1_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&Issuer::new(params, key)).unwrap();
+    Papers {
+        vcek: vcek.der().to_vec(),
+        chain_pem: root.pem().replace("\r\n", "\n").repeat(2),
+        crl: list.der().to_vec(),
+    }
+}
+
+/// What the service answers by the kind of path, and what it was asked.
+pub struct Answers {
+    pub papers: Papers,
+    pub vcek_status: u16,
+    pub chain_status: u16,
+    pub crl_status: u16,
+    pub retry_after: Option<u64>,
+    pub asked: Vec<String>,
+}
+
+impl Answers {
+    pub fn to(&mut self, uri: &Uri) -> (u16, Vec<u8>) {
+        self.asked.push(uri.to_string());
+        let path = uri.path();
+        if path.ends_with("/crl") {
+            return (self.crl_status, self.papers.crl.clone());
+        }
+        if path.ends_with("/cert_chain") {
+            return (self.chain_status, self.papers.chain_pem.clone().into());
+        }
+        (self.vcek_status, self.papers.vcek.clone())
+    }
+
+    pub fn all(&mut self, status: u16) {
+        self.vcek_status = status;
+        self.chain_status = status;
+        self.crl_status = status;
+    }
+}
+
+/// A service on a free port, gone when this is dropped.
+pub struct Service {
+    pub address: String,
+    pub answers: Arc<Mutex<Answers>>,
+    pub server: JoinHandle<()>,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Service {
+    pub async fn start(papers: Papers) -> Self {
+        let answers = Arc::new(Mutex::new(Answers {
+            papers,
+            vcek_status: 200,
+            chain_status: 200,
+            crl_status: 200,
+            retry_after: None,
+            asked: Vec::new(),
+        }));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&answers));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            axum::serve(listener, router).await.unwrap();
+        });
+        Self {
+            address,
+            answers,
+            server,
+        }
+    }
+
+    pub fn bend(&self, bend: impl FnOnce(&mut Answers)) {
+        bend(&mut self.answers.lock().unwrap());
+    }
+
+    /// How often something with this in its path was asked for.
+    pub fn asked(&self, part: &str) -> usize {
+        let answers = self.answers.lock().unwrap();
+        answers
+            .asked
+            .iter()
+            .filter(|uri| uri.contains(part))
+            .count()
+    }
+}
+
+pub async fn answer(State(answers): State<Arc<Mutex<Answers>>>, uri: Uri) -> Response {
+    let mut answers = answers.lock().unwrap();
+    let (status, body) = answers.to(&uri);
+    let mut response = body.into_response();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    if let Some(after) = answers.retry_after {
+        response.headers_mut().insert("retry-after", after.into());
+    }
+    response
+}
+
+/// A service, and a source that asks it.
+pub struct World {
+    pub service: Service,
+    pub source: Endorsers,
+    pub cache: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(papers(DATES)).await
+    }
+
+    pub async fn with(papers: Papers) -> Self {
+        let service = Service::start(papers).await;
+        let cache = TempDir::new().unwrap();
+        let source = Endorsers::new(&settings(&service.address, cache.path())).unwrap();
+        Self {
+            service,
+            source,
+            cache,
+        }
+    }
+
+    pub async fn get(&self, now: Timestamp) -> Result<Arc<AmdEndorsements>, SourceFailure> {
+        self.source.amd(&id(), now).await
+    }
+
+    pub fn restarted(mut self) -> Self {
+        let settings = settings(&self.service.address, self.cache.path());
+        self.source = Endorsers::new(&settings).unwrap();
+        self
+    }
+}
+
+pub fn settings(address: &str, cache: &Path) -> EndorserSettings {
+    EndorserSettings {
+        amd: vec![address.to_owned()],
+        amd_spacing: Duration::ZERO,
+        cache_directory: Some(cache.to_owned()),
+        ..EndorserSettings::default()
+    }
+}
+
+pub fn vcek_id(chip: u8) -> VcekId {
+    VcekId {
+        chip_id: vec![chip; 64],
+        tcb: SnpTcb {
+            fmc: None,
+            bootloader: 3,
+            tee: 0,
+            snp: 8,
+            microcode: 115,
+        },
+    }
+}
+
+pub fn id_of(chip: u8) -> AmdEndorsementsId {
+    AmdEndorsementsId {
+        product: SnpProduct::Milan,
+        signer: SnpSigner::Vcek,
+        vcek: Some(vcek_id(chip)),
+    }
+}
+
+pub fn id() -> AmdEndorsementsId {
+    id_of(0xab)
+}
+
+/// All three documents, fetched.
+pub async fn documents() -> Vec<Document> {
+    documents_of(papers(DATES)).await
+}
+
+pub async fn documents_of(papers: Papers) -> Vec<Document> {
+    let world = World::with(papers).await;
+    let mut all = Vec::new();
+    for id in DocumentId::of_amd(&id()) {
+        all.push((*world.source.document(&id, NOW).await.unwrap()).clone());
+    }
+    all
+}
+
+pub fn papers_of(world: &World) -> Papers {
+    world.service.answers.lock().unwrap().papers.clone()
+}

@@ -1,0 +1,54 @@
+//! What an attestation entry means beside how evidence is judged; looked at where the text states both.
+
+use casque_appraise::Scope;
+
+use crate::codes;
+use crate::findings::Findings;
+use crate::{AttestationEntry, Diagnostic, Mode, Security, Service};
+
+/// Judges the entries of a service.
+pub(in crate::parse) fn judge(
+    service: &Service,
+    security: Option<&Security>,
+    findings: &mut Findings,
+) {
+    let (Some(security), Some(entries)) = (security, service.attestation.stated()) else {
+        return;
+    };
+    // Without evidence no entry is judged; the mode is warned of.
+    if security.mode == Mode::DangerousNone {
+        return;
+    }
+    let has_factor = service.one_time_password.is_some()
+        || security.one_time_password.is_some()
+        || security.service_access_token.is_some();
+    for entry in entries {
+        judge_token(entry, &security.mode, findings);
+        if !has_factor {
+            judge_scope(entry, findings);
+        }
+    }
+}
+
+fn judge_token(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
+    let Some(maa) = &entry.maa else {
+        return;
+    };
+    if mode.maa().is_none() {
+        let message =
+            "`maa` in an attestation entry needs `mode: maa`: without a token nothing satisfies it";
+        let found = Diagnostic::error(codes::KEY_NOT_FOR_MODE, maa.position, message);
+        findings.push(found.hint("name the instance in `security.attestation`, or remove it"));
+    }
+}
+
+fn judge_scope(entry: &AttestationEntry, findings: &mut Findings) {
+    if entry.scope() != Scope::Vm || entry.kubernetes.is_some() {
+        return;
+    }
+    let message = "this entry is proved by a whole machine: every pod and every process on it can prove the same";
+    let found = Diagnostic::warning(codes::VM_SCOPE_ALONE, entry.position, message);
+    findings.push(found.hint(
+        "add `kubernetes` to the entry, or a one-time password or service access token, to tell them apart",
+    ));
+}
