@@ -10,6 +10,7 @@ mod appraisal;
 mod appraiser;
 mod azure_vm;
 mod bytes;
+mod endorsed;
 mod endorsements;
 mod error;
 mod evidence;
@@ -28,6 +29,7 @@ pub use appraisal::{
 };
 pub use appraiser::{Appraiser, Submitted};
 pub use azure_vm::{AzureVmAppraiseError, AzureVmEvidence, AzureVmParts};
+pub use endorsed::EndorsedError;
 pub use endorsements::{
     AmdAnchor, AmdEndorsements, AmdEndorsementsId, Endorsements, EndorsementsId,
     EndorsementsParseError, IntelEndorsements, IntelEndorsementsId, IntelEndorsementsValidity,

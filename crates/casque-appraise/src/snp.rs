@@ -29,6 +29,7 @@ use brought::Brought;
 pub use error::SnpAppraiseError;
 pub use report::SnpReport;
 use report::malformed;
+pub(crate) use vek::is_of;
 use vek::{Holder, Vek};
 
 use crate::x509::{Certificate, CertificateError, Window};

@@ -156,6 +156,21 @@ fn reference_is_good_for_longer_than_the_certificate_that_signed_it() {
     world.verify().unwrap();
 }
 
+#[test]
+fn group_of_the_software_tee_is_verified() {
+    let identity = software_snp_identity(Digest::from(MEASUREMENT));
+    let policy = software_policy("/app");
+    let group = ISSUER.group(&MILAN, &identity, policy.as_bytes(), [7; 64]);
+    let group = group.unwrap();
+    let vek = Some(group.vek.as_bytes());
+    let evidence = AciEvidence::parse(&group.report, vek, &group.policy, &group.uvm).unwrap();
+    let evidence = Evidence::Aci(evidence);
+    let appraiser = World::new().appraiser();
+    appraiser
+        .verify(&evidence, &Endorsements::default(), NOW)
+        .unwrap();
+}
+
 // ---- the report and the policy ----
 
 #[test]

@@ -242,13 +242,26 @@ fn machine_with_a_chain_to_azures_root_proves_it() {
 #[test]
 fn machine_with_a_certificate_and_no_intermediates_proves_nothing_more() {
     let mut world = World::new();
-    let flaw = Some(AkChainFlaw::NoIntermediates);
-    world.ak_chain = Some(world.vtpm.ak_chain_of(flaw).unwrap());
-    let verdict = world.verify().unwrap();
-    assert_eq!(vm(&verdict).attestation_key, AttestationKeyProof::Report);
+    for flaw in [AkChainFlaw::RootAlone, AkChainFlaw::NoIntermediates] {
+        world.ak_chain = Some(world.vtpm.ak_chain_of(Some(flaw)).unwrap());
+        let verdict = world.verify().unwrap();
+        assert_eq!(vm(&verdict).attestation_key, AttestationKeyProof::Report);
+    }
     let claims = world.evidence().unwrap().claims();
     let claim = claims.iter().find(|claim| claim.name == "ak_certificate");
     assert!(claim.unwrap().value.contains("chain incomplete"));
+}
+
+#[test]
+fn machine_of_the_software_tee_is_verified() {
+    let world = World::new();
+    let identity = software_tdx_identity([0x7D; 48]);
+    let machine = VTPM.on_tdx(&TEE, &identity, b"binding").unwrap();
+    let evidence = Evidence::AzureVm(AzureVmEvidence::parse(&machine.parts()).unwrap());
+    let verdict = world
+        .appraiser()
+        .verify(&evidence, &world.endorsements(), NOW);
+    assert_eq!(verdict.unwrap().bound().as_bytes(), b"binding");
 }
 
 // ---- the TEE vouches for the paravisor's data ----

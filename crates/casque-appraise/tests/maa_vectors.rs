@@ -2,7 +2,6 @@
 //! the repository); absent ones are skipped and said so.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     reason = "the functions that tests call are tests"

@@ -2,7 +2,6 @@
 //! `../shared/vectors` beside the repository); absent ones are skipped and said so.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "the functions that tests call are tests"
 )]

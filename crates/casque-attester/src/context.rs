@@ -277,7 +277,8 @@ const MOUNTED: &str = "security-context-";
 const POLICY: Part = Part {
     file: "security-policy-base64",
     variable: "UVM_SECURITY_POLICY",
-    limit_bytes: 2 * 1024 * 1024,
+    // 1 MiB decoded, which is what servers take.
+    limit_bytes: 1_398_200,
 };
 const REFERENCE_INFO: Part = Part {
     file: "reference-info-base64",

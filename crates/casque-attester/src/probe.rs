@@ -199,7 +199,9 @@ fn azure_vtpm(roots: &SourceRoots) -> Probed {
 /// A file that is not there, or that may not be opened.
 fn not_there(error: &io::Error, hint: &str) -> Probed {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Probed::Absent(hint.to_owned()),
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::ConnectionRefused => Probed::Absent(hint.to_owned()),
         io::ErrorKind::PermissionDenied => Probed::Unusable(format!(
             "{error}: run the agent as root or with the group of the file, and give a container the device"
         )),

@@ -2,7 +2,7 @@
 //!
 //! The TPM is made up as the paravisor makes it: an attestation key at 0x81000003, a report in NV index
 //! 0x01400001, a certificate in 0x01C101D0. libtpms has NV indexes of at most 2,048 bytes: the report is that
-//! long. Quotes are cross-checked by `tpm2_checkquote`.
+//! long. Quotes are cross-checked by `tpm2_checkquote`; one machine, on the software TEE for SNP, is appraised.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,11 +21,18 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use assert_matches::assert_matches;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_appraise::{
+    Appraiser, AzureVmEvidence, AzureVmParts, Bound, Endorsements, Evidence, TrustAnchors,
+};
 use casque_attester::{
     AttesterError, AzureVm, AzureVtpm, Collected, ContextPlaces, EvidenceSource as _, Imds, Look,
     Outcome, SourceRoots, Tcti, TpmError, detect,
 };
-use casque_types::{ReportData, sha256};
+use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm};
+use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
+use casque_types::{Digest, ReportData, SnpProduct, SnpSigner, Timestamp, sha256};
 use tempfile::TempDir;
 
 /// A TPM of its own for one test, ended on drop.
@@ -203,7 +210,8 @@ struct Service {
 }
 
 impl Service {
-    fn start(answer: &'static str) -> Self {
+    fn start(answer: impl Into<String>) -> Self {
+        let answer = answer.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let thread = std::thread::spawn(move || {
@@ -316,6 +324,74 @@ fn snp_machine_without_service_and_certificate_gives_the_rest() {
     swtpm.check_quote(&after, sha256(&[2]).as_bytes());
 }
 
+/// The modulus of an RSA key of 2048 bits with the exponent 65537 in `SubjectPublicKeyInfo`, base64url: it stands
+/// before the exponent's five bytes at the end.
+fn modulus_of(der: &[u8]) -> String {
+    let end = der.strip_suffix(&[2, 3, 1, 0, 1]).unwrap();
+    URL_SAFE_NO_PAD.encode(end.last_chunk::<256>().unwrap())
+}
+
+/// `data` with the key of `vtpm` replaced by another of the same length.
+fn with_key(data: &[u8], vtpm: &SoftwareVtpm, modulus: &str) -> Vec<u8> {
+    let own: String = String::from_utf8(vtpm.paravisor_data(&HclSpec::default())).unwrap();
+    let own = own.split(r#""n":""#).nth(1).unwrap();
+    let own = own.split('"').next().unwrap().as_bytes();
+    let at = data.windows(own.len()).position(|window| window == own);
+    let mut data = data.to_vec();
+    data[at.unwrap()..][..own.len()].copy_from_slice(modulus.as_bytes());
+    data
+}
+
+#[test]
+fn snp_machine_is_appraised_by_what_its_tpm_and_service_gave() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    swtpm.make_key();
+    swtpm.tool(
+        "tpm2_readpublic",
+        &["-Q", "-c", AK, "-f", "der", "-o", "ak.der"],
+    );
+    let modulus = modulus_of(&fs::read(swtpm.directory.path().join("ak.der")).unwrap());
+    // The paravisor of software, with the key of swtpm.
+    let (vtpm, spec) = (SoftwareVtpm::generate(NOW).unwrap(), HclSpec::default());
+    let platform = SoftwareSnp::generate(SnpProduct::Milan, NOW).unwrap();
+    let data = with_key(&vtpm.paravisor_data(&spec), &vtpm, &modulus);
+    let mut carried = [0; 64];
+    carried[..32].copy_from_slice(sha256(&data).as_bytes());
+    let identity = software_snp_identity(Digest::from([0x5A; 48]));
+    let report = platform
+        .report(&ReportSpec::new(identity, carried))
+        .unwrap();
+    let blob = vtpm.hcl_report(&spec, HclTee::Snp, &report).unwrap();
+    let blob = with_key(&blob, &vtpm, &modulus);
+    swtpm.define(HCL_REPORT, &blob[..2048]);
+    let vcek = platform.chain_pem(SnpSigner::Vcek);
+    let thim = serde_json::json!({"vcekCert": vcek, "certificateChain": "", "tcbm": ""});
+    let service = Service::start(thim.to_string());
+    let imds = Imds::new(&service.base).unwrap();
+    let collected = AzureVtpm::new(swtpm.tcti(), imds).gather(&report_data(1));
+    service.thread.join().unwrap();
+    let Ok(Collected::AzureSnp { vm, vek: Some(vek) }) = collected else {
+        panic!("{collected:?}");
+    };
+    let evidence = AzureVmEvidence::parse(&AzureVmParts {
+        hcl: &vm.hcl,
+        message: &vm.quote.message,
+        signature: &vm.quote.signature,
+        pcrs: &vm.quote.pcrs,
+        vek: Some(vek.as_bytes()),
+        td_quote: None,
+        ak_chain: None,
+    });
+    let anchors = TrustAnchors::vendors().dangerous_with_amd(vec![platform.anchor()]);
+    let verdict = Appraiser::new(anchors).verify(
+        &Evidence::AzureVm(evidence.unwrap()),
+        &Endorsements::default(),
+        NOW,
+    );
+    let expected = Bound::ExtraData(sha256(&[1]).as_bytes().to_vec());
+    assert_eq!(*verdict.unwrap().bound(), expected);
+}
+
 #[test]
 fn tdx_machine_gives_a_quote_over_its_report() {
     let Some(swtpm) = Swtpm::start() else { return };
@@ -392,6 +468,7 @@ fn report_data_of_more_than_32_bytes_is_refused() {
     assert_matches!(refused, Err(AttesterError::SecondHalf { .. }));
 }
 
+const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 const AK: &str = "0x81000003";
 const HCL_REPORT: &str = "0x01400001";
 const AK_CERTIFICATE: &str = "0x01C101D0";

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use casque_appraise::EvidenceParseError;
+use casque_appraise::{EvidenceParseError, TrustAnchors};
 
 use casque_endorse::{
     BundleError, Bundled, Document, DocumentId, EndorserSettings, EndorserSetupError, Endorsers,
@@ -118,7 +118,12 @@ fn fetch(args: &FetchArgs, now: Timestamp, console: &mut Console<'_>) -> Result<
     }
     let asked = args.intel.iter().chain(&args.amd);
     ids.extend(asked.flat_map(|Documents(ids)| ids.iter().cloned()));
-    let endorsers = Endorsers::new(&settings(args)?).map_err(EndorsementsError::from)?;
+    let settings = settings(args)?;
+    let endorsers = match args.dangerous_unverified {
+        true => Endorsers::dangerous_unverified(&settings),
+        false => Endorsers::new(&settings, &TrustAnchors::vendors()),
+    };
+    let endorsers = endorsers.map_err(EndorsementsError::from)?;
     let documents = fetch_all(&endorsers, &ids, now)?;
     write(&documents, &args.target, console)
 }

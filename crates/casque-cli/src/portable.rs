@@ -99,7 +99,10 @@ impl Judge {
 
     fn security(&mut self, node: &Node) {
         if let Some(attestation) = node.get("attestation") {
-            self.own_keys(attestation, &["require"]);
+            self.own_keys(
+                attestation,
+                &["require", "max_token_age_s", "require_tee_signer"],
+            );
         }
     }
 
@@ -191,6 +194,24 @@ mod tests {
                 1,
                 26,
                 own("require"),
+            ),
+            (
+                "security:\n  attestation:\n    max_token_age_s: 60\n",
+                3,
+                5,
+                own("max_token_age_s"),
+            ),
+            (
+                "security:\n  attestation:\n    require_tee_signer: true\n",
+                3,
+                5,
+                own("require_tee_signer"),
+            ),
+            (
+                "services:\n- attestation: {mrenclave: x, kubernetes: {}}\n",
+                2,
+                31,
+                own("kubernetes"),
             ),
             ("secrets:\n- scope: x\n", 2, 3, own("scope")),
             (

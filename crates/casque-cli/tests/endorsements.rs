@@ -131,6 +131,7 @@ fn fetch_writes_a_bundle_that_show_and_fetch_read() {
         place.run(&[
             "endorsements",
             "fetch",
+            "--dangerous-unverified",
             "--amd",
             &milan,
             "--from",
@@ -162,11 +163,31 @@ fn fetch_writes_a_bundle_that_show_and_fetch_read() {
 }
 
 #[test]
+fn fetch_refuses_what_is_not_the_vendors() {
+    let (place, service) = (Place::new(), Service::start(in_a_month()));
+    let ran = place.run(&[
+        "endorsements",
+        "fetch",
+        "--amd",
+        "milan",
+        "--from",
+        &service.address,
+    ]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""));
+    assert!(
+        ran.stderr.starts_with("error[endorser-not-authentic]: "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn fetch_writes_what_explain_reads() {
     let (place, service) = (Place::new(), Service::start(in_a_month()));
     let file = json(&place.run(&[
         "endorsements",
         "fetch",
+        "--dangerous-unverified",
         "--amd",
         &milan(),
         "--from",
@@ -192,6 +213,7 @@ fn fetch_writes_what_explain_reads() {
     let two = place.run(&[
         "endorsements",
         "fetch",
+        "--dangerous-unverified",
         "--amd",
         "milan",
         "--amd",
@@ -262,6 +284,7 @@ fn fetch_says_of_each_source_why_it_gave_nothing() {
     let ran = place.run(&[
         "endorsements",
         "fetch",
+        "--dangerous-unverified",
         "--amd",
         &unknown,
         "--from",
@@ -287,6 +310,7 @@ fn fetch_offline_of_what_a_bundle_lacks_names_the_bundle() {
     let ran = place.run(&[
         "endorsements",
         "fetch",
+        "--dangerous-unverified",
         "--amd",
         "milan",
         "--from",

@@ -203,6 +203,29 @@ fn check_good_policy_prints_it_filled_in() {
 }
 
 #[test]
+fn check_tells_how_much_each_entry_proves() {
+    let text = format!(
+        "name: demo\nversion: '0.3'\nsecurity: {{service_access_token: t}}\nservices:\n\
+         - name: web\n  attestation:\n  - mrenclave: {sgx}\n  - tdx: {{mrtd: {tdx}}}\n    \
+         kubernetes: {{issuer: 'https://c.example', namespace: a, service_account: b}}\n\
+         - name: group\n  attestation:\n    aci: {{policy_digest: {sgx}, svn_min: 1, tcb: {{milan: {{snp: 8}}}}}}\n\
+         - name: later\n  attestation: $$SCONE::entry$$\n\
+         secrets:\n- {{name: entry, kind: config-fragment, import: {{session: other, secret: entry}}}}\n",
+        sgx = "ab".repeat(32),
+        tdx = "cd".repeat(48),
+    );
+    let place = place_with("scoped.yaml", &text);
+    let ran = place.run(&["session", "check", "scoped.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let told = "scope of `web`: process, or vm and service account\nscope of `group`: pod\n\
+                scope of `later`: what secrets say, or nothing\n";
+    assert!(ran.stderr.ends_with(told), "{}", ran.stderr);
+    let ran = place.run(&["session", "check", "scoped.yaml", "--output", "json"]);
+    let scopes = r#""scopes":[{"service":"web","entries":[{"entry":0,"scope":"process","service_account":false},{"entry":1,"scope":"vm","service_account":true}]},{"service":"group","entries":[{"entry":0,"scope":"pod","service_account":false}]},{"service":"later","entries":[]}]"#;
+    assert!(ran.stdout.contains(scopes), "{}", ran.stdout);
+}
+
+#[test]
 fn verify_prints_the_hash_that_check_has_and_nothing_else() {
     let place = place_with("good.yaml", GOOD);
     let verified = filled_in(&place, "verify", &[]);
@@ -210,7 +233,10 @@ fn verify_prints_the_hash_that_check_has_and_nothing_else() {
     let hash = verified.stdout.strip_suffix('\n').unwrap();
     assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()));
     let checked = filled_in(&place, "check", &["--output", "json"]);
-    let expected = format!("{{\"ok\":true,\"hash\":\"{hash}\",\"diagnostics\":[]}}\n");
+    let scopes =
+        r#"[{"service":"web","entries":[{"entry":0,"scope":"process","service_account":false}]}]"#;
+    let expected =
+        format!("{{\"ok\":true,\"hash\":\"{hash}\",\"diagnostics\":[],\"scopes\":{scopes}}}\n");
     assert_eq!(checked.stdout, expected);
 }
 

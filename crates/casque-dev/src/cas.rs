@@ -4,11 +4,9 @@
 
 use std::sync::Arc;
 
-use casque_appraise::TrustAnchors;
 use casque_core::{Ports as _, Store as _};
 use casque_policy::{Part, Policy};
 use casque_server::{Config, Server, ServerPorts};
-use casque_testkit::sgx::SoftwareTee;
 use casque_types::ConfigId;
 use serde::Serialize;
 use thiserror::Error;
@@ -17,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::azure::{Commands, Endpoints, Program};
 use crate::state::StateDirectory;
+use crate::tees::SoftwareTees;
 
 /// A running casqued.
 pub struct Cas {
@@ -48,13 +47,12 @@ impl Cas {
     pub async fn start(
         state: &StateDirectory,
         azure: &Endpoints,
-        tee: &Arc<SoftwareTee>,
+        tees: &SoftwareTees,
         port: u16,
         commands: &Commands,
     ) -> Result<Self, CasError> {
         let config = Config::parse(&config_text(state, azure, port)?)?;
-        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
-        let server = Server::start(&config, anchors).await?;
+        let server = Server::start(&config, tees.anchors()).await?;
         let casque = server.casque();
         commands.bind(move |config| Box::pin(program_of(Arc::clone(&casque), config)));
         let address = format!("https://localhost:{}", server.address().port());
@@ -170,6 +168,7 @@ mod raw {
     struct Endorsements {
         intel: Vec<String>,
         amd: Vec<String>,
+        amd_spacing_ms: u64,
         ca_file: PathBuf,
     }
 
@@ -192,7 +191,9 @@ mod raw {
             },
             endorsements: Endorsements {
                 intel: vec![azure.pccs.clone()],
-                amd: Vec::new(),
+                // The local KDS is on the port of the PCCS.
+                amd: vec![azure.pccs.clone()],
+                amd_spacing_ms: 0,
                 ca_file: azure.ca_file.clone(),
             },
         }

@@ -14,6 +14,7 @@ use crate::measure;
 use crate::quote;
 use crate::run;
 use crate::serve;
+use crate::tees::TeeKind;
 use crate::up;
 
 /// A local Azure, the software TEE and a casqued beside them, for development and tests.
@@ -34,6 +35,9 @@ enum Command {
     Run(run::RunArgs),
     /// Print the measurement that the software TEE gives a program.
     Measure {
+        /// The kind of TEE.
+        #[arg(long, value_enum, default_value_t)]
+        tee: TeeKind,
         /// The program; without a slash it is looked up in PATH.
         program: OsString,
     },
@@ -92,7 +96,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Up(args) => up::up(args).map_err(boxed),
         Command::Run(args) => return run::run(args),
-        Command::Measure { program } => measure::print(&program).map_err(boxed),
+        Command::Measure { tee, program } => measure::print(&program, tee).map_err(boxed),
         Command::Demo(args) => return demo::demo(&args),
         Command::Bench(args) => return bench::bench(&args),
         Command::Serve(args) => serve::serve(&args).map_err(boxed),

@@ -26,4 +26,5 @@ pub mod seed;
 pub mod serve;
 pub mod state;
 pub mod tee;
+pub mod tees;
 pub mod up;

@@ -7,8 +7,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use casque_testkit::sgx::measure_program;
-use casque_types::MrEnclave;
+use casque_testkit::snp::measure_snp_program;
+use casque_types::{Digest, MrEnclave, sha256};
 use thiserror::Error;
+
+use crate::tees::{TeeKind, containers_policy};
 
 /// Why a program has no measurement.
 #[derive(Debug, Error)]
@@ -30,13 +33,46 @@ pub enum MeasureError {
     Print(#[source] io::Error),
 }
 
-/// Prints the measurement of a program.
+/// What the software TEEs measure of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurements {
+    /// SHA-256 of its file: `mrenclave`.
+    pub sha256: MrEnclave,
+    /// SHA-384 of its file: `measurement` of SNP, `mrtd` of TDX.
+    pub sha384: Digest<48>,
+}
+
+/// Prints what a policy expects of a program in a TEE of this kind: the measurement, or the digest of the policy of the
+/// containers that it runs alone in.
 ///
 /// # Errors
 /// [`MeasureError`].
-pub fn print(program: &OsStr) -> Result<(), MeasureError> {
-    let measurement = measure(&find(program, None)?)?;
-    writeln!(io::stdout(), "{measurement}").map_err(MeasureError::Print)
+pub fn print(program: &OsStr, kind: TeeKind) -> Result<(), MeasureError> {
+    let measured = measurements(&find(program, None)?)?;
+    let shown = match kind {
+        TeeKind::Sgx => measured.sha256.to_string(),
+        TeeKind::Snp | TeeKind::Tdx | TeeKind::AzureSnp | TeeKind::AzureTdx => {
+            measured.sha384.to_string()
+        }
+        TeeKind::Aci => sha256(containers_policy(&measured.sha256).as_bytes()).to_string(),
+    };
+    writeln!(io::stdout(), "{shown}").map_err(MeasureError::Print)
+}
+
+/// Everything that the software TEEs measure of a program's file.
+///
+/// # Errors
+/// [`MeasureError::Read`].
+pub fn measurements(program: &Path) -> Result<Measurements, MeasureError> {
+    let read = |source| MeasureError::Read {
+        program: program.to_owned(),
+        source,
+    };
+    let file = File::open(program).map_err(read)?;
+    Ok(Measurements {
+        sha256: measure(program)?,
+        sha384: measure_snp_program(file).map_err(read)?,
+    })
 }
 
 /// The file of a program as `execvp` finds it: a name with a slash is a path, from `directory` if it is

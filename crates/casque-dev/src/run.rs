@@ -13,18 +13,19 @@ use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource,
     HostEnvironment, SettingsError, Timeouts, split_otp,
 };
-use casque_testkit::sgx::{SoftwareTee, software_identity};
-use casque_types::{ConfigId, NameParseError, ReportData, SgxIdentity};
+use casque_attester::{AzureVm, SecurityContext, TpmQuote};
+use casque_types::{ConfigId, NameParseError, ReportData};
+use casque_wire::{self as wire, AnyB64, Evidence};
 use clap::Args;
 use hyper::Method;
 use thiserror::Error;
 
 use crate::ask::{AskError, Asker};
-use crate::azure::Program;
+use crate::azure::{EvidenceRequest, Program};
 use crate::cli::{StateArgs, report};
-use crate::measure::{MeasureError, find, measure};
+use crate::measure::{MeasureError, Measurements, find, measurements};
 use crate::state::{FileError, StateDirectory};
-use crate::tee::{self, TeeError};
+use crate::tees::TeeKind;
 use crate::up::World;
 
 /// What to start.
@@ -32,6 +33,9 @@ use crate::up::World;
 pub struct RunArgs {
     #[command(flatten)]
     state: StateArgs,
+    /// The kind of TEE that the program is run in.
+    #[arg(long, value_enum, default_value_t)]
+    tee: TeeKind,
     /// The service: `[namespace/]policy/service`, and `@123456` behind it where a one-time password is needed.
     config_id: String,
     /// PROGRAM replaces the policy's program; ARGS, when given, its arguments.
@@ -51,9 +55,6 @@ pub enum RunError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The software TEE.
-    #[error(transparent)]
-    Tee(#[from] TeeError),
     /// The program.
     #[error(transparent)]
     Measure(#[from] MeasureError),
@@ -108,8 +109,10 @@ fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
         None => policy_program(&world, &config)?,
     };
     let source = SoftwareSource {
-        tee: tee::load(&state)?,
-        identity: software_identity(measure(&file)?),
+        kind: args.tee,
+        program: measurements(&file)?,
+        asker: Asker::new(&world.ca_file)?,
+        url: format!("{}/evidence", world.admin),
         folder: state.as_path().to_owned(),
     };
     let host: HostEnvironment = std::env::vars_os().collect();
@@ -152,9 +155,34 @@ fn policy_program(world: &World, config: &ConfigId) -> Result<PathBuf, RunError>
 
 /// Evidence of the software TEE for one program.
 struct SoftwareSource {
-    tee: SoftwareTee,
-    identity: SgxIdentity,
+    kind: TeeKind,
+    program: Measurements,
+    asker: Asker,
+    url: String,
     folder: PathBuf,
+}
+
+impl SoftwareSource {
+    /// Asks the local world, whose TEEs the hardware is.
+    fn ask(&self, report_data: &ReportData) -> Result<Evidence, io::Error> {
+        let request = EvidenceRequest {
+            tee: self.kind,
+            sha256: self.program.sha256.to_string(),
+            sha384: self.program.sha384.to_string(),
+            report_data: hex::encode(report_data.as_bytes()),
+        };
+        let body = serde_json::to_vec(&request)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let asked = self.asker.ask(Method::POST, &self.url, &[], body);
+        let answered = runtime.block_on(asked).map_err(io::Error::other)?;
+        if !answered.status.is_success() {
+            let why = String::from_utf8_lossy(&answered.body).into_owned();
+            return Err(io::Error::other(why));
+        }
+        Ok(serde_json::from_slice(&answered.body)?)
+    }
 }
 
 impl EvidenceSource for SoftwareSource {
@@ -163,16 +191,80 @@ impl EvidenceSource for SoftwareSource {
     }
 
     fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
-        let quote = self.tee.quote(&self.identity, report_data.as_bytes());
-        quote
-            .map(Collected::SgxQuote)
-            .map_err(|error| AttesterError::File {
-                source_name: NAME,
-                action: "read",
-                path: self.folder.clone(),
-                source: io::Error::other(error),
-            })
+        let evidence = self.ask(report_data).and_then(collected);
+        evidence.map_err(|source| AttesterError::File {
+            source_name: NAME,
+            action: "read",
+            path: self.folder.clone(),
+            source,
+        })
     }
+}
+
+/// As the agent's own sources give it.
+fn collected(evidence: Evidence) -> io::Result<Collected> {
+    let text = |text: Option<String>| text.unwrap_or_default().into_bytes();
+    Ok(match evidence {
+        Evidence::Sgx { quote } => Collected::SgxQuote(quote.0),
+        Evidence::Tdx { quote } => Collected::TdxQuote(quote.0),
+        Evidence::Snp { report, vek } => Collected::SnpReport {
+            report: report.0,
+            certificates: text(vek),
+        },
+        Evidence::AzureSnpVtpm {
+            hcl,
+            quote,
+            vek,
+            ak_chain,
+        } => Collected::AzureSnp {
+            vm: azure_vm(hcl, quote, ak_chain)?,
+            vek,
+        },
+        Evidence::AzureTdxVtpm {
+            hcl,
+            quote,
+            td_quote,
+            ak_chain,
+        } => Collected::AzureTdx {
+            vm: azure_vm(hcl, quote, ak_chain)?,
+            td_quote: td_quote.0,
+        },
+        Evidence::AciSnp {
+            report,
+            vek,
+            policy,
+            uvm,
+        } => Collected::AciSnp {
+            report: report.0,
+            certificates: Vec::new(),
+            context: SecurityContext {
+                policy: policy.0,
+                vek,
+                reference_info: uvm.0,
+            },
+        },
+        Evidence::None {} | Evidence::Maa { .. } => {
+            return Err(io::Error::other("the local world has no such evidence"));
+        }
+    })
+}
+
+fn azure_vm(hcl: AnyB64, quote: wire::TpmQuote, ak_chain: Option<String>) -> io::Result<AzureVm> {
+    let register = |digits: &String| {
+        let mut register = [0; 32];
+        let read = hex::decode_to_slice(digits, &mut register);
+        read.map(|()| register).map_err(io::Error::other)
+    };
+    let pcrs: io::Result<Vec<[u8; 32]>> = quote.pcrs.iter().map(register).collect();
+    Ok(AzureVm {
+        hcl: hcl.0,
+        quote: TpmQuote {
+            message: quote.message.0,
+            signature: quote.signature.0,
+            pcrs: pcrs?,
+        },
+        ak_certificate: ak_chain.unwrap_or_default().into_bytes(),
+    })
 }
 
 const NAME: &str = "software TEE";

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError};
-use casque_types::Secret;
+use casque_testkit::snp::SoftwareSnp;
+use casque_types::{Secret, SnpProduct};
 use thiserror::Error;
 
 use crate::clock::system_now;
@@ -48,4 +49,19 @@ pub fn load(state: &StateDirectory) -> Result<SoftwareTee, TeeError> {
     Ok(SoftwareTee::from_bytes(&Secret::new(stored))?)
 }
 
+/// The platform of SEV-SNP in the state folder, or a new one: a Milan.
+///
+/// # Errors
+/// [`TeeError`]
+pub fn load_or_make_snp(state: &StateDirectory) -> Result<Arc<SoftwareSnp>, TeeError> {
+    if let Some(stored) = state.read(SNP_FILE)? {
+        return Ok(Arc::new(SoftwareSnp::from_bytes(&Secret::new(stored))?));
+    }
+    let snp = SoftwareSnp::generate(SnpProduct::Milan, system_now())?;
+    // Exposed: to be kept in a file of mode 0600.
+    state.write(SNP_FILE, snp.to_bytes()?.expose())?;
+    Ok(Arc::new(snp))
+}
+
+const SNP_FILE: &str = "software-snp.json";
 const TEE_FILE: &str = "software-tee.json";

@@ -12,9 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::azure::{Commands, Endpoints, LocalAzure, Ports, StartError};
 use crate::cas::{Cas, CasError};
 use crate::cli::StateArgs;
+use crate::clock::system_now;
 use crate::seed::{Seed, SeedError};
 use crate::state::{FileError, StateDirectory};
 use crate::tee::{self, TeeError};
+use crate::tees::{SoftwareTees, TeesError};
 
 /// What to start.
 #[derive(Debug, Args)]
@@ -76,9 +78,9 @@ pub enum UpError {
         /// Its process.
         pid: u32,
     },
-    /// The software TEE.
+    /// The software TEEs.
     #[error(transparent)]
-    Tee(#[from] TeeError),
+    Tees(#[from] TeesError),
     /// The local Azure.
     #[error("the local Azure did not start")]
     Azure(#[from] StartError),
@@ -202,19 +204,21 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
             pid: running.pid,
         });
     }
-    let tee = tee::load_or_make(&state)?;
     let commands = Commands::default();
+    let tees = Arc::new(SoftwareTees::load_or_make(&state)?);
     let azure = LocalAzure::start(
         &seed,
         &state,
-        Arc::clone(&tee),
+        Arc::clone(&tees),
         args.ports(),
         commands.clone(),
     )
     .await?;
     let cas = match args.azure_only {
         true => None,
-        false => Some(Cas::start(&state, azure.endpoints(), &tee, args.port_cas, &commands).await?),
+        false => {
+            Some(Cas::start(&state, azure.endpoints(), &tees, args.port_cas, &commands).await?)
+        }
     };
     let world = World::new(azure.endpoints(), &state, cas.as_ref())?;
     let line = serde_json::to_string(&world)?;

@@ -314,10 +314,14 @@ async fn imds_without_metadata_header_is_refused() {
 }
 
 #[tokio::test]
-async fn imds_thim_is_not_served_yet() {
+async fn imds_gives_the_certificate_of_the_machines_processor() {
     let local = Local::start().await;
     let url = format!("{}/metadata/THIM/amd/certification", local.at().imds);
+    let (status, _) = local.get(&url, &[]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
     let (status, body) = local.get(&url, &[("Metadata", "true")]).await;
-    assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(body["error_description"].as_str().unwrap().contains("THIM"));
+    assert_eq!(status, StatusCode::OK);
+    let begins = |member: &str| body[member].as_str().unwrap().matches("-----BEGIN").count();
+    assert_eq!((begins("vcekCert"), begins("certificateChain")), (1, 2));
+    assert_eq!(body["tcbm"], "DB18000000000004");
 }

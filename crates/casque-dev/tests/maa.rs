@@ -1,4 +1,5 @@
-//! The local MAA: quotes of the software TEE with one thing bent, judged by our own appraiser.
+//! The local MAA: evidence of the software TEEs with one thing bent, judged by our own appraiser; and that the others of
+//! the local world answer for the same TEEs.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,10 +14,15 @@ mod support;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_appraise::{MaaKeys, MaaToken, MaaTrust, verify_maa_token};
+use casque_appraise::{
+    Appraiser, Identity, MaaKeys, MaaToken, MaaTrust, SignerDemand, TrustAnchors,
+};
 use casque_dev::azure::{FaultPlan, Service};
+use casque_dev::measure::Measurements;
+use casque_dev::tees::TeeKind;
 use casque_testkit::sgx::{QuoteFlaw, QuoteSpec, software_identity};
 use casque_types::{Seconds, SgxIdentity, sha256};
+use casque_wire::Evidence;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Local, json as read};
@@ -56,7 +62,7 @@ fn code(body: &Value) -> &str {
 }
 
 /// Verifies a token with the keys that the instance serves.
-async fn verified(local: &Local, token: &str) -> SgxIdentity {
+async fn verified(local: &Local, token: &str) -> Identity {
     let maa = &local.at().maa;
     let keys = local
         .ask(Method::GET, &format!("{maa}/certs"), &[], "")
@@ -66,12 +72,14 @@ async fn verified(local: &Local, token: &str) -> SgxIdentity {
         issuer: maa.parse().unwrap(),
         min_rsa_bits: 2048,
         clock_skew: Seconds(60),
+        max_age: Seconds(600),
+        signer: SignerDemand::Any,
     };
     let now = local.azure.faults(Service::Maa).unwrap().now();
     let token = MaaToken::parse(token).unwrap();
-    verify_maa_token(&token, &keys, &trust, now)
-        .unwrap()
-        .identity
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    let verdict = appraiser.verify_token(&token, &keys, &trust, now).unwrap();
+    verdict.identity().clone()
 }
 
 #[tokio::test]
@@ -81,7 +89,7 @@ async fn attest_good_quote_is_answered_with_a_token_that_verifies() {
     let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let token = answer["token"].as_str().unwrap();
-    assert_eq!(verified(&local, token).await, identity());
+    assert_eq!(verified(&local, token).await, Identity::Sgx(identity()));
 }
 
 #[tokio::test]
@@ -157,10 +165,75 @@ async fn attest_draft_policy_is_not_supported() {
     assert_eq!(code(&answer), "NotSupported");
 }
 
+fn program() -> Measurements {
+    Measurements {
+        sha256: sha256(b"program").into(),
+        sha384: [0x38; 48].into(),
+    }
+}
+
+fn snp_body(report: &[u8], chain: &str, runtime: &[u8]) -> Value {
+    let inner = json!({
+        "SnpReport": URL_SAFE_NO_PAD.encode(report),
+        "VcekCertChain": URL_SAFE_NO_PAD.encode(chain),
+    });
+    let mut request = body(&[], runtime);
+    request["report"] = json!(URL_SAFE_NO_PAD.encode(inner.to_string()));
+    request
+}
+
 #[tokio::test]
-async fn attest_other_tee_kind_is_not_found() {
+async fn attest_report_of_snp_is_answered_with_a_token_that_verifies() {
     let local = Local::start().await;
-    let (status, answer) = attest(&local, "SevSnpVm", &json!({})).await;
+    let made = local
+        .tees
+        .evidence(TeeKind::Snp, &program(), report_data(RUNTIME));
+    let Ok(Evidence::Snp { mut report, vek }) = made else {
+        panic!("{made:?}");
+    };
+    let chain = vek.unwrap();
+    let request = snp_body(&report.0, &chain, RUNTIME);
+    let (status, answer) = attest(&local, "SevSnpVm", &request).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let token = answer["token"].as_str().unwrap();
+    let Identity::Snp(found) = verified(&local, token).await else {
+        panic!("{answer}");
+    };
+    assert_eq!(found.measurement, program().sha384);
+
+    report.0[0x90] ^= 1;
+    let request = snp_body(&report.0, &chain, RUNTIME);
+    let (status, answer) = attest(&local, "SevSnpVm", &request).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(code(&answer), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn attest_quote_of_tdx_is_answered_with_a_token_that_verifies() {
+    let local = Local::start().await;
+    let made = local
+        .tees
+        .evidence(TeeKind::Tdx, &program(), report_data(RUNTIME));
+    let Ok(Evidence::Tdx { quote }) = made else {
+        panic!("{made:?}");
+    };
+    let (status, answer) = attest(&local, "TdxVm", &body(&quote.0, RUNTIME)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let token = answer["token"].as_str().unwrap();
+    let Identity::Tdx(found) = verified(&local, token).await else {
+        panic!("{answer}");
+    };
+    assert_eq!(found.mr_td, program().sha384);
+
+    let (status, answer) = attest(&local, "TdxVm", &body(&quote.0, b"{}")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(code(&answer), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn attest_azure_guest_is_not_found() {
+    let local = Local::start().await;
+    let (status, answer) = attest(&local, "AzureGuest", &json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(code(&answer), "NotFound");
 }

@@ -2,7 +2,7 @@
 //!
 //! One file for each, `<kind>-<subject>.json`, replaced whole (written beside, then renamed): JSON with
 //! `version`, `fetched` (seconds since 1970) and `document`, an [entry](crate::entry) with its bytes. Not
-//! trusted: read as from outside, dated anew, and verified by every appraisal. A file that is damaged, of
+//! trusted: read as from outside, dated and verified anew. A file that is damaged, of
 //! another version, or past its life counts as absent. At most 4096 files; the oldest make room.
 
 use std::fs;

@@ -12,7 +12,7 @@
 //! `qe_identity_signature`; bytes are hexadecimal digits. That is the form of the crate `dcap-qvl`, so that
 //! files can be exchanged with its users.
 //!
-//! A document here is read and dated, not verified: an appraisal does that.
+//! A document here is read and dated, not verified: `keeper` does that, and every appraisal.
 
 use std::sync::Arc;
 

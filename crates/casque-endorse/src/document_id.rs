@@ -52,7 +52,7 @@ impl DocumentId {
         }
     }
 
-    /// All that a report of SEV-SNP needs, the certificate first.
+    /// All that a report of SEV-SNP needs; the chain first, since the certificate is verified by it.
     #[must_use]
     pub fn of_amd(id: &AmdEndorsementsId) -> Vec<Self> {
         let (product, signer) = (id.product, id.signer);
@@ -60,7 +60,7 @@ impl DocumentId {
         let vcek = vcek.map(|vcek| Self::AmdVcek { product, vcek });
         let crl = Self::AmdCrl { product, signer };
         let chain = Self::AmdChain { product, signer };
-        vcek.into_iter().chain([crl, chain]).collect()
+        [chain, crl].into_iter().chain(vcek).collect()
     }
 
     /// The word for its kind: `intel`, `amd-vcek`, `amd-chain`, `amd-crl`.

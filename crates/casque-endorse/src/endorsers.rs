@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::Arc;
 
 use casque_appraise::{
-    AmdEndorsements, AmdEndorsementsId, Endorsements, EndorsementsId, IntelEndorsements,
-    IntelEndorsementsId,
+    AmdEndorsements, AmdEndorsementsId, Appraiser, Endorsements, EndorsementsId, IntelEndorsements,
+    IntelEndorsementsId, TrustAnchors,
 };
 use casque_core::{EndorsementSource, SourceFailure};
 use casque_types::Timestamp;
@@ -14,7 +14,7 @@ use crate::disk::DiskCache;
 use crate::document::{Content, Document};
 use crate::document_id::{DocumentId, Vendor};
 use crate::failure::{Failures, FetchError};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, Parts};
 use crate::source::{BundleSource, QUIET_FIRST, Source};
 use crate::{EndorserSettings, EndorserSetupError, http, settings};
 
@@ -26,11 +26,29 @@ pub struct Endorsers {
 }
 
 impl Endorsers {
-    /// Sets the sources up; reads the bundle, and asks nobody yet.
+    /// Sets the sources up; reads the bundle, and asks nobody yet. What comes is verified under these roots.
     ///
     /// # Errors
     /// [`EndorserSetupError`] when a source, the CA file, the bundle or the cache directory is not usable.
-    pub fn new(settings: &EndorserSettings) -> Result<Self, EndorserSetupError> {
+    pub fn new(
+        settings: &EndorserSettings,
+        anchors: &TrustAnchors,
+    ) -> Result<Self, EndorserSetupError> {
+        Self::with(settings, Some(Arc::new(Appraiser::new(anchors.clone()))))
+    }
+
+    /// The same, and what comes is taken as it is: for documents under roots that this program does not know.
+    ///
+    /// # Errors
+    /// As [`Endorsers::new`].
+    pub fn dangerous_unverified(settings: &EndorserSettings) -> Result<Self, EndorserSetupError> {
+        Self::with(settings, None)
+    }
+
+    fn with(
+        settings: &EndorserSettings,
+        verifier: Option<Arc<Appraiser>>,
+    ) -> Result<Self, EndorserSetupError> {
         let client = http::client(settings.ca_file.as_deref())?;
         let disk = disk_of(settings)?;
         let keeper = |services: Vec<Source>, limit| {
@@ -39,7 +57,13 @@ impl Endorsers {
                 sources.push(Source::Bundle(BundleSource::open(path.clone())?));
             }
             sources.extend(services);
-            Ok::<_, EndorserSetupError>(Keeper::new(client.clone(), sources, disk.clone(), limit))
+            let parts = Parts {
+                client: client.clone(),
+                sources: sources.into(),
+                disk: disk.clone(),
+                verifier: verifier.clone(),
+            };
+            Ok::<_, EndorserSetupError>(Keeper::new(parts, limit))
         };
         Ok(Self {
             intel: keeper(settings::intel_services(settings)?, MAX_INTEL)?,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use casque_appraise::EndorsedError;
 use casque_core::{SourceFailure, SourceKind};
 use casque_types::{Seconds, Timestamp};
 use thiserror::Error;
@@ -36,7 +37,7 @@ pub(crate) enum FetchError {
         retry_after: Option<Seconds>,
     },
     /// It throttled before, and is left alone.
-    #[error("`{base}` asked for fewer requests; it is asked again in {} s", again.0)]
+    #[error("`{base}` asked for fewer requests before, and is left alone for a while")]
     Quiet { base: String, again: Seconds },
     /// The service does not know the platform.
     #[error("`{url}` answered that it does not know {platform} (HTTP status 404)")]
@@ -54,6 +55,9 @@ pub(crate) enum FetchError {
         expected: String,
         found: String,
     },
+    /// The document is not its vendor's.
+    #[error("{}", not_authentic(at, source))]
+    NotAuthentic { at: String, source: EndorsedError },
     /// The service itself is late.
     #[error("{document} from `{url}` expired at {until}, now it is {now}")]
     Expired {
@@ -133,7 +137,7 @@ impl FetchError {
 
     /// All codes.
     #[cfg(test)]
-    pub(crate) const CODES: [&'static str; 15] = [
+    pub(crate) const CODES: [&'static str; 16] = [
         "endorser-unreachable",
         "endorser-timeout",
         "endorser-not-trusted",
@@ -142,6 +146,7 @@ impl FetchError {
         "endorser-unknown-platform",
         "endorser-malformed",
         "endorser-other-platform",
+        "endorser-not-authentic",
         "endorser-expired",
         "endorser-not-yet-valid",
         "endorser-bundle-damaged",
@@ -164,6 +169,7 @@ impl FetchError {
             Self::Status { .. } => "endorser-refused",
             Self::TooLong { .. } | Self::Malformed { .. } => "endorser-malformed",
             Self::OtherPlatform { .. } => "endorser-other-platform",
+            Self::NotAuthentic { .. } => "endorser-not-authentic",
             Self::Expired { .. } => "endorser-expired",
             Self::NotYetValid { .. } => "endorser-not-yet-valid",
             Self::Bundle(_) => "endorser-bundle-damaged",
@@ -198,6 +204,9 @@ impl FetchError {
             | Self::TooLong { .. }
             | Self::Malformed { .. }
             | Self::OtherPlatform { .. } => format!("check that each URL in `{setting}` is the base URL of such a service"),
+            Self::NotAuthentic { .. } => {
+                "see to that service or file: what it gives is not the vendor's, or is damaged".to_owned()
+            }
             Self::Expired { .. } => format!(
                 "refresh that cache, or name the vendor's own service in `{setting}`; and check this machine's clock"
             ),
@@ -227,6 +236,7 @@ impl FetchError {
             | Self::TooLong { .. }
             | Self::Malformed { .. }
             | Self::OtherPlatform { .. }
+            | Self::NotAuthentic { .. }
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::Bundle(_)
@@ -324,6 +334,14 @@ impl Failures {
             tracing::warn!(code = error.code(), cause = %error, document = %self.document, "endorsements cannot be fetched");
         }
     }
+}
+
+fn not_authentic(at: &str, error: &EndorsedError) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!(
+        "what `{at}` gave is not authentic: {error}{}",
+        cause.unwrap_or_default()
+    )
 }
 
 fn has_tls_cause(error: &reqwest::Error) -> bool {

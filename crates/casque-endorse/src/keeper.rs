@@ -1,9 +1,11 @@
 //! Keeps documents: from memory, from disk, or from the sources, in this order.
 //!
 //! - What is in force is served; what is past its life never is.
-//! - Intel's documents and revocation lists that were fetched more than a day ago are fetched again, since a
-//!   vendor states new levels before the old statement ends. While that fails, what is still in force is
-//!   served. A certificate is fetched once and kept for its life: AMD answers few requests.
+//! - What was fetched more than a day ago is fetched again, since a vendor states new levels before the old
+//!   statement ends. While that fails, what is still in force is served. The certificate of a processor is
+//!   fetched once and kept for its life: AMD answers few requests.
+//! - What is kept was verified when it came, so that a false document cannot stand in for a true one until
+//!   it ends; the source after it is asked instead.
 //! - One fetch at a time for each document; whoever comes meanwhile waits for it, or is served what is in force.
 //! - The sources are asked in their order, until one gives a document that is in force.
 //! - After a failure of all they are left alone for a while: 10 s, doubled each time up to 5 min, or as long
@@ -15,13 +17,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use casque_appraise::{Appraiser, EndorsedError};
 use casque_core::SourceFailure;
-use casque_types::{Seconds, Timestamp};
+use casque_types::{Seconds, SnpProduct, SnpSigner, Timestamp};
 use reqwest::Client;
 use tokio::sync::Semaphore;
 
 use crate::disk::{Cached, DiskCache};
-use crate::document::Document;
+use crate::document::{Content, Document};
 use crate::document_id::DocumentId;
 use crate::failure::{Failures, FetchError};
 use crate::source::{Given, Origin, QUIET_FIRST, Source, quiet_span};
@@ -29,14 +32,22 @@ use crate::source::{Given, Origin, QUIET_FIRST, Source, quiet_span};
 /// The documents of one vendor.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    client: Client,
-    sources: Vec<Source>,
-    disk: Option<DiskCache>,
+    parts: Parts,
     limit: usize,
     slots: Mutex<HashMap<DocumentId, Arc<Slot>>>,
     /// Counts uses, to know which was the latest.
     uses: AtomicU64,
     fetches: Semaphore,
+}
+
+/// What a keeper works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) client: Client,
+    pub(crate) sources: Arc<[Source]>,
+    pub(crate) disk: Option<DiskCache>,
+    /// Who verifies what comes; `None` keeps it unverified.
+    pub(crate) verifier: Option<Arc<Appraiser>>,
 }
 
 /// The place of one document.
@@ -72,16 +83,9 @@ struct Refusal {
 
 impl Keeper {
     /// Keeps at most `limit` documents in memory.
-    pub(crate) fn new(
-        client: Client,
-        sources: Vec<Source>,
-        disk: Option<DiskCache>,
-        limit: usize,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, limit: usize) -> Self {
         Self {
-            client,
-            sources,
-            disk,
+            parts,
             limit,
             slots: Mutex::default(),
             uses: AtomicU64::new(0),
@@ -143,7 +147,7 @@ impl Keeper {
     ) -> Result<Arc<Document>, SourceFailure> {
         if !flight.disk_was_read {
             flight.disk_was_read = true;
-            slot.hold(self.load(id).await);
+            slot.hold(self.load(id, now).await);
         }
         // Somebody else may have fetched while this one waited.
         if let Some(held) = slot.held().filter(|held| held.is_fresh(now)) {
@@ -159,12 +163,56 @@ impl Keeper {
         }
     }
 
-    async fn load(&self, id: &DocumentId) -> Option<Held> {
-        let cached = self.disk.as_ref()?.load(id).await?;
+    /// From disk, where anybody may have written; what has ended need not be verified.
+    async fn load(&self, id: &DocumentId, now: Timestamp) -> Option<Held> {
+        let cached = self.parts.disk.as_ref()?.load(id).await?;
+        let is_in_force = cached.document.is_in_force(now);
+        if let Err(error) = is_in_force
+            .then(|| self.verify(&cached.document, now))
+            .transpose()
+        {
+            tracing::warn!(document = %id, cause = %error, "cached endorsements are not authentic; they are fetched anew");
+            return None;
+        }
         Some(Held {
             document: Arc::new(cached.document),
             fetched: cached.fetched,
         })
+    }
+
+    fn verify(&self, document: &Document, now: Timestamp) -> Result<(), EndorsedError> {
+        let Some(verifier) = &self.parts.verifier else {
+            return Ok(());
+        };
+        match (document.id(), document.content()) {
+            (_, Content::Intel(endorsements)) => {
+                verifier.verify_intel_endorsements(endorsements, now)
+            }
+            (DocumentId::AmdVcek { product, vcek }, Content::Certificate(der)) => {
+                let chain = self.chain_at_hand(*product);
+                verifier.verify_vcek(*product, vcek, der, &chain, now)
+            }
+            (DocumentId::AmdChain { product, .. }, Content::Chain(chain)) => {
+                verifier.verify_amd_chain(*product, chain, now)
+            }
+            (DocumentId::AmdCrl { product, .. }, Content::Crl(der)) => {
+                verifier.verify_amd_list(*product, der, now)
+            }
+            // `Document::new` lets no other pair be.
+            _ => Ok(()),
+        }
+    }
+
+    /// The chain that was had last, verified; empty where there is none.
+    fn chain_at_hand(&self, product: SnpProduct) -> Vec<Vec<u8>> {
+        let signer = SnpSigner::Vcek;
+        let slots = lock(&self.slots);
+        let slot = slots.get(&DocumentId::AmdChain { product, signer });
+        let held = slot.and_then(|slot| slot.held());
+        match held.as_ref().map(|held| held.document.content()) {
+            Some(Content::Chain(chain)) => chain.clone(),
+            _ => Vec::new(),
+        }
     }
 
     async fn fetch_unless_quiet(
@@ -194,8 +242,9 @@ impl Keeper {
         // Never closed, so that a failure to acquire cannot come.
         let _permit = self.fetches.acquire().await;
         let mut errors = Vec::new();
-        for source in self.sources.iter().filter(|source| source.serves(id)) {
-            match source.give(&self.client, id, now).await {
+        for source in self.parts.sources.iter().filter(|source| source.serves(id)) {
+            let given = source.give(&self.parts.client, id, now).await;
+            match given.and_then(|given| self.verified(given, now)) {
                 Ok(given) => return Ok(given),
                 Err(error) => errors.push(error),
             }
@@ -207,9 +256,19 @@ impl Keeper {
         Err(Failures::all(id.clone(), errors).unwrap_or_else(none))
     }
 
+    fn verified(&self, given: Given, now: Timestamp) -> Result<Given, FetchError> {
+        match self.verify(&given.document, now) {
+            Ok(()) => Ok(given),
+            Err(source) => Err(FetchError::NotAuthentic {
+                at: given.at,
+                source,
+            }),
+        }
+    }
+
     async fn keep(&self, slot: &Slot, given: Given, now: Timestamp) -> Arc<Document> {
         let document = Arc::new(given.document);
-        if let (Some(disk), Origin::Network) = (&self.disk, given.origin) {
+        if let (Some(disk), Origin::Network) = (&self.parts.disk, given.origin) {
             let cached = Cached {
                 document: (*document).clone(),
                 fetched: now,
@@ -240,11 +299,14 @@ impl Held {
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.is_in_force(now)
-            && match self.document.id() {
-                DocumentId::Intel(_) | DocumentId::AmdCrl { .. } => now.since(self.fetched) < FRESH,
-                DocumentId::AmdVcek { .. } | DocumentId::AmdChain { .. } => true,
+        let lasts = match self.document.id() {
+            DocumentId::AmdVcek { .. } => true,
+            // An authority may get another key, so that its chain is one of these.
+            DocumentId::Intel(_) | DocumentId::AmdCrl { .. } | DocumentId::AmdChain { .. } => {
+                now.since(self.fetched) < FRESH
             }
+        };
+        lasts && self.is_in_force(now)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! From Intel's Provisioning Certification Service (PCS, version 4) or a PCCS, from AMD's Key Distribution
 //! Service (KDS), from Azure's caches of both, and from a bundle of files for machines without a network.
-//! What comes is bounded, read and dated here, and not verified: every appraisal verifies it
-//! (`casque-appraise`), so whoever serves it can withhold it, and nothing more.
+//! What comes is bounded, read, dated and verified under the trust anchors; every appraisal verifies it again
+//! (`casque-appraise`), and judges revocation. So whoever serves it can withhold it, and nothing more.
 //!
 //! The certificate of the machine that runs a program (Azure's `/metadata/THIM/amd/certification`) is the
 //! agent's to fetch: it comes with the evidence.

@@ -61,6 +61,8 @@ impl Place {
 /// What a source gave.
 pub(crate) struct Given {
     pub(crate) document: Document,
+    /// For people: the service's base URL, or the file.
+    pub(crate) at: String,
     pub(crate) origin: Origin,
 }
 
@@ -139,6 +141,7 @@ impl Service {
         expect_in_force(&document, self.place.base(), now)?;
         Ok(Given {
             document,
+            at: self.place.base().to_owned(),
             origin: Origin::Network,
         })
     }
@@ -297,6 +300,7 @@ impl BundleSource {
         }
         Ok(Given {
             document: bundled.document.clone(),
+            at: file.display().to_string(),
             origin: Origin::Bundle,
         })
     }

@@ -186,7 +186,7 @@ impl World {
         let tee = SoftwareTee::generate(NOW).unwrap();
         let service = Service::start(&tee, &spec).await;
         let cache = TempDir::new().unwrap();
-        let source = source(&service.address, cache.path());
+        let source = source(&tee, &service.address, cache.path());
         Self {
             tee,
             service,
@@ -201,7 +201,7 @@ impl World {
 
     /// The same source after a restart.
     fn restarted(mut self) -> Self {
-        self.source = source(&self.service.address, self.cache.path());
+        self.source = source(&self.tee, &self.service.address, self.cache.path());
         self
     }
 
@@ -219,8 +219,12 @@ fn settings(base_url: &str, cache: &Path) -> EndorserSettings {
     }
 }
 
-fn source(base_url: &str, cache: &Path) -> Endorsers {
-    Endorsers::new(&settings(base_url, cache)).unwrap()
+fn anchors(tee: &SoftwareTee) -> TrustAnchors {
+    TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec())
+}
+
+fn source(tee: &SoftwareTee, base_url: &str, cache: &Path) -> Endorsers {
+    Endorsers::new(&settings(base_url, cache), &anchors(tee)).unwrap()
 }
 
 /// The code with which a bent service's answers are refused.
@@ -246,12 +250,11 @@ async fn endorsements_fetched_verify_a_quote_of_their_platform() {
     let quote = world.tee.quote(&identity, &[5; 64]).unwrap();
     let quote = SgxQuote::parse(&quote).unwrap();
     assert_eq!(quote.endorsements_id(), Ok(world.tee.endorsements_id()));
-    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(world.tee.root_der().to_vec());
     let endorsements = Endorsements {
         intel: Some(endorsements),
         amd: None,
     };
-    let appraiser = Appraiser::new(anchors);
+    let appraiser = Appraiser::new(anchors(&world.tee));
     let verdict = appraiser.verify(&Evidence::Sgx(quote), &endorsements, NOW);
     assert_eq!(*verdict.unwrap().identity(), Identity::Sgx(identity));
 }
@@ -266,7 +269,7 @@ async fn endorsements_are_asked_for_by_family_and_authority() {
     let tee = SoftwareTee::generate_platform(platform, NOW).unwrap();
     let service = Service::start(&tee, &EndorsementSpec::valid_at(NOW)).await;
     let cache = TempDir::new().unwrap();
-    let source = source(&service.address, cache.path());
+    let source = source(&tee, &service.address, cache.path());
     assert_matches!(source.intel(tee.endorsements_id(), NOW).await, Ok(_));
     let mut asked = service.answers.lock().unwrap().asked.clone();
     asked.sort();
@@ -478,7 +481,7 @@ async fn service_that_is_not_there_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let source = source(&address, world.cache.path());
+    let source = source(&world.tee, &address, world.cache.path());
     let failure = source.intel(world.tee.endorsements_id(), NOW).await;
     assert_matches!(
         failure,
@@ -488,6 +491,53 @@ async fn service_that_is_not_there_is_unreachable() {
             ..
         })
     );
+}
+
+#[tokio::test]
+async fn endorsements_changed_after_they_were_signed_are_refused_and_not_kept() {
+    let mut tcb = EndorsementSpec::valid_at(NOW);
+    tcb.tcb_info_changed = true;
+    let mut qe = EndorsementSpec::valid_at(NOW);
+    qe.qe_identity_changed = true;
+    for (document, spec) in [("the TCB information", tcb), ("the QE identity", qe)] {
+        let world = World::with(spec).await;
+        let failure = world.get(NOW).await.unwrap_err();
+        assert_eq!(failure.code, "endorser-not-authentic");
+        assert!(failure.what.contains(document), "{failure}");
+        assert!(failure.what.contains(&world.service.address), "{failure}");
+        // Once the service is mended, nothing stands in the way.
+        let mended = answers(&world.tee, &EndorsementSpec::valid_at(NOW));
+        world.service.bend(|it| *it = mended);
+        assert_matches!(world.get(NOW.plus(Seconds(10))).await, Ok(_));
+    }
+}
+
+#[tokio::test]
+async fn endorsements_under_another_root_are_refused() {
+    let world = World::new().await;
+    let other = SoftwareTee::generate(NOW).unwrap();
+    let source = source(&other, &world.service.address, world.cache.path());
+    let failure = source
+        .intel(world.tee.endorsements_id(), NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, "endorser-not-authentic");
+    assert!(
+        failure.what.contains("signature is not by the key of"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn endorsements_of_another_root_on_disk_are_fetched_anew() {
+    let world = World::new().await;
+    assert_matches!(world.get(NOW).await, Ok(_));
+    let other = SoftwareTee::generate(NOW).unwrap();
+    let answers = answers(&other, &EndorsementSpec::valid_at(NOW));
+    world.service.bend(|it| *it = answers);
+    let source = source(&other, &world.service.address, world.cache.path());
+    assert_matches!(source.intel(world.tee.endorsements_id(), NOW).await, Ok(_));
+    assert_eq!(world.service.fetches(), 1);
 }
 
 // ---- patience ----
@@ -568,18 +618,18 @@ fn source_with_unusable_files_is_not_set_up() {
     let mut bent = settings("https://pccs.example", directory.path());
     bent.ca_file = Some(file.clone());
     assert_matches!(
-        Endorsers::new(&bent),
+        Endorsers::dangerous_unverified(&bent),
         Err(EndorserSetupError::CaCertificates { path }) if path == file
     );
     bent.ca_file = Some(directory.path().join("absent"));
     assert_matches!(
-        Endorsers::new(&bent),
+        Endorsers::dangerous_unverified(&bent),
         Err(EndorserSetupError::CaFile { .. })
     );
     bent.ca_file = None;
     bent.cache_directory = Some(file.join("below a file"));
     assert_matches!(
-        Endorsers::new(&bent),
+        Endorsers::dangerous_unverified(&bent),
         Err(EndorserSetupError::CacheDirectory { .. })
     );
 }
@@ -655,7 +705,7 @@ mod tls {
 #[tokio::test]
 async fn service_whose_certificate_nobody_vouches_for_is_not_trusted() {
     let (world, service) = (World::new().await, tls::start().await);
-    let source = source(&service.address, world.cache.path());
+    let source = source(&world.tee, &service.address, world.cache.path());
     let failure = source
         .intel(world.tee.endorsements_id(), NOW)
         .await
@@ -672,7 +722,7 @@ async fn service_whose_certificate_is_in_the_ca_file_is_asked() {
     fs::write(&ca_file, &service.certificate_pem).unwrap();
     let mut settings = settings(&service.address, world.cache.path());
     settings.ca_file = Some(ca_file);
-    let source = Endorsers::new(&settings).unwrap();
+    let source = Endorsers::new(&settings, &anchors(&world.tee)).unwrap();
     let failure = source
         .intel(world.tee.endorsements_id(), NOW)
         .await

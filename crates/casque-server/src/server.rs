@@ -49,7 +49,7 @@ impl Server {
         let identity = identity::load_or_make(&config.state_directory.join("identity.key"))?;
         let identity = Arc::new(identity);
         let tls = tls::server_config(&identity, &config.dns_names, SystemClock.now(), &rng)?;
-        let ports = ports(config, store, &identity, rng)?;
+        let ports = ports(config, store, &identity, &anchors, rng)?;
         let casque = Casque::new(
             ports,
             Arc::clone(&identity),
@@ -139,6 +139,7 @@ fn ports(
     config: &Config,
     store: SqliteStore,
     identity: &IdentityKey,
+    anchors: &TrustAnchors,
     rng: SystemRng,
 ) -> Result<ServerPorts, StartError> {
     let azure = Azure::new(
@@ -149,7 +150,7 @@ fn ports(
         Arc::new(rng.clone()),
     )?;
     let cache = config.state_directory.join("endorsements");
-    let endorsements = Endorsers::new(&config.endorsements.settings(cache))?;
+    let endorsements = Endorsers::new(&config.endorsements.settings(cache), anchors)?;
     let clusters = Clusters::new(config.kubernetes.clusters.clone())?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);

@@ -10,7 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PSS_SHA384, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_types::{Digest, Seconds, Secret, Timestamp, sha256};
+use casque_types::{Digest, Seconds, Secret, SnpIdentity, SnpSigner, Timestamp, sha256};
 use coset::cbor::value::Value;
 use coset::{
     CborSerializable as _, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana,
@@ -21,6 +21,9 @@ use rcgen::{
 };
 use thiserror::Error;
 use time::OffsetDateTime;
+
+use crate::sgx::SoftwareTeeError;
+use crate::snp::{ReportSpec, SoftwareSnp};
 
 /// An issuer made of software.
 #[derive(Debug)]
@@ -109,6 +112,9 @@ pub enum SoftwareUvmError {
     /// A certificate could not be issued.
     #[error("a certificate could not be issued")]
     Issue(#[from] rcgen::Error),
+    /// The TEE under it made nothing.
+    #[error(transparent)]
+    Tee(#[from] SoftwareTeeError),
     /// The message could not be encoded.
     #[error("the message could not be encoded: {0}")]
     Cose(coset::CoseError),
@@ -317,6 +323,43 @@ impl SoftwareUvmIssuer {
             ],
             _ => vec![leaf, middle, root],
         }
+    }
+}
+
+/// What the agent of a group sends; valid.
+#[derive(Clone, Debug)]
+pub struct GroupEvidence {
+    /// The report, whose host data is the digest of the policy.
+    pub report: Vec<u8>,
+    /// The certificate of the VCEK and its authorities, PEM.
+    pub vek: String,
+    /// The policy, its text.
+    pub policy: Vec<u8>,
+    /// The reference.
+    pub uvm: Vec<u8>,
+}
+
+impl SoftwareUvmIssuer {
+    /// A group that runs under this policy, in a utility virtual machine of version 100 that this issuer knows.
+    ///
+    /// # Errors
+    /// [`SoftwareUvmError`]: the provider failed.
+    pub fn group(
+        &self,
+        platform: &SoftwareSnp,
+        identity: &SnpIdentity,
+        policy: &[u8],
+        report_data: [u8; 64],
+    ) -> Result<GroupEvidence, SoftwareUvmError> {
+        let mut identity = identity.clone();
+        identity.host_data = sha256(policy);
+        let uvm = UvmSpec::new(identity.measurement, platform.created());
+        Ok(GroupEvidence {
+            report: platform.report(&ReportSpec::new(identity, report_data))?,
+            vek: platform.chain_pem(SnpSigner::Vcek),
+            policy: policy.to_vec(),
+            uvm: self.reference(&uvm)?,
+        })
     }
 }
 

@@ -11,7 +11,9 @@
 
 mod certificates;
 mod hcl;
+mod machine;
 mod quote;
+mod stored;
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
@@ -21,6 +23,7 @@ use thiserror::Error;
 
 pub use certificates::AkChainFlaw;
 pub use hcl::{HclFlaw, HclSpec, HclTee, td_report};
+pub use machine::MachineEvidence;
 pub use quote::{TpmQuote, TpmQuoteFlaw, TpmQuoteSpec};
 
 use certificates::Authorities;
@@ -44,6 +47,9 @@ pub enum SoftwareVtpmError {
     /// A certificate could not be issued.
     #[error("a certificate could not be issued")]
     Issue(#[from] rcgen::Error),
+    /// The TEE under it made nothing.
+    #[error(transparent)]
+    Tee(#[from] crate::sgx::SoftwareTeeError),
     /// A time that X.509 cannot say.
     #[error("expected a time before the year 10000, found {found}")]
     Time {
@@ -54,7 +60,7 @@ pub enum SoftwareVtpmError {
     #[error("a part is longer than its length field or its frame")]
     TooLong,
     /// Stored bytes that no software paravisor wrote.
-    #[error("expected what `SoftwareVtpm::key_to_bytes` wrote")]
+    #[error("expected what `SoftwareVtpm::to_bytes` wrote")]
     Stored,
 }
 
@@ -70,27 +76,19 @@ impl SoftwareVtpm {
         let pkcs8 =
             aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair)
                 .map_err(|_| SoftwareVtpmError::Key)?;
-        Self::from_key_bytes(pkcs8.as_ref(), now)
+        Self::of(
+            Secret::copied_from(pkcs8.as_ref()),
+            Authorities::issue(now)?,
+        )
     }
 
-    /// The attestation key, to make the same paravisor again: not a secret worth the name.
-    #[must_use]
-    pub fn key_to_bytes(&self) -> Vec<u8> {
-        // Exposed: whoever runs a software TEE keeps its keys.
-        self.attestation_key.expose().to_vec()
-    }
-
-    /// A paravisor with a key that was kept, and with new certificates.
-    ///
-    /// # Errors
-    /// [`SoftwareVtpmError::Stored`]: no such key; else as [`SoftwareVtpm::generate`].
-    pub fn from_key_bytes(pkcs8: &[u8], now: Timestamp) -> Result<Self, SoftwareVtpmError> {
-        let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| SoftwareVtpmError::Stored)?;
+    fn of(attestation_key: Secret, authorities: Authorities) -> Result<Self, SoftwareVtpmError> {
+        // Exposed: the provider reads the public key from it.
+        let pair = RsaKeyPair::from_pkcs8(attestation_key.expose())
+            .map_err(|_| SoftwareVtpmError::Stored)?;
         let public = aws_lc_rs::signature::KeyPair::public_key(&pair);
         let (modulus, exponent) =
             public_numbers(public.as_ref()).ok_or(SoftwareVtpmError::Stored)?;
-        let attestation_key = Secret::copied_from(pkcs8);
-        let authorities = Authorities::issue(now)?;
         Ok(Self {
             attestation_key,
             modulus,

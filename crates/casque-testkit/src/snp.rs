@@ -11,6 +11,7 @@ mod authorities;
 mod der_text;
 mod measure;
 mod report;
+mod stored;
 mod table;
 mod vek;
 
@@ -260,3 +261,6 @@ impl SoftwareSnp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

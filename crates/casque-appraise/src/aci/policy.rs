@@ -8,6 +8,7 @@
 //! - Rego of `package policy` (containers of ACI) or `package agent_policy` (Kata's agent on AKS) in which every
 //!   rule is an unconditional `true`, or an object whose `allowed` is `true`;
 //! - Rego with `default AllowRequestsFailingPolicy := true`, which makes Kata's agent ignore every other rule;
+//! - the same inside of a guest's initialization document (TOML), as newer Kata has it;
 //! - the older JSON form with `"allow_all": true`.
 //!
 //! A text that allows everything by conditions that always hold is not told. Pin the digest of a policy that you know.
@@ -32,7 +33,16 @@ pub(super) fn allows_all(text: &[u8]) -> bool {
     if let Ok(AllowAll { allow_all }) = json {
         return allow_all;
     }
-    ignores_its_rules(text) || is_open_rego(text)
+    ignores_its_rules(text) || is_open_rego(text) || embedded(text).is_some_and(is_open_rego)
+}
+
+/// The policy of Kata's agent inside of the document that initializes its guest (TOML, in a text of several lines).
+fn embedded(text: &str) -> Option<&str> {
+    let at = text.find("package agent_policy")?;
+    let policy = text.get(at..)?;
+    let ends = ["'''", "\"\"\""].into_iter();
+    let end = ends.filter_map(|quotes| policy.find(quotes)).min()?;
+    policy.get(..end)
 }
 
 /// The older JSON form of policies.

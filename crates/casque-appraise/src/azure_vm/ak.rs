@@ -1,8 +1,8 @@
 //! The certificate of the attestation key (NV index 0x01C101D0), and its chain to Azure's root for virtual TPMs.
 //!
 //! Guests read the certificate with the rest of its index behind it, zeros, and some put all of it in PEM. Its
-//! intermediates are not in the TPM: where none came, nothing is proved by the certificate, and nothing refused; where
-//! some came, the chain must hold.
+//! intermediates are not in the TPM: where none came (or the root alone), nothing is proved by the certificate, and
+//! nothing refused; where some came, the chain must hold.
 
 use std::sync::OnceLock;
 
@@ -70,11 +70,12 @@ impl AkChain {
         if rsa_key_of(&self.leaf).as_ref() != Some(key) {
             return Err(AzureVmAppraiseError::AkCertificateKey);
         }
-        if self.others.is_empty() && !self.is_issued_by_root(appraiser)? {
-            return Ok(AkProof::NO_CERTIFICATE);
-        }
         let root = root_of(appraiser)?;
         let root = root.as_ref();
+        let is_alone = self.others.iter().all(|other| other == root);
+        if is_alone && self.leaf.issuer_name() != root.subject_name() {
+            return Ok(AkProof::NO_CERTIFICATE);
+        }
         let chain = x509::chain_to(&self.leaf, &self.others, root)
             .map_err(AzureVmAppraiseError::of_chain)?;
         let memory = &appraiser.certificates;
@@ -85,11 +86,6 @@ impl AkChain {
             proof: AttestationKeyProof::ReportAndCertificate,
             until: Some(window.until),
         })
-    }
-
-    fn is_issued_by_root(&self, appraiser: &Appraiser) -> Result<bool, AzureVmAppraiseError> {
-        let root = root_of(appraiser)?;
-        Ok(self.leaf.issuer_name() == root.as_ref().subject_name())
     }
 
     /// One line for people.

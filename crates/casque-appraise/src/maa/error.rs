@@ -258,3 +258,18 @@ impl MaaAppraiseError {
         "token-signer-reference",
     ];
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_one_for_each_cause_and_begin_alike() {
+        let codes: BTreeSet<&str> = MaaAppraiseError::CODES.iter().copied().collect();
+        assert_eq!(codes.len(), MaaAppraiseError::CODES.len());
+        assert!(codes.iter().all(|code| code.starts_with("token-")));
+        assert!(codes.contains(MaaAppraiseError::NoTee.code()));
+    }
+}

@@ -13,7 +13,7 @@ pub(crate) struct Anchors(Vec<Arc<Anchor>>);
 
 /// One generation's.
 #[derive(Debug)]
-pub(super) struct Anchor {
+pub(crate) struct Anchor {
     product: SnpProduct,
     /// The root.
     pub(super) ark: Certificate,
@@ -35,7 +35,7 @@ impl Anchors {
         Self(read.map(Arc::new).collect())
     }
 
-    pub(super) fn of_product(&self, product: SnpProduct) -> Option<&Anchor> {
+    pub(crate) fn of_product(&self, product: SnpProduct) -> Option<&Anchor> {
         let mut all = self.0.iter();
         all.find(|one| one.product == product).map(Arc::as_ref)
     }
@@ -51,8 +51,13 @@ impl Anchor {
         })
     }
 
+    /// The root.
+    pub(crate) const fn ark(&self) -> &Certificate {
+        &self.ark
+    }
+
     /// The authority over keys of this kind.
-    pub(super) const fn authority(&self, signer: SnpSigner) -> &Certificate {
+    pub(crate) const fn authority(&self, signer: SnpSigner) -> &Certificate {
         match signer {
             SnpSigner::Vcek => &self.ask,
             SnpSigner::Vlek => &self.asvk,

@@ -8,8 +8,8 @@ use casque_types::{SnpProduct, SnpSigner, SnpTcb};
 use der::Decode as _;
 use der::asn1::{Ia5StringRef, ObjectIdentifier, OctetStringRef, Utf8StringRef};
 
-use crate::EvidenceParseError;
 use crate::x509::Certificate;
+use crate::{EvidenceParseError, VcekId};
 
 /// A certificate of a VCEK or VLEK with its extensions read, not verified.
 #[derive(Clone, Debug)]
@@ -68,6 +68,14 @@ impl Vek {
             Holder::Provider(_) => SnpSigner::Vlek,
         }
     }
+}
+
+/// Whether a certificate says that it is of this VCEK; what cannot be read is of none.
+pub(crate) fn is_of(certificate: &Certificate, product: SnpProduct, vcek: &VcekId) -> bool {
+    Vek::of(certificate.clone()).is_ok_and(|vek| {
+        (vek.product, vek.tcb, vek.holder)
+            == (product, vcek.tcb, Holder::Chip(vcek.chip_id.clone()))
+    })
 }
 
 /// `Milan-B0`, `Genoa`, `Turin-B1`: the name before a hyphen. Siena's keys are under Genoa's root (57230), and

@@ -134,3 +134,116 @@ fn memory_answers_inside_the_window_and_verifies_outside() {
     let refused = memory.chain(&chain, late).unwrap_err();
     assert_matches!(refused, CertificateError::Expired { .. });
 }
+
+// ---- chains made for these tests, see fixtures/README.md ----
+
+fn bundle(pem: &str) -> Vec<Certificate> {
+    parse_pem_bundle(pem.as_bytes(), BUNDLE_CERTIFICATES, CERTIFICATE_BYTES).unwrap()
+}
+
+/// Verifies a whole file: its last certificate is trusted.
+fn verify_file(pem: &str) -> Result<Window, CertificateError> {
+    let chain = bundle(pem);
+    verify_chain(&chain.iter().collect::<Vec<_>>(), NOW)
+}
+
+#[test]
+fn chain_signed_by_each_accepted_algorithm_holds() {
+    let accepted = [
+        include_str!("fixtures/rsa-sha256.pem"),
+        include_str!("fixtures/rsa-sha384.pem"),
+        include_str!("fixtures/rsa-sha512.pem"),
+        include_str!("fixtures/pss-sha384.pem"),
+        include_str!("fixtures/p256.pem"),
+        include_str!("fixtures/p384.pem"),
+        include_str!("fixtures/extended-key-usage.pem"),
+    ];
+    for pem in accepted {
+        assert_matches!(verify_file(pem), Ok(_));
+    }
+}
+
+#[test]
+fn chain_signed_by_another_algorithm_is_refused() {
+    let refused = [
+        include_str!("fixtures/pss-sha256.pem"),
+        include_str!("fixtures/pss-sha384-salt-32.pem"),
+        include_str!("fixtures/pss-sha384-mgf-sha256.pem"),
+        include_str!("fixtures/p521.pem"),
+    ];
+    for pem in refused {
+        assert_matches!(verify_file(pem), Err(CertificateError::Algorithm { .. }));
+    }
+    // An algorithm that is accepted, by a key that is not for it.
+    let of_other_keys = [
+        include_str!("fixtures/p384-sha256.pem"),
+        include_str!("fixtures/rsa-1024.pem"),
+    ];
+    for pem in of_other_keys {
+        assert_matches!(verify_file(pem), Err(CertificateError::Signature { .. }));
+    }
+}
+
+#[test]
+fn chain_over_somebody_who_is_no_authority_is_refused() {
+    let refused = [
+        include_str!("fixtures/no-authority.pem"),
+        include_str!("fixtures/no-constraints.pem"),
+        include_str!("fixtures/no-cert-sign.pem"),
+    ];
+    for pem in refused {
+        assert_matches!(
+            verify_file(pem),
+            Err(CertificateError::NotAuthority { subject }) if subject == "Authority"
+        );
+    }
+    assert_matches!(
+        verify_file(include_str!("fixtures/path-too-long.pem")),
+        Err(CertificateError::PathTooLong { subject, limit: 0 }) if subject == "Root"
+    );
+    assert_matches!(
+        verify_file(include_str!("fixtures/name-constraints.pem")),
+        Err(CertificateError::CriticalExtension { subject, extension })
+            if subject == "Authority" && extension == "2.5.29.30"
+    );
+}
+
+#[test]
+fn chain_with_a_certificate_of_another_key_or_name_is_refused() {
+    assert_matches!(
+        verify_file(include_str!("fixtures/other-key.pem")),
+        Err(CertificateError::Signature { subject, issuer })
+            if subject == "Leaf" && issuer == "Authority"
+    );
+    assert_matches!(
+        verify_file(include_str!("fixtures/other-name.pem")),
+        Err(CertificateError::Issuer { expected, found, .. })
+            if expected == "Somebody" && found == "Authority"
+    );
+    assert_matches!(
+        verify_chain(&[], NOW),
+        Err(CertificateError::Malformed { .. })
+    );
+}
+
+#[test]
+fn chain_is_ordered_by_names_from_any_pool() {
+    let [leaf, authority, root] = bundle(include_str!("fixtures/p256.pem"))
+        .try_into()
+        .unwrap();
+    let pool = [ask(), root.clone(), authority.clone()];
+    let chain = chain_to(&leaf, &pool, &root).unwrap();
+    assert_eq!(chain, [&leaf, &authority, &root]);
+    assert_matches!(
+        chain_to(&leaf, &[ask()], &root),
+        Err(CertificateError::NoPath { issuer, .. }) if issuer == "Authority"
+    );
+}
+
+#[test]
+fn extended_key_usages_are_read() {
+    let chain = bundle(include_str!("fixtures/extended-key-usage.pem"));
+    let code_signing = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+    assert_eq!(chain[0].extended_key_usages(), [code_signing]);
+    assert_eq!(chain[1].extended_key_usages(), []);
+}

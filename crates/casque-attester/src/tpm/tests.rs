@@ -348,3 +348,35 @@ fn tpm_that_is_not_there_says_how_it_was_to_be_reached() {
 
 const HCL: u32 = 0x0140_0001;
 const AK: u32 = 0x8100_0003;
+
+/// Whatever comes, it is an answer or an error; a cut one is always an error.
+#[test]
+fn answers_that_are_cut_or_flipped_anywhere_are_survived() {
+    let message = attest(&[5; 32], &[0; 32]);
+    let whole = [
+        quote(&message),
+        nv_public(HCL, 0, 4),
+        nv_buffer(4),
+        registers([0xFF, 0, 0], 3),
+    ];
+    let bodies = whole.iter().map(|answer| &answer[10..]);
+    for body in bodies {
+        for end in 0..body.len() {
+            let parameters = Session::EmptyPassword.parameters(&body[..end]);
+            assert_eq!(parameters.and_then(|cut| read_quote(cut, &[5; 32])), None);
+            assert_eq!(read_nv_public(&body[..end], HCL), None);
+            assert_eq!(read_nv_buffer_bytes(&body[..end]), None);
+            assert_eq!(read_registers(&body[..end], [0xFF, 0, 0]), None);
+        }
+        for at in 0..body.len() {
+            let mut bent = body.to_vec();
+            bent[at] ^= 0xFF;
+            let _parameters = Session::EmptyPassword
+                .parameters(&bent)
+                .and_then(|bent| read_quote(bent, &[5; 32]));
+            let _public = read_nv_public(&bent, HCL);
+            let _size = read_nv_buffer_bytes(&bent);
+            let _registers = read_registers(&bent, [0xFF, 0, 0]);
+        }
+    }
+}

@@ -449,8 +449,8 @@ fn long_document(bytes: usize) -> String {
     let mut entries = vec![entry.to_owned()];
     entries.extend((1..64).map(|number| entry.replace(known, &format!("key {number}"))));
     let document = format!(r#"{{"keys":[{}]}}"#, entries.join(","));
-    let missing = bytes.checked_sub(document.len()).unwrap();
-    let filler = "x".repeat(missing - r#""filler":"","#.len());
+    let around = [&document, r#""filler":"","#].concat().len();
+    let filler = "x".repeat(bytes.checked_sub(around).unwrap());
     document.replacen('{', &format!(r#"{{"filler":"{filler}","#), 1)
 }
 

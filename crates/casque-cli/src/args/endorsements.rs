@@ -40,6 +40,10 @@ pub(crate) struct FetchArgs {
     /// Trust the roots in this PEM file for TLS, instead of the public ones.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Take documents that do not verify under Intel's and AMD's roots, such as those of casque-dev. No server
+    /// will accept them.
+    #[arg(long)]
+    pub(crate) dangerous_unverified: bool,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }

@@ -7,6 +7,7 @@ use casque_types::PolicyHash;
 use casque_wire::Diagnostic;
 use serde::Serialize;
 
+use super::scopes::{self, ServiceScopes};
 use super::{Hashed, Session};
 use crate::args::{CalculateHashArgs, CheckArgs, LocalArgs};
 use crate::console::Style;
@@ -24,6 +25,9 @@ struct Checked<'a> {
     ok: bool,
     hash: Option<String>,
     diagnostics: &'a [Diagnostic],
+    /// How much the evidence for each service speaks for; absent for a text that is no policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<ServiceScopes<'a>>>,
 }
 
 impl Session<'_, '_> {
@@ -38,7 +42,7 @@ impl Session<'_, '_> {
         .and_then(|upload| upload.into_readable(&text.file));
         let mut file = match loaded {
             Err(CliError::Policy(findings)) if self.console.style == Style::Json => {
-                return self.checked(None, &findings, exit::POLICY);
+                return self.checked(None, None, &findings, exit::POLICY);
             }
             other => other?.file,
         };
@@ -51,7 +55,8 @@ impl Session<'_, '_> {
         let failed = text.change.fail_on_warning && !file.warnings.found.is_empty();
         let code = if failed { exit::WARNINGS } else { exit::OK };
         if self.console.style == Style::Json {
-            return self.checked(Some(hash), &file.warnings, code);
+            let scopes = Some(scopes::of(&file.policy));
+            return self.checked(Some(hash), scopes, &file.warnings, code);
         }
         match args.normalised {
             true => {
@@ -68,6 +73,7 @@ impl Session<'_, '_> {
         if !failed {
             self.console
                 .note(&format!("ok: policy `{name}`, hash {hash}\n"));
+            self.console.note(&scopes::told(&file.policy));
         }
         Ok(code)
     }
@@ -75,12 +81,14 @@ impl Session<'_, '_> {
     fn checked(
         &mut self,
         hash: Option<PolicyHash>,
+        scopes: Option<Vec<ServiceScopes<'_>>>,
         findings: &Findings,
         code: u8,
     ) -> Result<u8, CliError> {
         let document = Checked {
             ok: code == exit::OK,
             hash: hash.map(|hash| hash.to_string()),
+            scopes,
             diagnostics: &findings.found,
         };
         self.console.result("", &document)?;

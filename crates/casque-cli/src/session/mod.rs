@@ -4,6 +4,7 @@ mod diff;
 mod local;
 mod put;
 mod read;
+mod scopes;
 mod sign;
 
 use std::path::Path;

@@ -7,6 +7,7 @@
 //! | `DELETE /faults` | no faults anywhere |
 //! | `POST /keys/<entra or maa>/rotate` | another signing key from now on |
 //! | `GET /requests/<service>` | how often each method and path was asked for |
+//! | `POST /evidence` | evidence of a software TEE: [`EvidenceRequest`] to the JSON form of evidence |
 //! | `GET /command?config=<config id>` | the [`Program`] that the service's policy starts |
 
 use std::future::Future;
@@ -24,6 +25,8 @@ use serde_json::json;
 
 use super::Services;
 use super::faults::{FaultPlan, Faults};
+use crate::measure::Measurements;
+use crate::tees::{SoftwareTees, TeeKind};
 
 /// Tells which program a service's policy starts: bound late, since the server starts after Azure.
 #[derive(Clone, Default)]
@@ -62,16 +65,40 @@ impl Commands {
 struct Admin {
     services: Arc<Services>,
     commands: Commands,
+    tees: Arc<SoftwareTees>,
 }
 
-pub(super) fn router(services: Arc<Services>, commands: Commands) -> Router {
+/// What evidence is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRequest {
+    /// The kind of TEE.
+    pub tee: TeeKind,
+    /// SHA-256 of the program's file.
+    pub sha256: String,
+    /// SHA-384 of the program's file.
+    pub sha384: String,
+    /// 64 bytes in hexadecimal digits.
+    pub report_data: String,
+}
+
+pub(super) fn router(
+    services: Arc<Services>,
+    commands: Commands,
+    tees: Arc<SoftwareTees>,
+) -> Router {
     Router::new()
         .route("/faults", delete(reset))
         .route("/faults/{service}", get(show).put(set))
         .route("/keys/{service}/rotate", post(rotate))
         .route("/requests/{service}", get(requests))
         .route("/command", get(command))
-        .with_state(Admin { services, commands })
+        .route("/evidence", post(evidence))
+        .with_state(Admin {
+            services,
+            commands,
+            tees,
+        })
 }
 
 impl Admin {
@@ -147,6 +174,30 @@ async fn command(State(admin): State<Admin>, Query(query): Query<CommandQuery>) 
         Ok(program) => Json(program).into_response(),
         Err(why) => refusal(StatusCode::NOT_FOUND, &why),
     }
+}
+
+async fn evidence(State(admin): State<Admin>, body: axum::body::Bytes) -> Response {
+    let Some((kind, program, report_data)) = parse_evidence_request(&body) else {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "expected `tee`, `sha256`, `sha384` and 64 bytes of `report_data`",
+        );
+    };
+    match admin.tees.evidence(kind, &program, report_data) {
+        Ok(evidence) => Json(evidence).into_response(),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn parse_evidence_request(body: &[u8]) -> Option<(TeeKind, Measurements, [u8; 64])> {
+    let request: EvidenceRequest = serde_json::from_slice(body).ok()?;
+    let program = Measurements {
+        sha256: request.sha256.parse().ok()?,
+        sha384: request.sha384.parse().ok()?,
+    };
+    let mut report_data = [0; 64];
+    hex::decode_to_slice(request.report_data, &mut report_data).ok()?;
+    Some((request.tee, program, report_data))
 }
 
 fn refusal(status: StatusCode, why: &str) -> Response {

@@ -1,6 +1,7 @@
 //! Azure's instance metadata service: managed identity tokens (spec/azure.md section 1.4).
 //!
-//! The identity of this "machine" is the seed's first application. THIM is not here yet: 404.
+//! The identity of this "machine" is the seed's first application. What a confidential machine gets here
+//! beside tokens is in `thim`.
 
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ async fn absent() -> Response {
     let body = json!({
         "error": "not_found",
         "error_description":
-            "the local IMDS answers /metadata/identity/oauth2/token alone; THIM is not served yet",
+            "the local IMDS answers /metadata/identity/oauth2/token, /metadata/THIM/amd/certification and /acc/tdquote alone",
     });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use casque_testkit::sgx::SoftwareTee;
 use tokio::net::TcpListener;
 
 use super::applications::ApplicationFiles;
 use super::faults::{Faults, Service};
 use super::tls::{bind, url_of};
 use super::{
-    Commands, Endpoints, Ports, Services, StartError, admin, entra, faults, imds, maa, pccs, vault,
+    Commands, Endpoints, Ports, Services, StartError, admin, entra, faults, imds, kds, maa, pccs,
+    thim, vault,
 };
 use crate::seed::Seed;
+use crate::tees::SoftwareTees;
 
 /// All listeners, bound before any service is made: services name each other's addresses.
 pub(super) struct Listeners {
@@ -68,12 +69,22 @@ impl Listeners {
         self,
         seed: &Seed,
         services: &Arc<Services>,
-        tee: Arc<SoftwareTee>,
+        tees: Arc<SoftwareTees>,
         commands: Commands,
     ) -> Vec<(TcpListener, Router)> {
         let [of_entra, of_vault, of_maa, of_imds, of_pccs] = &services.faults;
         let identity = imds::Identity::new(seed, services.entra.clone(), of_imds.clone());
-        let tcb = pccs::Documents::new(tee, of_pccs.clone());
+        let tcb = pccs::Documents::new(tees.clone(), of_pccs.clone());
+        let platform = kds::Platform {
+            snp: tees.snp.clone(),
+            faults: of_pccs.clone(),
+        };
+        let endorsers = pccs::router(tcb).merge(kds::router(Arc::new(platform)));
+        let machine = thim::Machine {
+            tee: tees.intel.clone(),
+            snp: tees.snp.clone(),
+        };
+        let imds = imds::router(identity).merge(thim::router(Arc::new(machine)));
         vec![
             (
                 self.entra,
@@ -84,9 +95,9 @@ impl Listeners {
                 faulty(vault::router(services.vault.clone()), of_vault),
             ),
             (self.maa, faulty(maa::router(services.maa.clone()), of_maa)),
-            (self.imds, faulty(imds::router(identity), of_imds)),
-            (self.pccs, faulty(pccs::router(tcb), of_pccs)),
-            (self.admin, admin::router(services.clone(), commands)),
+            (self.imds, faulty(imds, of_imds)),
+            (self.pccs, faulty(endorsers, of_pccs)),
+            (self.admin, admin::router(services.clone(), commands, tees)),
         ]
     }
 }

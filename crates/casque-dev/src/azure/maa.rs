@@ -1,7 +1,8 @@
-//! Microsoft Azure Attestation: real appraisal of the software TEE's quotes, and signed tokens
+//! Microsoft Azure Attestation: real appraisal of the software TEEs' evidence, and signed tokens
 //! (spec/azure.md section 3).
 //!
-//! Not here: SEV-SNP, TDX, vTPM, draft policies, init time data, and setting a policy.
+//! Not here: `attest/AzureGuest`, whose answer is sealed to the guest's TPM; draft policies, init time data, setting a
+//! policy. References of utility virtual machines (`Endorsements`) are read and not judged.
 //! `attest/OpenEnclave` takes the same quote behind Open Enclave's header of 16 bytes.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,28 +15,26 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use casque_appraise::{
-    AppraiseError, Appraiser, Bound, Endorsements, Evidence, EvidenceParseError, Identity,
-    SgxQuote, TrustAnchors,
-};
+use casque_appraise::{Appraiser, Evidence, EvidenceParseError, SgxQuote, SnpEvidence, TdxQuote};
 use casque_testkit::maa::{
-    JwksShape, RuntimeClaim, SoftwareMaa, SoftwareMaaError, TokenCollateral, TokenSpec,
+    JwksShape, MaaRefusal, RuntimeClaim, SoftwareMaa, SoftwareMaaError, TokenCollateral, TokenSpec,
 };
-use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError, software_identity};
-use casque_types::{MaaUrl, Seconds, sha256};
+use casque_testkit::sgx::software_identity;
+use casque_types::{MaaUrl, Seconds};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::StartError;
 use super::faults::Faults;
+use crate::tees::{SoftwareTees, TeesError};
 
 /// The running instance.
 pub(crate) struct Maa {
     url: MaaUrl,
     /// The current one first.
     signers: RwLock<Vec<SoftwareMaa>>,
-    tee: Arc<SoftwareTee>,
+    tees: Arc<SoftwareTees>,
     appraiser: Appraiser,
     faults: Arc<Faults>,
 }
@@ -55,14 +54,12 @@ enum AttestError {
     OpenEnclaveHeader,
     #[error("the quote cannot be read: {0}")]
     Quote(#[from] EvidenceParseError),
-    #[error("the quote is not of the platform that this local MAA knows")]
+    #[error("the evidence is not of the platform that this local MAA knows")]
     Platform,
-    #[error("the quote is not authentic: {0}")]
-    Appraise(#[from] AppraiseError),
-    #[error("the first 32 bytes of the report data are not the SHA-256 of `runtimeData`")]
-    RuntimeData,
+    #[error("the evidence is refused: {}", whole(.0))]
+    Refused(#[from] MaaRefusal),
     #[error("the endorsements of the software TEE could not be made")]
-    Endorse(#[from] SoftwareTeeError),
+    Endorse(#[from] TeesError),
     #[error("the token could not be made: {0}")]
     Token(#[from] SoftwareMaaError),
     #[error("there is no signing key")]
@@ -72,17 +69,16 @@ enum AttestError {
 impl Maa {
     pub(crate) fn new(
         url: &str,
-        tee: Arc<SoftwareTee>,
+        tees: Arc<SoftwareTees>,
         faults: Arc<Faults>,
     ) -> Result<Self, StartError> {
         let url: MaaUrl = url.parse().map_err(|_| StartError::Maa)?;
         let signer = SoftwareMaa::generate(url.clone(), faults.now());
-        let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(tee.root_der().to_vec());
         Ok(Self {
             url,
             signers: RwLock::new(vec![signer.map_err(|_| StartError::Maa)?]),
-            tee,
-            appraiser: Appraiser::new(anchors),
+            appraiser: Appraiser::new(tees.anchors()),
+            tees,
             faults,
         })
     }
@@ -102,40 +98,28 @@ impl Maa {
         Ok(signers.first().ok_or(AttestError::NoKey)?.token(spec)?)
     }
 
-    /// Judges a quote, submitted as these bytes, and says in a token what it proved.
+    /// Judges evidence, submitted as these bytes, and says in a token what it proved.
     fn attest(
         &self,
-        quote: &[u8],
+        evidence: &Evidence,
         submitted: &[u8],
         request: AttestBody,
     ) -> Result<String, AttestError> {
         let now = self.faults.now();
-        let quote = SgxQuote::parse(quote)?;
-        if quote.endorsements_id()? != self.tee.endorsements_id() {
+        let id = evidence.endorsements_id()?.ok_or(AttestError::Platform)?;
+        let endorsements = self.tees.endorsements(&id, now)?;
+        if endorsements.intel.is_none() && endorsements.amd.is_none() {
             return Err(AttestError::Platform);
         }
-        let endorsements = self.tee.endorsements(now)?;
-        let all = Endorsements {
-            intel: Some(Arc::new(endorsements.clone())),
-            amd: None,
-        };
-        let verdict = self.appraiser.verify(&Evidence::Sgx(quote), &all, now)?;
-        let (Identity::Sgx(identity), Bound::ReportData(report_data)) =
-            (verdict.identity(), verdict.bound())
-        else {
-            return Err(AttestError::Platform);
-        };
         let runtime = request.runtime()?;
-        let bound = runtime.as_ref().map(|runtime| sha256(runtime.as_bytes()));
-        if bound.is_some_and(|digest| !report_data.starts_with(digest.as_bytes())) {
-            return Err(AttestError::RuntimeData);
-        }
-        let mut spec = TokenSpec::sgx(identity.clone(), *report_data, now);
+        let judged = SoftwareMaa::judge(evidence, runtime, &endorsements, &self.appraiser, now);
+        let mut spec = judged?;
         let life_s = self.faults.token_lifetime_s(EIGHT_HOURS_S);
         spec.expires = now.plus(Seconds(life_s));
-        spec.runtime = runtime;
         spec.nonce = request.nonce;
-        spec.collateral = Some(TokenCollateral::of(submitted, &endorsements));
+        if let (Evidence::Sgx(_), Some(intel)) = (evidence, &endorsements.intel) {
+            spec.collateral = Some(TokenCollateral::of(submitted, intel));
+        }
         self.sign(&spec)
     }
 
@@ -229,6 +213,8 @@ pub(super) fn router(maa: Arc<Maa>) -> Router {
     Router::new()
         .route("/attest/SgxEnclave", post(attest_sgx))
         .route("/attest/OpenEnclave", post(attest_open_enclave))
+        .route("/attest/TdxVm", post(attest_tdx))
+        .route("/attest/SevSnpVm", post(attest_snp))
         .route("/policies/SgxEnclave", get(policy))
         .route("/policies/OpenEnclave", get(policy))
         .route("/certs", get(keys))
@@ -242,9 +228,61 @@ type ApiVersion = Query<Vec<(String, String)>>;
 async fn attest_sgx(State(maa): State<Arc<Maa>>, query: ApiVersion, body: Bytes) -> Response {
     let token = AttestBody::parse(&body).and_then(|request| {
         let quote = decode("quote", request.quote.as_ref())?;
-        maa.attest(&quote, &quote, request)
+        maa.attest(&Evidence::Sgx(SgxQuote::parse(&quote)?), &quote, request)
     });
     answer(&query, token)
+}
+
+async fn attest_tdx(State(maa): State<Arc<Maa>>, query: ApiVersion, body: Bytes) -> Response {
+    let token = AttestBody::parse(&body).and_then(|request| {
+        let quote = decode("quote", request.quote.as_ref())?;
+        maa.attest(&Evidence::Tdx(TdxQuote::parse(&quote)?), &quote, request)
+    });
+    answer(&query, token)
+}
+
+async fn attest_snp(State(maa): State<Arc<Maa>>, query: ApiVersion, body: Bytes) -> Response {
+    let token = AttestBody::parse(&body).and_then(|request| {
+        let raw = decode("report", request.report.as_ref())?;
+        let parts: SnpReportBody = serde_json::from_slice(&raw)?;
+        let report = decode("report.SnpReport", Some(&parts.snp_report))?;
+        let chain = decode("report.VcekCertChain", Some(&parts.vcek_cert_chain))?;
+        if let Some(endorsements) = &parts.endorsements {
+            let raw = decode("report.Endorsements", Some(endorsements))?;
+            let _read: EndorsementsBody = serde_json::from_slice(&raw)?;
+        }
+        let evidence = Evidence::Snp(SnpEvidence::parse(&report, Some(&chain))?);
+        maa.attest(&evidence, &report, request)
+    });
+    answer(&query, token)
+}
+
+/// `report` of `attest/SevSnpVm`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SnpReportBody {
+    snp_report: String,
+    vcek_cert_chain: String,
+    endorsements: Option<String>,
+}
+
+/// References of utility virtual machines.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EndorsementsBody {
+    #[expect(dead_code, reason = "its shape is demanded, its content not judged")]
+    uvm: Vec<String>,
+}
+
+/// A refusal with its causes.
+fn whole(refusal: &MaaRefusal) -> String {
+    let mut text = refusal.to_string();
+    let mut source = std::error::Error::source(refusal);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 async fn attest_open_enclave(
@@ -255,7 +293,7 @@ async fn attest_open_enclave(
     let token = AttestBody::parse(&body).and_then(|request| {
         let report = decode("report", request.report.as_ref())?;
         let quote = strip_header(&report)?;
-        maa.attest(quote, &report, request)
+        maa.attest(&Evidence::Sgx(SgxQuote::parse(quote)?), &report, request)
     });
     answer(&query, token)
 }
@@ -306,7 +344,7 @@ async fn absent() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
         "NotFound",
-        "the local MAA appraises SGX quotes alone: attest/SgxEnclave and attest/OpenEnclave",
+        "the local MAA has attest/SgxEnclave, attest/OpenEnclave, attest/TdxVm and attest/SevSnpVm",
     )
 }
 

@@ -11,9 +11,11 @@ mod entra;
 mod faults;
 mod imds;
 mod jws;
+mod kds;
 mod listeners;
 mod maa;
 mod pccs;
+mod thim;
 mod tls;
 mod vault;
 
@@ -21,16 +23,17 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError};
+use casque_testkit::sgx::SoftwareTeeError;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use admin::{Answer, Commands, Program};
+pub use admin::{Answer, Commands, EvidenceRequest, Program};
 pub use faults::{FaultPlan, Faults, Service};
 
 use crate::seed::Seed;
 use crate::state::{FileError, StateDirectory};
+use crate::tees::SoftwareTees;
 use applications::{ApplicationFiles, CA_FILE, load_authority};
 use entra::Entra;
 use listeners::Listeners;
@@ -158,7 +161,7 @@ impl LocalAzure {
     pub async fn start(
         seed: &Seed,
         state: &StateDirectory,
-        tee: Arc<SoftwareTee>,
+        tees: Arc<SoftwareTees>,
         ports: Ports,
         commands: Commands,
     ) -> Result<Self, StartError> {
@@ -167,10 +170,10 @@ impl LocalAzure {
         let files = ApplicationFiles::prepare(&seed.entra, state)?;
         let listeners = Listeners::bind(ports).await?;
         let endpoints = listeners.endpoints(seed, &files, &state.path(CA_FILE))?;
-        let services = Arc::new(Services::new(seed, &endpoints, files, tee.clone())?);
+        let services = Arc::new(Services::new(seed, &endpoints, files, tees.clone())?);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for (listener, router) in listeners.with_routers(seed, &services, tee, commands) {
+        for (listener, router) in listeners.with_routers(seed, &services, tees, commands) {
             tasks.spawn(tls::serve(listener, tls.clone(), router, stopped.clone()));
         }
         Ok(Self {
@@ -204,7 +207,7 @@ impl Services {
         seed: &Seed,
         endpoints: &Endpoints,
         files: ApplicationFiles,
-        tee: Arc<SoftwareTee>,
+        tees: Arc<SoftwareTees>,
     ) -> Result<Self, StartError> {
         let faults = listeners::no_faults();
         let [of_entra, of_vault, of_maa, ..] = &faults;
@@ -216,7 +219,7 @@ impl Services {
         )?);
         let url = endpoints.vault.clone();
         let vault = Vault::new(&seed.vault, url, entra.clone(), of_vault.clone())?;
-        let maa = Maa::new(&endpoints.maa, tee, of_maa.clone())?;
+        let maa = Maa::new(&endpoints.maa, tees, of_maa.clone())?;
         Ok(Self {
             entra,
             vault: Arc::new(vault),

@@ -1,39 +1,42 @@
-//! Intel's provisioning certification service, version 4, as a PCCS mirrors it: for the software TEE alone.
+//! Intel's provisioning certification service, version 4, as a PCCS mirrors it: for the software TEE alone, for SGX and for
+//! TDX.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use casque_testkit::sgx::{EndorsementSpec, PcsDocuments, SoftwareTee, SoftwareTeeError};
+use casque_appraise::IntelTee;
+use casque_testkit::sgx::{EndorsementSpec, PcsDocuments, SoftwareTeeError};
 use serde::Deserialize;
 
 use super::faults::Faults;
+use crate::tees::SoftwareTees;
 
 /// Endorsements of one software TEE, made when they are asked for.
 pub(super) struct Documents {
-    tee: Arc<SoftwareTee>,
+    tees: Arc<SoftwareTees>,
     faults: Arc<Faults>,
 }
 
 impl Documents {
-    pub(super) fn new(tee: Arc<SoftwareTee>, faults: Arc<Faults>) -> Arc<Self> {
-        Arc::new(Self { tee, faults })
+    pub(super) fn new(tees: Arc<SoftwareTees>, faults: Arc<Faults>) -> Arc<Self> {
+        Arc::new(Self { tees, faults })
     }
 
-    fn now(&self) -> Result<PcsDocuments, SoftwareTeeError> {
-        let spec = EndorsementSpec::valid_at(self.faults.now());
-        self.tee.pcs_documents(&spec)
+    fn now(&self, tee: IntelTee) -> Result<PcsDocuments, SoftwareTeeError> {
+        let spec = EndorsementSpec::valid_for(tee, self.faults.now());
+        self.tees.intel.pcs_documents(&spec)
     }
 }
 
 pub(super) fn router(documents: Arc<Documents>) -> Router {
     Router::new()
-        .route("/sgx/certification/v4/tcb", get(tcb))
-        .route("/sgx/certification/v4/qe/identity", get(qe_identity))
+        .route("/{tee}/certification/v4/tcb", get(tcb))
+        .route("/{tee}/certification/v4/qe/identity", get(qe_identity))
         .route("/sgx/certification/v4/pckcrl", get(pck_crl))
         .route("/sgx/certification/v4/rootcacrl", get(root_crl))
         .with_state(documents)
@@ -44,19 +47,34 @@ struct TcbQuery {
     fmspc: String,
 }
 
-async fn tcb(State(documents): State<Arc<Documents>>, Query(query): Query<TcbQuery>) -> Response {
-    let known = hex::encode(documents.tee.platform().fmspc);
+async fn tcb(
+    State(documents): State<Arc<Documents>>,
+    Path(tee): Path<String>,
+    Query(query): Query<TcbQuery>,
+) -> Response {
+    let Some(tee) = tee_of(&tee) else {
+        return absent("expected `sgx` or `tdx` in the path");
+    };
+    let known = hex::encode(documents.tees.intel.platform().fmspc);
     if !query.fmspc.eq_ignore_ascii_case(&known) {
         return absent(&format!("TCB info of another FMSPC than {known}"));
     }
-    answer(documents.now(), |d| {
+    answer(documents.now(tee), |d| {
         let header = ("tcb-info-issuer-chain", d.tcb_info_issuer_chain);
         (JSON, d.tcb_info.into_bytes(), Some(header))
     })
 }
 
-async fn qe_identity(State(documents): State<Arc<Documents>>) -> Response {
-    answer(documents.now(), |d| {
+fn tee_of(word: &str) -> Option<IntelTee> {
+    let mut tees = [IntelTee::Sgx, IntelTee::Tdx].into_iter();
+    tees.find(|tee| tee.as_str() == word)
+}
+
+async fn qe_identity(State(documents): State<Arc<Documents>>, Path(tee): Path<String>) -> Response {
+    let Some(tee) = tee_of(&tee) else {
+        return absent("expected `sgx` or `tdx` in the path");
+    };
+    answer(documents.now(tee), |d| {
         let header = (
             "sgx-enclave-identity-issuer-chain",
             d.qe_identity_issuer_chain,
@@ -75,14 +93,14 @@ async fn pck_crl(
     State(documents): State<Arc<Documents>>,
     Query(query): Query<CrlQuery>,
 ) -> Response {
-    let known = documents.tee.platform().authority.as_str();
+    let known = documents.tees.intel.platform().authority.as_str();
     if query.ca != known {
         return absent(&format!(
             "revocation list of another authority than {known}"
         ));
     }
     let der = query.encoding.as_deref() == Some("der");
-    answer(documents.now(), |d| {
+    answer(documents.now(IntelTee::Sgx), |d| {
         let header = ("sgx-pck-crl-issuer-chain", d.pck_crl_issuer_chain);
         let body = if der { d.pck_crl } else { pem(&d.pck_crl) };
         let kind = if der {
@@ -96,7 +114,7 @@ async fn pck_crl(
 
 /// In hexadecimal digits, as a PCCS answers it.
 async fn root_crl(State(documents): State<Arc<Documents>>) -> Response {
-    answer(documents.now(), |d| {
+    answer(documents.now(IntelTee::Sgx), |d| {
         ("text/plain", hex::encode(d.root_ca_crl).into_bytes(), None)
     })
 }

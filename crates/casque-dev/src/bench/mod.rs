@@ -71,6 +71,8 @@ struct Report {
 pub(crate) enum BenchError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Tees(#[from] crate::tees::TeesError),
     #[error("an operation of the system")]
     System(#[from] io::Error),
     #[error("the local Azure did not start")]

@@ -23,7 +23,7 @@ use crate::azure::{Commands, LocalAzure, Ports};
 use crate::cas::config_text;
 use crate::seed::Seed;
 use crate::state::StateDirectory;
-use crate::tee;
+use crate::tees::SoftwareTees;
 
 /// Why there is no evidence.
 #[derive(Debug, Error)]
@@ -72,9 +72,10 @@ impl Workload {
             .enable_all()
             .build()?;
         let seed = Seed::sample()?;
-        let tee = tee::load_or_make(state)?;
+        let tees = Arc::new(SoftwareTees::load_or_make(state)?);
+        let tee = Arc::clone(&tees.intel);
         let (ports, commands) = (Ports::default(), Commands::default());
-        let azure = LocalAzure::start(&seed, state, Arc::clone(&tee), ports, commands);
+        let azure = LocalAzure::start(&seed, state, Arc::clone(&tees), ports, commands);
         let azure = runtime.block_on(azure)?;
         let asker = Asker::new(&azure.endpoints().ca_file)?;
         Ok(Self {

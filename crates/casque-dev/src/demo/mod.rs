@@ -13,6 +13,7 @@ use clap::Args;
 use thiserror::Error;
 
 use crate::cli::report;
+use crate::tees::TeeKind;
 use crate::up::World;
 use stage::{Outcome, Stage};
 use world::{Folder, RunningWorld};
@@ -23,6 +24,9 @@ pub struct DemoArgs {
     /// Folder of `casque` and the other programs. Default: where this program is.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// The kind of TEE that the program is run in.
+    #[arg(long, value_enum, default_value_t)]
+    tee: TeeKind,
 }
 
 /// Why the story did not go as told.
@@ -53,7 +57,7 @@ pub(crate) enum DemoError {
     /// The output does not show what it should.
     #[error("the output of the {which} start {problem}")]
     Output {
-        /// Granted or denied.
+        /// Granted, denied or explained.
         which: &'static str,
         /// What is wrong with it.
         problem: &'static str,
@@ -78,10 +82,12 @@ fn tell(args: &DemoArgs) -> Result<(), DemoError> {
     stage.say("Casque: a program gets its secrets if it is the program that the policy names.");
     let world = start_world(&mut stage, folder.path())?;
     pin_server(&mut stage, world.endpoints())?;
-    let measurement = measure(&mut stage, &folder)?;
-    put_policies(&mut stage, world.endpoints(), &measurement)?;
-    start_granted(&mut stage)?;
-    start_changed(&mut stage, &folder)?;
+    let told = Told::of(args.tee);
+    let measurement = measure(&mut stage, &folder, &told)?;
+    put_policies(&mut stage, world.endpoints(), &measurement, &told)?;
+    start_granted(&mut stage, &told)?;
+    start_changed(&mut stage, &folder, &told)?;
+    explain(&mut stage)?;
     stage.chapter("That was it");
     stage.say("The unchanged program found its secrets in its arguments, environment and files;");
     stage.say("the changed one got nothing, and a reason. Your own: `casque-dev up`, and");
@@ -119,18 +125,85 @@ fn pin_server(stage: &mut Stage, at: &World) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn measure(stage: &mut Stage, folder: &Folder) -> Result<String, DemoError> {
+/// What is told otherwise for each kind of TEE.
+struct Told {
+    /// The word of `--tee`.
+    word: &'static str,
+    policy: &'static str,
+    granted: &'static str,
+    /// What the denial of a changed program names.
+    denied_by: &'static str,
+}
+
+impl Told {
+    const fn of(kind: TeeKind) -> Self {
+        let (word, policy, granted, denied_by) = match kind {
+            TeeKind::Sgx => (
+                "sgx",
+                "session.yaml",
+                "MAA judges its quote, the policy grants",
+                "mrenclave",
+            ),
+            TeeKind::Snp => (
+                "snp",
+                "session-snp.yaml",
+                "MAA and Casque judge its report, the policy grants",
+                "snp.measurement",
+            ),
+            TeeKind::Tdx => (
+                "tdx",
+                "session-tdx.yaml",
+                "MAA and Casque judge its quote, the policy grants",
+                "tdx.mrtd",
+            ),
+            TeeKind::AzureSnp => (
+                "azure-snp",
+                "session-azure-snp.yaml",
+                "Casque judges the TPM's quote and the paravisor's report",
+                "azure_vm.snp.measurement",
+            ),
+            TeeKind::AzureTdx => (
+                "azure-tdx",
+                "session-azure-tdx.yaml",
+                "Casque judges the TPM's quote and the paravisor's TDX quote",
+                "azure_vm.tdx.mrtd",
+            ),
+            TeeKind::Aci => (
+                "aci",
+                "session-aci.yaml",
+                "Casque judges the report, the containers' policy, Microsoft's reference",
+                "aci.policy_digest",
+            ),
+        };
+        Self {
+            word,
+            policy,
+            granted,
+            denied_by,
+        }
+    }
+}
+
+fn measure(stage: &mut Stage, folder: &Folder, told: &Told) -> Result<String, DemoError> {
     stage.chapter("A program, and its measurement in the software TEE");
     folder.write_program()?;
     for line in world::PROGRAM.lines() {
         stage.detail(&format!("| {line}"));
     }
-    let outcome = stage.run(&["casque-dev", "measure", "./web"])?;
+    let outcome = stage.run(&["casque-dev", "measure", "--tee", told.word, "./web"])?;
     Ok(outcome.stdout.trim().to_owned())
 }
 
-fn put_policies(stage: &mut Stage, at: &World, measurement: &str) -> Result<(), DemoError> {
-    stage.chapter("A namespace, and in it the policy: who gets what (examples/demo/session.yaml)");
+fn put_policies(
+    stage: &mut Stage,
+    at: &World,
+    measurement: &str,
+    told: &Told,
+) -> Result<(), DemoError> {
+    stage.chapter(&format!(
+        "A namespace, and in it the policy: who gets what (examples/demo/{})",
+        told.policy
+    ));
     world::write_policies(stage.folder())?;
     stage.run(&[
         "casque",
@@ -147,6 +220,7 @@ fn put_policies(stage: &mut Stage, at: &World, measurement: &str) -> Result<(), 
         ("PROGRAM", "./web"),
         ("DIRECTORY", &directory),
         ("MRENCLAVE", measurement),
+        ("MEASUREMENT", measurement),
         ("MAA_URL", &at.maa),
         ("AZURE_TENANT_ID", &at.tenant_id),
         ("AZURE_CLIENT_ID", &at.client_id),
@@ -156,14 +230,15 @@ fn put_policies(stage: &mut Stage, at: &World, measurement: &str) -> Result<(), 
         ("AKV_CERT_SECRET_NAME", "web-cert"),
     ];
     stage.set_variables(&variables);
-    stage.run(&["casque", "session", "create", "session.yaml", "--use-env"])?;
+    stage.run(&["casque", "session", "create", told.policy, "--use-env"])?;
     stage.detail("the policy's hash; its text and its secrets are kept encrypted");
     Ok(())
 }
 
-fn start_granted(stage: &mut Stage) -> Result<(), DemoError> {
-    stage.chapter("The program starts behind the agent: MAA judges its quote, the policy grants");
-    let outcome = stage.run(&["casque-dev", "run", "team/shop/web"])?;
+fn start_granted(stage: &mut Stage, told: &Told) -> Result<(), DemoError> {
+    let title = format!("The program starts behind the agent: {}", told.granted);
+    stage.chapter(&title);
+    let outcome = stage.run(&["casque-dev", "run", "--tee", told.word, "team/shop/web"])?;
     for shown in [
         "correct horse battery staple",
         "COOKIE_KEY has 64 digits",
@@ -179,15 +254,35 @@ fn start_granted(stage: &mut Stage) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn start_changed(stage: &mut Stage, folder: &Folder) -> Result<(), DemoError> {
+fn start_changed(stage: &mut Stage, folder: &Folder, told: &Told) -> Result<(), DemoError> {
     stage.chapter("The same program with one byte added");
     folder.write_changed_program()?;
-    stage.run(&["casque-dev", "measure", "./changed"])?;
-    let outcome = stage.run_refused(&["casque-dev", "run", "team/shop/web", "--", "./changed"])?;
-    expect_denial(&outcome)
+    stage.run(&["casque-dev", "measure", "--tee", told.word, "./changed"])?;
+    let words = ["casque-dev", "run", "--tee", told.word, "team/shop/web"];
+    let outcome = stage.run_refused(&[&words[..], &["--", "./changed"]].concat())?;
+    expect_denial(&outcome, told)
 }
 
-fn expect_denial(outcome: &Outcome) -> Result<(), DemoError> {
+/// What the author sees of both starts.
+fn explain(stage: &mut Stage) -> Result<(), DemoError> {
+    stage.chapter("The author asks why: every rule, what it expects, what was found");
+    // The last attempt was denied, and the exit code says so.
+    let words = ["casque", "explain", "team/shop/web", "--last"];
+    let outcome = stage.run_refused(&words)?;
+    let wrong = |problem| {
+        let which = "explained";
+        Err(DemoError::Output { which, problem })
+    };
+    if !outcome.stdout.contains("FAILS") {
+        return wrong("shows no rule that failed");
+    }
+    if !outcome.stdout.contains("granted") {
+        return wrong("does not show the granted start");
+    }
+    Ok(())
+}
+
+fn expect_denial(outcome: &Outcome, told: &Told) -> Result<(), DemoError> {
     let wrong = |problem| {
         let which = "denied";
         Err(DemoError::Output { which, problem })
@@ -195,7 +290,7 @@ fn expect_denial(outcome: &Outcome) -> Result<(), DemoError> {
     if !outcome.stdout.is_empty() {
         return wrong("shows that the program was started");
     }
-    if !outcome.stderr.contains("mrenclave") {
+    if !outcome.stderr.contains(told.denied_by) {
         return wrong("gives no reason");
     }
     Ok(())

@@ -52,7 +52,7 @@ impl Folder {
 
 /// Writes the example policies to a folder.
 pub(super) fn write_policies(folder: &Path) -> Result<(), DemoError> {
-    for (name, text) in [("namespace.yaml", NAMESPACE), ("session.yaml", SESSION)] {
+    for (name, text) in POLICIES {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|source| DemoError::System {
             action: "write",
@@ -124,5 +124,33 @@ echo "my arguments: $*"
 echo "my environment: COOKIE_KEY has ${#COOKIE_KEY} digits"
 echo "my certificate: $(while read -r line; do echo "$line"; break; done < tls.crt)"
 "#;
-const NAMESPACE: &str = include_str!("../../../../examples/aks/namespace.yaml");
-const SESSION: &str = include_str!("../../../../examples/demo/session.yaml");
+const POLICIES: &[(&str, &str)] = &[
+    (
+        "namespace.yaml",
+        include_str!("../../../../examples/aks/namespace.yaml"),
+    ),
+    (
+        "session.yaml",
+        include_str!("../../../../examples/demo/session.yaml"),
+    ),
+    (
+        "session-snp.yaml",
+        include_str!("../../../../examples/demo/session-snp.yaml"),
+    ),
+    (
+        "session-tdx.yaml",
+        include_str!("../../../../examples/demo/session-tdx.yaml"),
+    ),
+    (
+        "session-azure-snp.yaml",
+        include_str!("../../../../examples/demo/session-azure-snp.yaml"),
+    ),
+    (
+        "session-azure-tdx.yaml",
+        include_str!("../../../../examples/demo/session-azure-tdx.yaml"),
+    ),
+    (
+        "session-aci.yaml",
+        include_str!("../../../../examples/demo/session-aci.yaml"),
+    ),
+];

@@ -13,7 +13,7 @@ use casque_dev::ask::{Answered, Asker};
 use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports};
 use casque_dev::seed::Seed;
 use casque_dev::state::StateDirectory;
-use casque_dev::tee;
+use casque_dev::tees::SoftwareTees;
 use casque_testkit::sgx::SoftwareTee;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use tempfile::TempDir;
 pub struct Local {
     pub azure: LocalAzure,
     pub tee: Arc<SoftwareTee>,
+    pub tees: Arc<SoftwareTees>,
     pub asker: Asker,
     pub folder: TempDir,
 }
@@ -34,12 +35,13 @@ impl Local {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::open(folder.path()).unwrap();
-        let tee = tee::load_or_make(&state).unwrap();
         let seed = Seed::sample().unwrap();
+        let tees = SoftwareTees::load_or_make(&state).unwrap();
+        let tees = Arc::new(tees);
         let azure = LocalAzure::start(
             &seed,
             &state,
-            Arc::clone(&tee),
+            Arc::clone(&tees),
             Ports::default(),
             Commands::default(),
         )
@@ -48,7 +50,8 @@ impl Local {
         let asker = Asker::new(&azure.endpoints().ca_file).unwrap();
         Self {
             azure,
-            tee,
+            tee: Arc::clone(&tees.intel),
+            tees,
             asker,
             folder,
         }

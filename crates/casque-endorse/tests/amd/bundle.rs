@@ -13,7 +13,8 @@ use casque_types::Seconds;
 use tempfile::TempDir;
 
 use crate::support::{
-    A_DAY, AN_HOUR, DATES, Dates, NOW, World, documents, documents_of, id, id_of, papers, settings,
+    A_DAY, AN_HOUR, DATES, Dates, NOW, World, anchors, documents, documents_of, id, id_of, papers,
+    settings,
 };
 
 fn offline(bundle: PathBuf) -> EndorserSettings {
@@ -35,7 +36,7 @@ async fn bundle_in_either_form_is_enough_without_a_network() {
     fs::write(&file, bundle_file(&documents)).unwrap();
     write_bundle_directory(&folder, &documents).unwrap();
     for bundle in [file, folder] {
-        let source = Endorsers::new(&offline(bundle.clone())).unwrap();
+        let source = Endorsers::new(&offline(bundle.clone()), &anchors()).unwrap();
         let endorsements = source.amd(&id(), NOW).await.unwrap();
         assert_eq!(endorsements.chain.len(), 2);
         assert_matches!(
@@ -74,7 +75,7 @@ async fn bundle_is_used_before_the_network() {
         bundle: Some(bundle),
         ..settings(&world.service.address, world.cache.path())
     };
-    let source = Endorsers::new(&settings).unwrap();
+    let source = Endorsers::new(&settings, &anchors()).unwrap();
     assert_matches!(source.amd(&id(), NOW).await, Ok(_));
     assert_eq!(world.service.asked("/"), 0);
     // What it lacks, and what has had its day, comes from there.
@@ -87,7 +88,7 @@ async fn bundle_past_its_life_is_refused_with_file_and_date() {
     let directory = TempDir::new().unwrap();
     let folder = directory.path().join("bundle");
     write_bundle_directory(&folder, &documents().await).unwrap();
-    let source = Endorsers::new(&offline(folder.clone())).unwrap();
+    let source = Endorsers::new(&offline(folder.clone()), &anchors()).unwrap();
     let late = DATES.crl_until.plus(Seconds(1));
     let failure = source.amd(&id(), late).await.unwrap_err();
     assert_eq!(failure.code, "endorser-bundle-expired");
@@ -100,8 +101,9 @@ async fn bundle_past_its_life_is_refused_with_file_and_date() {
         failure.what.contains(&DATES.crl_until.to_string()),
         "{failure}"
     );
+    let source = Endorsers::new(&offline(folder), &anchors()).unwrap();
     let failure = source
-        .amd(&id_of(0xab), NOW.minus(A_DAY).minus(A_DAY))
+        .amd(&id(), NOW.minus(A_DAY).minus(A_DAY))
         .await
         .unwrap_err();
     assert_eq!(failure.code, "endorser-bundle-not-yet-valid");
@@ -116,7 +118,7 @@ async fn bundle_that_is_replaced_is_read_again() {
         ..DATES
     };
     fs::write(&file, bundle_file(&documents_of(papers(old)).await)).unwrap();
-    let source = Endorsers::new(&offline(file.clone())).unwrap();
+    let source = Endorsers::new(&offline(file.clone()), &anchors()).unwrap();
     assert_matches!(source.amd(&id(), NOW).await, Ok(_));
     let late = NOW.plus(A_DAY);
     assert_matches!(source.amd(&id(), late).await, Err(_));
@@ -199,7 +201,7 @@ async fn bundle_bent_in_one_place_is_refused_when_it_is_set_up() {
         assert_matches!(read_bundle(directory.path()), Ok(all) if all.len() == 3);
         bend(directory.path());
         assert_matches!(
-            Endorsers::new(&offline(directory.path().to_owned())),
+            Endorsers::new(&offline(directory.path().to_owned()), &anchors()),
             Err(EndorserSetupError::Bundle(BundleError::Malformed { expected: found, .. }))
                 if found.contains(expected),
             "{expected}"
@@ -212,7 +214,7 @@ async fn bundle_that_is_absent_unreadable_or_too_long_is_refused() {
     let directory = TempDir::new().unwrap();
     let absent = directory.path().join("absent.json");
     assert_matches!(
-        Endorsers::new(&offline(absent)),
+        Endorsers::new(&offline(absent), &anchors()),
         Err(EndorserSetupError::Bundle(BundleError::Read {
             kind: std::io::ErrorKind::NotFound,
             ..
@@ -231,7 +233,7 @@ async fn bundle_that_is_absent_unreadable_or_too_long_is_refused() {
 async fn bundle_that_goes_away_is_told() {
     let directory = TempDir::new().unwrap();
     write_bundle_directory(directory.path(), &documents().await).unwrap();
-    let source = Endorsers::new(&offline(directory.path().to_owned())).unwrap();
+    let source = Endorsers::new(&offline(directory.path().to_owned()), &anchors()).unwrap();
     fs::remove_file(directory.path().join("manifest.json")).unwrap();
     let failure = source.amd(&id(), NOW).await.unwrap_err();
     assert_eq!(failure.code, "endorser-bundle-damaged");

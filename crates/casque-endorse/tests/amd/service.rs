@@ -7,12 +7,13 @@ use assert_matches::assert_matches;
 use casque_appraise::{AmdEndorsementsId, EndorsementsId};
 use casque_core::{EndorsementSource as _, SourceFailure, SourceKind};
 use casque_endorse::{BundleError, EndorserSettings, Endorsers, Found, read_documents};
+use casque_testkit::snp::{Authority, RevocationSpec, SoftwareSnp, VekFlaw, VekHolder, VekSpec};
 use casque_types::{Seconds, SnpProduct, SnpSigner};
 use tempfile::TempDir;
 
 use crate::support::{
-    A_DAY, AN_HOUR, Answers, DATES, Dates, NOW, Service, World, id, id_of, papers, papers_of,
-    settings,
+    A_DAY, AN_HOUR, Answers, DATES, Dates, NOW, Service, TEE, World, anchors, id, id_of, papers,
+    papers_of, settings, vcek_id, vcek_of,
 };
 
 // ---- what is served ----
@@ -29,9 +30,9 @@ async fn endorsements_are_asked_for_by_product_chip_and_level() {
     assert_eq!(
         world.service.answers.lock().unwrap().asked,
         [
-            format!("/vcek/v1/Milan/{chip}?blSPL=03&teeSPL=00&snpSPL=08&ucodeSPL=115"),
-            "/vcek/v1/Milan/crl".to_owned(),
             "/vcek/v1/Milan/cert_chain".to_owned(),
+            "/vcek/v1/Milan/crl".to_owned(),
+            format!("/vcek/v1/Milan/{chip}?blSPL=03&teeSPL=00&snpSPL=08&ucodeSPL=115"),
         ]
     );
 }
@@ -40,7 +41,7 @@ async fn endorsements_are_asked_for_by_product_chip_and_level() {
 async fn endorsements_of_a_vlek_are_list_and_chain() {
     let world = World::new().await;
     let id = AmdEndorsementsId {
-        product: SnpProduct::Genoa,
+        product: SnpProduct::Milan,
         signer: SnpSigner::Vlek,
         vcek: None,
     };
@@ -51,7 +52,7 @@ async fn endorsements_of_a_vlek_are_list_and_chain() {
     assert_eq!(endorsements.unwrap().amd.unwrap().vcek, None);
     assert_eq!(
         world.service.answers.lock().unwrap().asked,
-        ["/vlek/v1/Genoa/crl", "/vlek/v1/Genoa/cert_chain"]
+        ["/vlek/v1/Milan/cert_chain", "/vlek/v1/Milan/crl"]
     );
 }
 
@@ -63,8 +64,8 @@ async fn certificate_is_asked_for_once_ever() {
     let world = world.restarted();
     assert_matches!(world.get(NOW.plus(A_DAY).plus(A_DAY)).await, Ok(_));
     assert_eq!(world.service.asked("?blSPL"), 1);
-    assert_eq!(world.service.asked("cert_chain"), 1);
-    // The list is refreshed each day.
+    // Chain and list are refreshed each day.
+    assert_eq!(world.service.asked("cert_chain"), 3);
     assert_eq!(world.service.asked("crl"), 3);
 }
 
@@ -87,7 +88,7 @@ async fn endorsements_at_hand_are_served_while_the_service_is_down() {
     let cache = world.cache;
     drop(world.service);
     let settings = settings("http://127.0.0.1:9", cache.path());
-    let source = Endorsers::new(&settings).unwrap();
+    let source = Endorsers::new(&settings, &anchors()).unwrap();
     let endorsements = source
         .amd(&id(), NOW.plus(A_DAY).plus(A_DAY))
         .await
@@ -192,6 +193,80 @@ async fn documents_served_past_their_life_are_refused_with_the_date() {
     }
 }
 
+#[tokio::test]
+async fn documents_that_are_not_amds_are_refused_and_the_next_source_is_asked() {
+    type Bend = fn(&mut Answers);
+    let bends: [(&str, Bend); 4] = [
+        (
+            "`Casque SEV-VCEK`: its signature is not by the key of `Casque SEV-Milan`",
+            |it| {
+                let flaw = VekSpec {
+                    tcb: vcek_id(0xab).tcb,
+                    holder: VekHolder::Chip(vec![0xab; 64]),
+                    ..VekSpec::vcek(TEE.platform(), NOW)
+                };
+                let flaw = flaw.with_flaw(VekFlaw::Signature);
+                it.papers.vcek = TEE.issue_vek(&flaw).unwrap().certificate;
+            },
+        ),
+        (
+            "expected the certificate of the Milan processor and the level",
+            |it| {
+                it.papers.vcek = vcek_of(1, DATES.vcek_until);
+            },
+        ),
+        (
+            "`revocation list`: its signature is not by the key of `Casque ARK-Milan`",
+            |it| {
+                let forged = RevocationSpec {
+                    forged: true,
+                    ..RevocationSpec::empty(NOW)
+                };
+                it.papers.crl = TEE.revocation_list(&forged).unwrap();
+            },
+        ),
+        (
+            "`revocation list` is issued by `Casque SEV-Milan`, expected `Casque ARK-Milan`",
+            |it| {
+                let other = RevocationSpec {
+                    signed_by: Authority::Ask,
+                    ..RevocationSpec::empty(NOW)
+                };
+                it.papers.crl = TEE.revocation_list(&other).unwrap();
+            },
+        ),
+    ];
+    for (expected, bend) in bends {
+        let world = World::new().await;
+        world.service.bend(bend);
+        let failure = world.get(NOW).await.unwrap_err();
+        assert_eq!(
+            failure.code, "endorser-not-authentic",
+            "{expected}: {failure}"
+        );
+        assert!(failure.what.contains(expected), "{failure}");
+        assert!(failure.what.contains(&world.service.address), "{failure}");
+        let good = Service::start(papers(DATES)).await;
+        let settings = EndorserSettings {
+            amd: vec![world.service.address.clone(), good.address.clone()],
+            ..settings(&good.address, world.cache.path())
+        };
+        let source = Endorsers::new(&settings, &anchors()).unwrap();
+        assert_matches!(source.amd(&id(), NOW).await, Ok(_), "{expected}");
+        assert_eq!(good.asked("/"), 1, "{expected}");
+    }
+}
+
+#[tokio::test]
+async fn chain_of_another_root_is_left_out() {
+    let world = World::new().await;
+    let other = SoftwareSnp::generate_apart(TEE.platform().clone(), NOW).unwrap();
+    let pem = other.chain_pem(SnpSigner::Vcek);
+    world.service.bend(|it| it.papers.chain_pem = pem);
+    let endorsements = world.get(NOW).await.unwrap();
+    assert!(endorsements.chain.is_empty());
+}
+
 // ---- patience ----
 
 #[tokio::test]
@@ -212,7 +287,10 @@ async fn service_that_throttles_is_left_alone_by_all() {
         .unwrap_err();
     assert_eq!(other.code, "endorser-throttled");
     assert_eq!(other.retry_after, Some(Seconds(60)));
-    assert!(other.what.contains("asked again in 60 s"), "{other}");
+    assert!(
+        other.what.contains("asked for fewer requests before"),
+        "{other}"
+    );
     assert_eq!(world.service.asked("/"), 1);
     assert_matches!(
         world.source.amd(&id_of(1), NOW.plus(Seconds(100))).await,
@@ -229,7 +307,7 @@ async fn requests_to_a_service_are_spaced() {
         amd_spacing: Duration::from_millis(40),
         ..settings(&service.address, cache.path())
     };
-    let source = Endorsers::new(&settings).unwrap();
+    let source = Endorsers::new(&settings, &anchors()).unwrap();
     let begun = tokio::time::Instant::now();
     let ids: Vec<AmdEndorsementsId> = (0..3).map(id_of).collect();
     let all = tokio::join!(
@@ -259,7 +337,7 @@ async fn sources_are_asked_in_their_order_until_one_gives() {
         amd: vec![first.address.clone(), second.address.clone()],
         ..settings(&first.address, cache.path())
     };
-    let source = Endorsers::new(&settings).unwrap();
+    let source = Endorsers::new(&settings, &anchors()).unwrap();
     let endorsements = source.amd(&id(), NOW).await.unwrap();
     assert_eq!(
         endorsements.crl.as_ref(),
@@ -328,7 +406,7 @@ async fn vendor_without_a_source_says_so() {
         amd: Vec::new(),
         ..EndorserSettings::default()
     };
-    let failure = Endorsers::new(&settings)
+    let failure = Endorsers::new(&settings, &anchors())
         .unwrap()
         .amd(&id(), NOW)
         .await

@@ -1,21 +1,18 @@
 //! A service on this machine that answers as AMD's key distribution service does.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use casque_appraise::{AmdEndorsements, AmdEndorsementsId, VcekId};
+use casque_appraise::{AmdEndorsements, AmdEndorsementsId, TrustAnchors, VcekId};
 use casque_core::SourceFailure;
 use casque_endorse::{Document, DocumentId, EndorserSettings, Endorsers};
+use casque_testkit::snp::{RevocationSpec, SoftwareSnp, VekHolder, VekSpec};
 use casque_types::{Seconds, SnpProduct, SnpSigner, SnpTcb, Timestamp};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
-};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -26,10 +23,13 @@ pub const A_DAY: Seconds = Seconds(86_400);
 pub const A_MONTH: Seconds = Seconds(30 * 86_400);
 pub const A_YEAR: Seconds = Seconds(365 * 86_400);
 
-/// Certificates and a list as AMD's, with dates to choose; nobody verifies them here.
+/// What AMD's service has.
 #[derive(Clone)]
 pub struct Papers {
+    /// Of the processor that is asked for everywhere.
     pub vcek: Vec<u8>,
+    /// Of others, by the chip's hexadecimal digits.
+    pub others: Vec<(String, Vec<u8>)>,
     pub chain_pem: String,
     pub crl: Vec<u8>,
 }
@@ -45,33 +45,43 @@ pub const DATES: Dates = Dates {
     crl_until: NOW.plus(A_MONTH),
 };
 
+/// One platform for all tests: its root's keys take their time.
+pub static TEE: LazyLock<SoftwareSnp> =
+    LazyLock::new(|| SoftwareSnp::generate(SnpProduct::Milan, NOW).unwrap());
+
+pub fn anchors() -> TrustAnchors {
+    TrustAnchors::vendors().dangerous_with_amd(vec![TEE.anchor()])
+}
+
+/// The certificate of a processor.
+pub fn vcek_of(chip: u8, until: Timestamp) -> Vec<u8> {
+    let id = vcek_id(chip);
+    let spec = VekSpec {
+        tcb: id.tcb,
+        holder: VekHolder::Chip(id.chip_id),
+        valid: (NOW.minus(A_DAY), until),
+        ..VekSpec::vcek(TEE.platform(), NOW)
+    };
+    TEE.issue_vek(&spec).unwrap().certificate
+}
+
 pub fn papers(dates: Dates) -> Papers {
-    let date = |at: Timestamp| {
-        time::OffsetDateTime::from_unix_timestamp(i64::try_from(at.as_unix_s()).unwrap()).unwrap()
+    let list = RevocationSpec {
+        next_update: Some(dates.crl_until),
+        ..RevocationSpec::empty(NOW.minus(AN_HOUR))
     };
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.not_before = date(NOW.minus(A_DAY));
-    params.not_after = date(dates.vcek_until);
-    let vcek = params.self_signed(&key).unwrap();
-    params.not_after = date(NOW.plus(A_YEAR).plus(A_YEAR));
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::CrlSign, KeyUsagePurpose::KeyCertSign];
-    let root = params.self_signed(&key).unwrap();
-    let list = CertificateRevocationListParams {
-        this_update: date(NOW.minus(AN_HOUR)),
-        next_update: date(dates.crl_until),
-        crl_number: SerialNumber::from(1_u64),
-        issuing_distribution_point: None,
-        revoked_certs: Vec::new(),
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    let list = list.signed_by(&Issuer::new(params, key)).unwrap();
+    let chain = TEE.endorsements(NOW).unwrap().chain;
+    let of_chip = |chip: u8| (hex::encode([chip; 64]), vcek_of(chip, dates.vcek_until));
     Papers {
-        vcek: vcek.der().to_vec(),
-        chain_pem: root.pem().replace("\r\n", "\n").repeat(2),
-        crl: list.der().to_vec(),
+        vcek: vcek_of(0xab, dates.vcek_until),
+        others: (0..3).map(of_chip).collect(),
+        chain_pem: chain.iter().map(|der| pem(der)).collect(),
+        crl: TEE.revocation_list(&list).unwrap(),
     }
+}
+
+fn pem(der: &[u8]) -> String {
+    der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der).unwrap()
 }
 
 /// What the service answers by the kind of path, and what it was asked.
@@ -94,7 +104,10 @@ impl Answers {
         if path.ends_with("/cert_chain") {
             return (self.chain_status, self.papers.chain_pem.clone().into());
         }
-        (self.vcek_status, self.papers.vcek.clone())
+        let mut others = self.papers.others.iter();
+        let other = others.find(|(chip, _)| path.ends_with(chip));
+        let vcek = other.map_or(&self.papers.vcek, |(_, vcek)| vcek);
+        (self.vcek_status, vcek.clone())
     }
 
     pub fn all(&mut self, status: u16) {
@@ -183,7 +196,7 @@ impl World {
     pub async fn with(papers: Papers) -> Self {
         let service = Service::start(papers).await;
         let cache = TempDir::new().unwrap();
-        let source = Endorsers::new(&settings(&service.address, cache.path())).unwrap();
+        let source = Endorsers::new(&settings(&service.address, cache.path()), &anchors()).unwrap();
         Self {
             service,
             source,
@@ -197,7 +210,7 @@ impl World {
 
     pub fn restarted(mut self) -> Self {
         let settings = settings(&self.service.address, self.cache.path());
-        self.source = Endorsers::new(&settings).unwrap();
+        self.source = Endorsers::new(&settings, &anchors()).unwrap();
         self
     }
 }

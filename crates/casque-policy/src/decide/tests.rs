@@ -77,6 +77,55 @@ fn decide_without_evidence_is_denied_by_hardware() {
 }
 
 #[test]
+fn explain_grants_what_decide_grants_and_tells_why_not() {
+    let factors = Factors::default();
+    for (mode, told) in [
+        ("{mode: none}", vec![]),
+        ("{mode: hardware}", vec!["evidence-missing"]),
+        (
+            "{require: evidence, one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH}",
+            vec!["evidence-missing", "otp-missing"],
+        ),
+    ] {
+        let policy = policy(mode);
+        let demands = demands(&policy, "web");
+        let appraisal = absent("ns/app/web");
+        let explained = explain(&demands, appraisal.verdict(), Some(&factors));
+        let failed = explained.rules.iter().filter_map(|rule| rule.code);
+        let failed: Vec<&str> = failed.map(ReasonCode::as_str).collect();
+        assert_eq!(failed, told, "{mode}");
+        let decided = decide(&demands, appraisal, &factors);
+        assert_eq!(explained.granted, decided.is_ok());
+        let reasons = decided.map_or_else(|denial| codes(&denial), |_| Vec::new());
+        assert_eq!(reasons, told);
+    }
+}
+
+/// A password is denied where it is stated: by the service, or for all.
+#[test]
+fn decide_names_the_place_of_the_shared_secret() {
+    let secret = "one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH";
+    let of_service = TEXT.replace("  - name: web\n", &format!("  - name: web\n    {secret}\n"));
+    let of_policy = TEXT.replace("{mode: none}", &format!("{{mode: none, {secret}}}"));
+    for (text, path) in [
+        (of_service, "services[web].one_time_password_shared_secret"),
+        (
+            of_policy,
+            "security.attestation.one_time_password_shared_secret",
+        ),
+    ] {
+        let policy = Policy::parse(&text).unwrap().policy;
+        assert_eq!(demands(&policy, "web").one_time_password_path(), Some(path));
+        let denial = decided(&policy, "web", "ns/app/web").unwrap_err();
+        assert_eq!(denial.reasons[0].path, path);
+    }
+    assert_eq!(
+        demands(&open_policy(), "web").one_time_password_path(),
+        None
+    );
+}
+
+#[test]
 fn screen_absent_evidence_is_denied_at_once() {
     let policy = policy("{mode: hardware}");
     let denial = screen(&demands(&policy, "web"), &Evidence::Absent).unwrap_err();

@@ -1,6 +1,6 @@
 //! Certificates of attestation keys under a root of its own (RFC 5280; Azure's shape with other words).
 
-use casque_types::{Seconds, Timestamp};
+use casque_types::{Seconds, Secret, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -17,6 +17,8 @@ pub enum AkChainFlaw {
     OtherKey,
     /// No intermediates came with it.
     NoIntermediates,
+    /// The root came with it, and no intermediates.
+    RootAlone,
     /// The first intermediate alone came with it.
     OneIntermediate,
     /// The certificate was changed after it was signed.
@@ -47,22 +49,62 @@ struct Authority {
     certificate: Vec<u8>,
 }
 
+/// An authority to be kept.
+pub(super) struct Kept {
+    /// PKCS#8 DER.
+    pub(super) key: Secret,
+    /// X.509 DER.
+    pub(super) certificate: Vec<u8>,
+}
+
 impl Authorities {
     pub(super) fn issue(now: Timestamp) -> Result<Self, SoftwareVtpmError> {
         let key = KeyPair::generate()?;
-        let params = authority("Casque Software Virtual TPM Root", now)?;
+        let params = authority(ROOT, now)?;
         let certificate = params.self_signed(&key)?.der().to_vec();
         let root = Authority {
             issuer: Issuer::new(params, key),
             certificate,
         };
-        let first = root.issue("Casque Software Virtual TPM CA 1", now)?;
-        let second = first.issue("Casque Software Virtual TPM CA 2", now)?;
+        let first = root.issue(FIRST, now)?;
+        let second = first.issue(SECOND, now)?;
         Ok(Self {
             created: now,
             root,
             first,
             second,
+        })
+    }
+
+    pub(super) const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Root first.
+    pub(super) fn kept(&self) -> [Kept; 3] {
+        [&self.root, &self.first, &self.second].map(|authority| Kept {
+            key: Secret::new(authority.issuer.key().serialize_der()),
+            certificate: authority.certificate.clone(),
+        })
+    }
+
+    /// What [`Authorities::kept`] gave out.
+    pub(super) fn from_kept(kept: [Kept; 3], now: Timestamp) -> Result<Self, SoftwareVtpmError> {
+        let read = |kept: Kept, name: &str| {
+            // Exposed: the certificate writer signs with it.
+            let der = kept.key.expose().into();
+            let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ECDSA_P256_SHA256)?;
+            Ok::<_, SoftwareVtpmError>(Authority {
+                issuer: Issuer::new(authority(name, now)?, key),
+                certificate: kept.certificate,
+            })
+        };
+        let [root, first, second] = kept;
+        Ok(Self {
+            created: now,
+            root: read(root, ROOT)?,
+            first: read(first, FIRST)?,
+            second: read(second, SECOND)?,
         })
     }
 
@@ -113,6 +155,7 @@ impl SoftwareVtpm {
         let (first, second) = (of.first.certificate.clone(), of.second.certificate.clone());
         let others = match flaw {
             Some(AkChainFlaw::NoIntermediates) => vec![],
+            Some(AkChainFlaw::RootAlone) => vec![of.root.certificate.clone()],
             Some(AkChainFlaw::OneIntermediate) => vec![second],
             Some(AkChainFlaw::TooMany) => vec![second; 5],
             Some(AkChainFlaw::ForeignIntermediates) => {
@@ -189,6 +232,9 @@ fn date(at: Timestamp) -> Result<OffsetDateTime, SoftwareVtpmError> {
     OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| out_of_range())
 }
 
+const ROOT: &str = "Casque Software Virtual TPM Root";
+const FIRST: &str = "Casque Software Virtual TPM CA 1";
+const SECOND: &str = "Casque Software Virtual TPM CA 2";
 const A_DAY: Seconds = Seconds(86_400);
 const A_YEAR: Seconds = Seconds(365 * 86_400);
 const TWENTY_YEARS: Seconds = Seconds(20 * 365 * 86_400);

@@ -8,11 +8,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256, RSA_PSS_SHA384, RsaSignatureEncoding};
-use casque_types::{Seconds, SnpProduct, SnpSigner, Timestamp};
+use casque_types::{Seconds, Secret, SnpProduct, SnpSigner, Timestamp};
 
 use super::der_text::{
     A_DAY, Critical, TWENTY_YEARS, bit_string, explicit, extension, integer, name, oid, sequence,
@@ -36,6 +36,25 @@ pub(super) struct Issuer {
     key: Arc<KeyPair>,
     /// X.509, DER.
     pub(super) certificate: Vec<u8>,
+}
+
+impl Issuer {
+    /// `None`: the key is none.
+    pub(super) fn of(name: Vec<u8>, key: &Secret, certificate: Vec<u8>) -> Option<Self> {
+        // Exposed: the provider needs the key to sign with it.
+        let key = KeyPair::from_pkcs8(key.expose()).ok()?;
+        Some(Self {
+            name,
+            key: Arc::new(key),
+            certificate,
+        })
+    }
+
+    /// PKCS#8, DER.
+    pub(super) fn key_pkcs8(&self) -> Result<Secret, SoftwareTeeError> {
+        let der: Pkcs8V1Der<'_> = self.key.as_der().map_err(|_| SoftwareTeeError::Key)?;
+        Ok(Secret::copied_from(der.as_ref()))
+    }
 }
 
 /// One of those who issue.
@@ -108,7 +127,7 @@ impl Authorities {
         [ark, ask, asvk]: [Arc<KeyPair>; 3],
         now: Timestamp,
     ) -> Result<Self, SoftwareTeeError> {
-        let root_name = name(&format!("Casque ARK-{product}"))?;
+        let [root_name, ask_name, asvk_name] = Self::names(product)?;
         let root = |subject: &[u8], key: &KeyPair, serial: u8, path_length: u8| {
             let extensions = authority_extensions(path_length)?;
             let body = Body {
@@ -129,9 +148,18 @@ impl Authorities {
         };
         Ok(Self {
             ark: issuer(root_name.clone(), &ark, 1, 1)?,
-            ask: issuer(name(&format!("Casque SEV-{product}"))?, &ask, 2, 0)?,
-            asvk: issuer(name(&format!("Casque SEV-VLEK-{product}"))?, &asvk, 3, 0)?,
+            ask: issuer(ask_name, &ask, 2, 0)?,
+            asvk: issuer(asvk_name, &asvk, 3, 0)?,
         })
+    }
+
+    /// The names of ARK, ASK and ASVK.
+    pub(super) fn names(product: SnpProduct) -> Result<[Vec<u8>; 3], SoftwareTeeError> {
+        Ok([
+            name(&format!("Casque ARK-{product}"))?,
+            name(&format!("Casque SEV-{product}"))?,
+            name(&format!("Casque SEV-VLEK-{product}"))?,
+        ])
     }
 
     /// The authority over keys of this kind.

@@ -54,6 +54,18 @@ fn policy_that_ignores_its_rules_is_open() {
 }
 
 #[test]
+fn policy_in_an_initialization_document_is_read() {
+    let document = |policy: &str| {
+        let head = "version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n";
+        format!("{head}\"policy.rego\" = '''\n{policy}'''\n\"aa.toml\" = '''x'''\n")
+    };
+    let open = "package agent_policy\ndefault ExecProcessRequest := true\n";
+    assert!(is_open(&document(open)));
+    let closed = "package agent_policy\ndefault ExecProcessRequest := false\n";
+    assert!(!is_open(&document(closed)));
+}
+
+#[test]
 fn older_policy_says_whether_it_is_open() {
     assert!(is_open(
         r#"{"allow_all":true,"containers":{"length":0,"elements":{}}}"#

@@ -50,6 +50,7 @@ pub(super) fn platform(product: Option<SnpProduct>) -> SnpPlatform {
         },
         chip_id: None,
         signer: Some(SnpSigner::Vcek),
+        revocation_judged: false,
     }
 }
 
