@@ -34,7 +34,7 @@ impl Endorsers {
         settings: &EndorserSettings,
         anchors: &TrustAnchors,
     ) -> Result<Self, EndorserSetupError> {
-        Self::with(settings, Some(Arc::new(Appraiser::new(anchors.clone()))))
+        Self::with(settings, Some(&Arc::new(Appraiser::new(anchors.clone()))))
     }
 
     /// The same, and what comes is taken as it is: for documents under roots that this program does not know.
@@ -47,7 +47,7 @@ impl Endorsers {
 
     fn with(
         settings: &EndorserSettings,
-        verifier: Option<Arc<Appraiser>>,
+        verifier: Option<&Arc<Appraiser>>,
     ) -> Result<Self, EndorserSetupError> {
         let client = http::client(settings.ca_file.as_deref())?;
         let disk = disk_of(settings)?;
@@ -61,7 +61,7 @@ impl Endorsers {
                 client: client.clone(),
                 sources: sources.into(),
                 disk: disk.clone(),
-                verifier: verifier.clone(),
+                verifier: verifier.cloned(),
             };
             Ok::<_, EndorserSetupError>(Keeper::new(parts, limit))
         };

@@ -4,7 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_matches::assert_matches;
-use casque_endorse::{Document, DocumentError, DocumentId};
+use casque_appraise::TrustAnchors;
+use casque_endorse::{
+    Document, DocumentError, DocumentId, EndorserSettings, Endorsers, Network,
+    write_bundle_directory,
+};
+use casque_types::Timestamp;
+use tempfile::TempDir;
 
 const SGX_FILE: &str = "sgx-dcap/phala-sgx_quote_collateral.json";
 const TDX_FILE: &str = "tdx-dcap/collateral_50806f000000.dcap-qvl.json";
@@ -130,4 +136,40 @@ fn ids_are_read_as_they_are_written_and_no_other_way() {
     ] {
         assert_eq!(DocumentId::parse(kind, subject), None, "{kind} {subject}");
     }
+}
+
+/// Under the vendors' own roots.
+#[tokio::test]
+async fn documents_of_amd_and_intel_verify_as_they_come() {
+    let Some(vectors) = vectors() else { return };
+    let documents = [
+        ("intel", "sgx-00a067110000-platform", SGX_FILE),
+        ("amd-chain", "milan-vcek", "snp/virtee-cert_chain_milan"),
+        ("amd-chain", "turin-vcek", "snp/turin_ask_ark_asvk.pem"),
+    ]
+    .map(|(kind, subject, file)| {
+        let id = DocumentId::parse(kind, subject).unwrap();
+        Document::from_bytes(id, &fs::read(vectors.join(file)).unwrap()).unwrap()
+    });
+    let directory = TempDir::new().unwrap();
+    write_bundle_directory(directory.path(), &documents).unwrap();
+    let settings = EndorserSettings {
+        bundle: Some(directory.path().to_owned()),
+        network: Network::Offline,
+        ..EndorserSettings::default()
+    };
+    let endorsers = Endorsers::new(&settings, &TrustAnchors::vendors()).unwrap();
+    // 2025-07-01
+    let then = Timestamp::from_unix_s(1_751_328_000);
+    for document in &documents {
+        let found = endorsers.document(document.id(), then).await;
+        assert_eq!(found.as_deref(), Ok(document));
+    }
+    let late = endorsers
+        .document(documents[0].id(), Timestamp::from_unix_s(1_795_500_000))
+        .await;
+    assert_matches!(
+        late,
+        Err(failure) if failure.code == "endorser-bundle-expired" && failure.what.contains("2025-07-19T10:01:18Z")
+    );
 }
