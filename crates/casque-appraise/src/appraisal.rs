@@ -84,6 +84,10 @@ pub const fn appraise_absent(runtime: RuntimeData) -> Appraisal {
 }
 
 /// The identity that was proved.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time is alive, and moved a few times"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// No evidence: nothing is known.

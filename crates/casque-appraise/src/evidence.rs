@@ -9,6 +9,10 @@ use crate::{
 };
 
 /// What an attester brought.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time is alive, and moved a few times"
+)]
 #[derive(Debug)]
 pub enum Evidence {
     /// Nothing; only `mode: none` asks for that.

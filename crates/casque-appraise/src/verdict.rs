@@ -130,6 +130,10 @@ pub struct Claim {
 impl Claim {
     /// A claim with a name of a vendor's document.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is read from evidence is given away at once, mostly temporaries"
+    )]
     pub fn new(name: &'static str, value: impl ToString) -> Self {
         Self {
             name: Cow::Borrowed(name),
