@@ -30,18 +30,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ioctl", &[]),
     ("attester", &["appraise", "ioctl", "types"]),
     ("wire", &["types"]),
+    ("explain", &["appraise", "policy", "wire", "types"]),
     ("client", &["tls", "wire", "appraise", "secrets", "types"]),
     (
         "server",
         &[
-            "core", "policy", "appraise", "secrets", "store", "azure", "endorse", "remote",
-            "attester", "tls", "wire", "types",
+            "core", "policy", "appraise", "secrets", "store", "azure", "endorse", "explain",
+            "remote", "attester", "tls", "wire", "types",
         ],
     ),
     (
         "cli",
         &[
-            "client", "policy", "appraise", "endorse", "secrets", "wire", "types",
+            "client", "policy", "appraise", "endorse", "explain", "secrets", "wire", "types",
         ],
     ),
     ("agent", &["attester", "client", "secrets", "wire", "types"]),
@@ -53,7 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "dev",
         &[
             "server", "agent", "testkit", "types", "appraise", "secrets", "policy", "core",
-            "store", "azure", "endorse", "attester", "wire", "client",
+            "store", "azure", "endorse", "explain", "attester", "wire", "client",
         ],
     ),
 ];
