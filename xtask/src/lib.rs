@@ -16,6 +16,7 @@ pub mod fuzz;
 pub mod measure;
 pub mod packages;
 pub mod peers;
+pub mod rates;
 pub mod report;
 pub mod run;
 pub mod source;

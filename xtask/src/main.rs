@@ -52,10 +52,10 @@ fn parse_seconds(text: &str) -> Result<u32, Failure> {
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test                   everything that must hold: format, lints, tests, documentation, the demo, foreign clients
+  test                   everything that must hold: format, lints, tests, documentation, the demos, foreign clients
   demo                   build Casque and tell its story on this terminal: a granted start and a denied one
   peers                  run foreign clients: Azure's own against the local Azure, schemathesis against casqued
-  bench                  measure the release build against the budgets of the design
+  bench                  measure the release build against the budgets of the design, and the rates of appraisal
   fuzz [--seconds N]     run each fuzz target for N seconds (60)
   measure                length of functions and files, for people to look at
   help                   this text

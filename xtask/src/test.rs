@@ -7,10 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::report::stage;
-use crate::run::{
-    Profile, build_programs, built, cargo, check, is_there, not_started, program, succeed,
-};
-use crate::{Failure, Tally, packages, peers};
+use crate::run::{Profile, build_programs, cargo, check, is_there, not_started, program, succeed};
+use crate::{Failure, Tally, demo, packages, peers};
 
 /// Runs all stages, also when an early one fails.
 ///
@@ -32,13 +30,7 @@ pub fn command() -> Result<ExitCode, Failure> {
     total += stage("programs", || {
         build_programs(Profile::Dev).map(|()| Tally::PASSED)
     });
-    total += stage("demo", || {
-        check(
-            program(built(Profile::Dev, "casque-dev"))
-                .arg("demo")
-                .stdin(Stdio::null()),
-        )
-    });
+    total += stage("demos", demo::check_all);
     total += stage("peers", peers::run);
     println!("{total}");
     Ok(total.exit_code())

@@ -2,8 +2,9 @@
 //! software TEE: `cargo run --release -p casque-appraise --example rates [words of a name…]`.
 //!
 //! One thread; processor time by `/proc/self/schedstat` (Linux). Cold: a program never seen before, on a platform whose
-//! endorsements are at hand; for SEV-SNP and what is built on it a processor never seen before, whose certificate comes
-//! with the evidence. Warm: program and processor seen before, another request. `cargo xtask bench` reads these lines.
+//! endorsements are at hand; for SEV-SNP and what is built on it a processor never seen before, and for Azure's TPMs an
+//! attestation key's certificate never seen before: both come with the evidence. Warm: all of that seen before, another
+//! request. `cargo xtask bench` reads these lines.
 //!
 //! To add a line, add a function that makes a [`Round`], and name it in [`LINES`].
 #![expect(
