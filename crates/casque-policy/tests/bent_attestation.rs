@@ -468,17 +468,30 @@ fn machine_alone_is_warned_of_unless_a_second_factor_tells_its_pods_apart() {
     assert_eq!(none, ["dangerous-mode-none"]);
 }
 
+/// Without the attestation service nobody else vouches for the paravisor, and with it for the TPM's registers.
 #[test]
-fn azure_vm_is_pinned_by_a_register_alone() {
+fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_paravisor() {
     let digest = "ab".repeat(32);
-    let text = |vm: &str| {
+    let with = |security: &str, vm: &str| {
         let seed = "one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH";
         format!(
-            "name: a\nversion: '0.3'\nservices:\n- name: web\n  {seed}\n  attestation: {{azure_vm: {vm}}}\n"
+            "name: a\nversion: '0.3'\nsecurity: {{attestation: {{{security}}}}}\nservices:\n- name: web\n  {seed}\n  attestation: {{azure_vm: {vm}}}\n"
         )
     };
+    let both = "require: [maa, evidence], url: 'https://sharedweu.weu.attest.azure.net'";
+    let text = |vm: &str| with(both, vm);
     let pcr = format!("{{pcrs: {{\"15\": {digest}}}, tdx: {{}}}}");
     assert_eq!(codes_of(&text(&pcr)), [""; 0]);
+    assert_eq!(codes_of(&with("mode: hardware", &pcr)), ["nothing-pinned"]);
+    let pinned = format!("{digest}{}", "ab".repeat(16));
+    for tee in [
+        format!("tdx: {{mrtd: {pinned}}}"),
+        format!("snp: {{measurement: {pinned}, tcb: {{milan: {{snp: 1}}}}}}"),
+        format!("snp: {{id_key_digest: {pinned}, tcb: {{milan: {{snp: 1}}}}}}"),
+    ] {
+        let vm = format!("{{pcrs: {{\"15\": {digest}}}, {tee}}}");
+        assert_eq!(codes_of(&with("mode: hardware", &vm)), [""; 0], "{vm}");
+    }
     for vm in [
         "{tdx: {}}".to_owned(),
         format!("{{tdx: {{mrseam: {digest}{}}}}}", "ab".repeat(16)),

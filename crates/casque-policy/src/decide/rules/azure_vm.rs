@@ -34,7 +34,39 @@ pub(super) fn judge(
     if rule.attestation_key == AttestationKeyRule::Certified && !is_claimed {
         holds &= judge_key(found.attestation_key, &path, report);
     }
+    holds &= judge_paravisor(&rule.tee, &path, context, report);
     holds & judge_tee(&rule.tee, found, (&path, context), report)
+}
+
+/// Registers are worth what the paravisor is worth that keeps the virtual TPM: any other TEE can state a key of
+/// its own in data like a paravisor's, and quote what it likes. The attestation service, where it judged too, has
+/// vouched for the paravisor (`x-ms-compliance-status`); else the entry must say which it is.
+fn judge_paravisor(
+    rule: &AzureVmTeeRule,
+    path: &str,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> bool {
+    let Known::Proof { token: None, .. } = context.known else {
+        return true;
+    };
+    let (tee, keys) = match rule {
+        AzureVmTeeRule::Snp(_) => ("snp", "`measurement` or `id_key_digest`"),
+        AzureVmTeeRule::Tdx(_) => ("tdx", "`mrtd`"),
+    };
+    // The parser refuses such an entry too, where it knows the mode.
+    rule.pins_paravisor()
+        || {
+            report.rule(false, || Rule {
+            code: ReasonCode::ParavisorNotPinned,
+            path: format!("{path}.{tee}"),
+            expected: format!("{keys} in the policy"),
+            found: "none".to_owned(),
+            hint: format!(
+                "add {keys} of Azure's paravisor, as `casque explain` prints it, or have the attestation service judge too: `require: [maa, evidence]`"
+            ),
+        })
+        }
 }
 
 fn judge_pcrs(

@@ -4,7 +4,7 @@ use casque_appraise::Scope;
 
 use crate::codes;
 use crate::findings::Findings;
-use crate::{AttestationEntry, Diagnostic, Mode, Security, Service};
+use crate::{AttestationEntry, Diagnostic, Mode, Security, Service, TeeRule};
 
 /// Judges the entries of a service.
 pub(in crate::parse) fn judge(
@@ -24,6 +24,7 @@ pub(in crate::parse) fn judge(
         || security.service_access_token.is_some();
     for entry in entries {
         judge_token(entry, &security.mode, findings);
+        judge_paravisor(entry, &security.mode, findings);
         if !has_factor {
             judge_scope(entry, findings);
         }
@@ -40,6 +41,21 @@ fn judge_token(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
         let found = Diagnostic::error(codes::KEY_NOT_FOR_MODE, maa.position, message);
         findings.push(found.hint("name the instance in `security.attestation`, or remove it"));
     }
+}
+
+/// Nobody but the entry says then which paravisor is Azure's.
+fn judge_paravisor(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
+    let Some(TeeRule::AzureVm(rule)) = &entry.tee else {
+        return;
+    };
+    if mode.maa().is_some() || rule.tee.pins_paravisor() {
+        return;
+    }
+    let message = "`azure_vm` must have `measurement` or `id_key_digest` within `snp`, or `mrtd` within `tdx`: else any TEE can play the paravisor, and quote registers of its own making";
+    let found = Diagnostic::error(codes::NOTHING_PINNED, entry.position, message);
+    findings.push(found.hint(
+        "`casque explain` prints them; or have the attestation service vouch for the paravisor: `require: [maa, evidence]`",
+    ));
 }
 
 fn judge_scope(entry: &AttestationEntry, findings: &mut Findings) {
