@@ -502,6 +502,43 @@ fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_par
     assert_eq!(codes_of(&text("{pcrs: {}, tdx: {}}")), ["empty-list"]);
 }
 
+/// What the host says at launch, and what software in a domain extends, whoever launches his own guest can have too.
+#[test]
+fn snp_and_tdx_are_pinned_by_what_is_measured_and_by_the_rest_only_beside_claims_of_a_token() {
+    let (short, long) = ("ab".repeat(32), "ab".repeat(48));
+    let with = |security: &str, entry: &str| {
+        let seed = "one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH";
+        codes_of(&format!(
+            "name: a\nversion: '0.3'\nsecurity: {{attestation: {{{security}}}}}\nservices:\n- name: web\n  {seed}\n  attestation: {{{entry}}}\n"
+        ))
+    };
+    let both = "require: [maa, evidence], url: 'https://sharedweu.weu.attest.azure.net'";
+    let snp = |pin: &str| format!("snp: {{{pin}, tcb: {{milan: {{snp: 1}}}}}}");
+    for pinned in [
+        snp(&format!("measurement: {long}")),
+        snp(&format!("id_key_digest: {long}")),
+        format!("tdx: {{mrtd: {long}}}"),
+    ] {
+        assert_eq!(with("mode: hardware", &pinned), [""; 0], "{pinned}");
+    }
+    let mut loose = vec![snp(&format!("host_data: {short}"))];
+    for key in ["rtmr0", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig"] {
+        loose.push(format!("tdx: {{{key}: {long}}}"));
+    }
+    for entry in loose {
+        assert_eq!(
+            with("mode: hardware", &entry),
+            ["nothing-pinned"],
+            "{entry}"
+        );
+        assert_eq!(with(both, &entry), ["nothing-pinned"], "{entry}");
+        let vouched = format!(
+            "{entry}, maa: {{claims: [{{name: x-ms-compliance-status, equals: azure-signed-katacc-uvm}}]}}"
+        );
+        assert_eq!(with(both, &vouched), [""; 0], "{vouched}");
+    }
+}
+
 // ---- what secrets say ----
 
 const OPEN: &str = "name: ns/app
