@@ -502,6 +502,25 @@ fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_par
     assert_eq!(codes_of(&text("{pcrs: {}, tdx: {}}")), ["empty-list"]);
 }
 
+#[test]
+fn azure_vm_that_any_machine_of_azure_is_is_warned_of() {
+    let (short, long) = ("ab".repeat(32), "ab".repeat(48));
+    let with = |more: &str, beside: &str| {
+        codes_of(&format!(
+            "name: a\nversion: '0.3'\nservices:\n- name: web\n  attestation: {{azure_vm: {{{more}tdx: {{mrtd: {long}}}}}{beside}}}\n"
+        ))
+    };
+    assert_eq!(with("", ""), ["vm-scope-alone", "any-azure-vm"]);
+    let booted = with("secure_boot: true, attestation_key: certified, ", "");
+    assert_eq!(booted, ["vm-scope-alone", "any-azure-vm"]);
+    let register = format!("pcrs: {{\"4\": {short}}}, ");
+    assert_eq!(with(&register, ""), ["vm-scope-alone"]);
+    assert_eq!(with("vm_unique_id: 4F2A, ", ""), ["vm-scope-alone"]);
+    let account =
+        ", kubernetes: {issuer: 'https://oidc.example', namespace: a, service_account: b}";
+    assert_eq!(with("", account), [""; 0]);
+}
+
 /// What the host says at launch, and what software in a domain extends, whoever launches his own guest can have too.
 #[test]
 fn snp_and_tdx_are_pinned_by_what_is_measured_and_by_the_rest_only_beside_claims_of_a_token() {

@@ -27,6 +27,7 @@ pub(in crate::parse) fn judge(
         judge_paravisor(entry, &security.mode, findings);
         if !has_factor {
             judge_scope(entry, findings);
+            judge_machine(entry, findings);
         }
     }
 }
@@ -67,4 +68,19 @@ fn judge_scope(entry: &AttestationEntry, findings: &mut Findings) {
     findings.push(found.hint(
         "add `kubernetes` to the entry, or a one-time password or service access token, to tell them apart",
     ));
+}
+
+/// The paravisor is the same in every machine of Azure, whoever rents it.
+fn judge_machine(entry: &AttestationEntry, findings: &mut Findings) {
+    let Some(TeeRule::AzureVm(rule)) = &entry.tee else {
+        return;
+    };
+    let is_told_apart = !rule.pcrs.is_empty() || !rule.vm_unique_ids.is_empty();
+    if is_told_apart || entry.maa.is_some() || entry.kubernetes.is_some() {
+        return;
+    }
+    let message = "this entry names the paravisor alone: every confidential machine of Azure with it satisfies it, whoever rents it and whatever runs in it";
+    let found = Diagnostic::warning(codes::ANY_AZURE_VM, entry.position, message);
+    findings
+        .push(found.hint("add `pcrs`, `vm_unique_id`, or claims of a token (`x-ms-azurevm-vmid`)"));
 }
