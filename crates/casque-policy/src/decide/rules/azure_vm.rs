@@ -102,7 +102,8 @@ fn judge_key(found: AttestationKeyProof, path: &str, report: &mut Report) -> boo
             true => "report and certificate".to_owned(),
             false => "a report alone".to_owned(),
         },
-        hint: "have the agent bring the certificate of the attestation key with its chain"
+        hint: "bring the certificate of the attestation key with its authorities, which `casque-agent` does not; or leave \
+               `attestation_key` out: the report of the TEE names the key"
             .to_owned(),
     })
 }
