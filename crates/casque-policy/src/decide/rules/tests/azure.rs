@@ -155,6 +155,20 @@ fn azure_vm_without_its_paravisor_pinned_is_satisfied_by_nobody_unless_a_token_v
 }
 
 #[test]
+fn azure_vm_unique_id_is_compared_without_case_and_unstated_is_none() {
+    let mut lower = machine();
+    lower.vm_unique_id = Some("4f2a".to_owned());
+    assert!(told(rule(), lower).is_empty());
+    let mut unstated = machine();
+    unstated.vm_unique_id = None;
+    let rule = AzureVmRule {
+        vm_unique_ids: vec!["none stated".to_owned()],
+        ..rule()
+    };
+    assert_eq!(told(rule, unstated), ["vm-unique-id-mismatch"]);
+}
+
+#[test]
 fn azure_vm_pcr_is_told_with_its_number() {
     let mut bent = machine();
     bent.pcrs.insert(7, Digest::from([8; 32]));
