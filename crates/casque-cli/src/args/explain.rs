@@ -39,7 +39,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME", requires = "policy")]
     pub(crate) service: Option<String>,
     /// Fill in a variable of the policy; may be repeated.
-    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = super::parse_variable)]
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", requires = "policy", value_parser = super::parse_variable)]
     pub(crate) variables: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,

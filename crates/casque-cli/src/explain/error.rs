@@ -7,9 +7,13 @@ use casque_explain::EndorsementsFileError;
 use casque_policy::ClauseError;
 use thiserror::Error;
 
+use crate::policy_file::FileError;
+
 /// Why there is nothing to explain: something that was given cannot be used.
 #[derive(Debug, Error)]
 pub(crate) enum ExplainError {
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("`{}` holds no evidence: expected a JSON object with `type` and what belongs to that type", path.display())]
     EvidenceFile {
         path: PathBuf,
@@ -47,6 +51,7 @@ pub(crate) enum ExplainError {
 impl ExplainError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
+            Self::File(_) => "file",
             Self::EvidenceFile { .. } | Self::Evidence { .. } | Self::EvidenceCount { .. } => {
                 "evidence-unusable"
             }
@@ -73,7 +78,9 @@ impl ExplainError {
                 "they depend on secrets: ask a server instead, with `casque explain CONFIG-ID --last`"
             }
             Self::Service { .. } => "name one of the policy's `services`",
-            Self::Evidence { .. } | Self::At { .. } | Self::ReportData => return None,
+            Self::File(_) | Self::Evidence { .. } | Self::At { .. } | Self::ReportData => {
+                return None;
+            }
         })
     }
 }

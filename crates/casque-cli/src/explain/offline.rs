@@ -13,7 +13,7 @@ use casque_explain::{
     read_endorsements,
 };
 use casque_policy::{Decision, Demands, Fills, Policy, explain};
-use casque_types::{ConfigId, Seconds, Timestamp};
+use casque_types::{AzureVmTee, ConfigId, Seconds, Timestamp};
 use casque_wire as wire;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -213,6 +213,7 @@ const fn is_debug_quote(verdict: &Verdict) -> bool {
     match verdict.identity() {
         Identity::Sgx(sgx) => sgx.debug,
         Identity::Tdx(tdx) => tdx.debug,
+        Identity::AzureVm(vm) => matches!(&vm.tee, AzureVmTee::Tdx(tdx) if tdx.debug),
         _ => false,
     }
 }
@@ -243,7 +244,7 @@ fn policy_of(
     let (Some(path), Some(service)) = (&args.policy, &args.service) else {
         return Ok(None);
     };
-    let original = read_text(path, console.stdin)?;
+    let original = read_text(path, console.stdin).map_err(ExplainError::File)?;
     let change = ChangeArgs {
         variables: args.variables.clone(),
         use_env: false,
@@ -277,10 +278,10 @@ fn load_endorsements(path: &Path, console: &mut Console<'_>) -> Result<Endorseme
 }
 
 /// No secrets: evidence and endorsements are anybody's to see.
-fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
+fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, ExplainError> {
+    let failed = |source| {
+        let path = path.to_owned();
+        ExplainError::File(FileError::Read { path, source })
     };
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
@@ -295,7 +296,8 @@ fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, FileErro
     }
     if bytes.len() > MAX_FILE_BYTES {
         let path = path.to_owned();
-        return Err(FileError::TooLong { path });
+        let limit_bytes = MAX_FILE_BYTES;
+        return Err(FileError::TooLong { path, limit_bytes }.into());
     }
     Ok(bytes)
 }
