@@ -17,7 +17,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "CONFIG-ID", required_unless_present = "evidence", conflicts_with_all = ["evidence", "endorsements", "at", "report_data", "policy"])]
     pub(crate) config_id: Option<ConfigId>,
     /// The last attempts, the latest first; as many as the server remembers.
-    #[arg(long, requires = "config_id")]
+    #[arg(long, requires = "config_id", conflicts_with = "evidence")]
     pub(crate) last: bool,
     /// The evidence, JSON, as `casque-agent evidence --output json` writes it; `-` for standard input. Given twice: evidence and a token about it.
     #[arg(long, value_name = "FILE", num_args = 1)]

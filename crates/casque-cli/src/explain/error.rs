@@ -44,7 +44,11 @@ pub(crate) enum ExplainError {
     ReportData,
     #[error("the policy has no service `{name}`")]
     Service { name: String },
-    #[error("what the service demands is not known offline")]
+    #[error(
+        "what the service demands is not known offline: the secret `{secret}` says a part of it"
+    )]
+    DemandsOpen { secret: String },
+    #[error("what the service demands cannot be read")]
     Demands(#[source] ClauseError),
 }
 
@@ -59,7 +63,8 @@ impl ExplainError {
             Self::EndorsementsMissing { .. } => "endorsements-missing",
             Self::At { .. } | Self::ReportData => "usage",
             Self::Service { .. } => "no-such-service",
-            Self::Demands(_) => "demands-open",
+            Self::DemandsOpen { .. } => "demands-open",
+            Self::Demands(_) => "demands-unreadable",
         }
     }
 
@@ -74,8 +79,8 @@ impl ExplainError {
             Self::EndorsementsMissing { .. } => {
                 "give --endorsements FILE; `casque endorsements fetch --evidence FILE` gets them"
             }
-            Self::Demands(_) => {
-                "they depend on secrets: ask a server instead, with `casque explain CONFIG-ID --last`"
+            Self::DemandsOpen { .. } | Self::Demands(_) => {
+                "write it into a copy of the policy, or ask a server: `casque explain CONFIG-ID --last`"
             }
             Self::Service { .. } => "name one of the policy's `services`",
             Self::File(_) | Self::Evidence { .. } | Self::At { .. } | Self::ReportData => {

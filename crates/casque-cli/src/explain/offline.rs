@@ -231,6 +231,11 @@ impl Applied {
         let service = service.ok_or_else(|| ExplainError::Service {
             name: name.to_string(),
         })?;
+        // Left out, as a server does with what it cannot have, they would deny what it grants.
+        if let Some(open) = self.policy.asks_of_demands(service).next() {
+            let secret = open.secret.to_string();
+            return Err(ExplainError::DemandsOpen { secret }.into());
+        }
         let demands = self.policy.demands(service, &Fills::default());
         Ok(demands.map_err(ExplainError::Demands)?)
     }
@@ -253,7 +258,10 @@ fn policy_of(
     };
     let policy = PolicyFile::of(&original, path, &change, invocation)?.policy;
     let id = format!("{}/{service}", policy.name);
-    let config = id.parse().map_err(|_| ExplainError::Service {
+    // The name alone: with a `/` in it, it would be the service of another policy.
+    let config: Option<ConfigId> = id.parse().ok();
+    let config = config.filter(|config| config.service().to_string() == *service);
+    let config = config.ok_or_else(|| ExplainError::Service {
         name: service.clone(),
     })?;
     Ok(Some(Applied { policy, config }))
