@@ -75,7 +75,11 @@ pub(super) fn of(explanation: &Explanation, is_bound: bool) -> String {
 }
 
 fn push_rule(text: &mut String, rule: &Rule) {
-    let mark = if rule.holds { "holds" } else { "FAILS" };
+    let mark = match (rule.holds, &rule.code) {
+        (true, _) => "holds",
+        (false, Some(_)) => "FAILS",
+        (false, None) => "open ",
+    };
     writeln!(
         text,
         "  {mark} {}: expected {}, found {}",
