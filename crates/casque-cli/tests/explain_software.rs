@@ -103,10 +103,16 @@ impl Files {
 
     /// Runs `casque explain`; `@evidence` is the path of that file. Exit code, standard output, standard error.
     fn explain(&self, arguments: &[&str]) -> (u8, String, String) {
-        self.run(TrustAnchors::clone(&WORLD.anchors), arguments, "")
+        self.run(TrustAnchors::clone(&WORLD.anchors), arguments, "", "json")
     }
 
-    fn run(&self, anchors: TrustAnchors, given: &[&str], stdin: &str) -> (u8, String, String) {
+    fn run(
+        &self,
+        anchors: TrustAnchors,
+        given: &[&str],
+        stdin: &str,
+        output: &str,
+    ) -> (u8, String, String) {
         let mut arguments = vec!["casque".into(), "explain".into()];
         arguments.extend(given.iter().map(|argument| {
             let name = argument.strip_prefix('%');
@@ -115,7 +121,7 @@ impl Files {
                 |name| self.path(name).into_os_string(),
             )
         }));
-        arguments.extend(["--output".into(), "json".into()]);
+        arguments.extend(["--output".into(), output.into()]);
         let invocation = Invocation {
             arguments,
             environment: BTreeMap::new(),
@@ -219,7 +225,7 @@ fn token_that_contradicts_the_evidence_proves_nothing() {
 #[test]
 fn software_tee_is_nothing_under_the_vendors_roots() {
     let files = Files::new();
-    let (code, stdout, _) = files.run(TrustAnchors::vendors(), &ALONE, "");
+    let (code, stdout, _) = files.run(TrustAnchors::vendors(), &ALONE, "", "json");
     assert_eq!(code, 5, "{stdout}");
     let (code, _) = files.explained(&ALONE);
     assert_eq!(code, 0);
@@ -230,8 +236,44 @@ fn evidence_comes_from_standard_input_too() {
     let files = Files::new();
     let stdin = WORLD.evidence.to_string();
     let arguments = ["--evidence", "-", "--endorsements", "%endorsements"];
-    let (code, stdout, _) = files.run(WORLD.anchors.clone(), &arguments, &stdin);
+    let (code, stdout, _) = files.run(WORLD.anchors.clone(), &arguments, &stdin, "json");
     assert_eq!(code, 0, "{stdout}");
+}
+
+#[test]
+fn no_evidence_proves_nothing_and_is_what_the_policy_makes_of_it() {
+    let files = Files::new();
+    files.write("evidence", "{\"type\": \"none\"}");
+    let (code, found) = files.explained(&ALONE);
+    let ended = (code, &found["outcome"], &found["code"]);
+    let expected = json!("evidence-absent");
+    assert_eq!(ended, (5, &json!("not-authentic"), &expected));
+    let arguments = with(&ALONE, &POLICY);
+    let (code, found) = files.explained(&arguments);
+    assert_eq!((code, &found["outcome"]), (4, &json!("denied")));
+    assert!(found.to_string().contains("\"evidence-missing\""));
+    files.write("policy", &policy("mode: none"));
+    let (code, found) = files.explained(&arguments);
+    assert_eq!((code, &found["outcome"]), (0, &json!("granted")));
+    assert_eq!(found["scope"], "nothing");
+}
+
+#[test]
+fn second_factor_is_not_judged_offline() {
+    let files = Files::new();
+    let account = "{issuer: 'https://oidc.example', namespace: shop, service_account: web}";
+    let entry = format!("{}, kubernetes: {account}}}", hex::encode(MEASUREMENT));
+    let text = policy("mode: hardware").replace(&format!("{}}}", hex::encode(MEASUREMENT)), &entry);
+    files.write("policy", &text);
+    let arguments = with(&ALONE, &POLICY);
+    let (code, text, stderr) = files.run(WORLD.anchors.clone(), &arguments, "", "text");
+    assert_eq!((code, stderr.as_str()), (0, ""), "{text}");
+    assert!(text.starts_with("outcome       granted\n"), "{text}");
+    assert!(
+        text.contains("\n  open  services[web].attestation[0].kubernetes"),
+        "{text}"
+    );
+    assert!(!text.contains("FAILS"), "{text}");
 }
 
 /// Nothing is printed, exit code 2, and an error with this code whose text has these words.

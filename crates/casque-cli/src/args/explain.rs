@@ -22,7 +22,7 @@ pub(crate) struct ExplainArgs {
     /// The evidence, JSON, as `casque-agent evidence --output json` writes it; `-` for standard input. Given twice: evidence and a token about it.
     #[arg(long, value_name = "FILE", num_args = 1)]
     pub(crate) evidence: Vec<PathBuf>,
-    /// What vendors and issuers state, JSON, as `casque endorsements fetch` writes it.
+    /// What vendors and issuers state, JSON, as `casque endorsements fetch --form explain` writes it.
     #[arg(long, value_name = "FILE")]
     pub(crate) endorsements: Option<PathBuf>,
     /// Judge as of this time, such as 2026-11-24T12:00:00Z [default: now].

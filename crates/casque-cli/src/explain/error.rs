@@ -74,10 +74,10 @@ impl ExplainError {
                 "docs/explain.md shows the form; `casque-agent evidence --output json` writes it"
             }
             Self::Endorsements { .. } => {
-                "docs/explain.md shows the form; `casque endorsements fetch` writes it"
+                "docs/explain.md shows the form; `casque endorsements fetch --form explain` writes it"
             }
             Self::EndorsementsMissing { .. } => {
-                "give --endorsements FILE; `casque endorsements fetch --evidence FILE` gets them"
+                "give --endorsements FILE; `casque endorsements fetch --form explain --evidence FILE` gets Intel's and AMD's, and a token's are at ISSUER/certs"
             }
             Self::DemandsOpen { .. } | Self::Demands(_) => {
                 "write it into a copy of the policy, or ask a server: `casque explain CONFIG-ID --last`"

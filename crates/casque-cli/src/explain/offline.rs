@@ -61,7 +61,7 @@ pub(super) fn run(
     let refused = verdict.as_ref().err().map(AppraiseError::code);
     let failure = refused.zip(message.as_deref()).or_else(|| {
         let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
-        is_debug_quote(verdict).then_some((DEBUG_CODE, DEBUG_MESSAGE))
+        proves_nothing_alone(verdict)
     });
     let failure = failure.map(|(code, message)| Failure {
         outcome: wire::Outcome::NotAuthentic,
@@ -207,14 +207,19 @@ fn expect_bound(verdict: &Verdict, expected: Option<&[u8]>) -> Result<(), Apprai
     is_bound.then_some(()).ok_or(AppraiseError::NotBound)
 }
 
-/// As Intel's own verifiers do: nothing but a policy that tolerates it makes anything of debugging. Where a policy is
-/// applied its rules say so.
-const fn is_debug_quote(verdict: &Verdict) -> bool {
-    match verdict.identity() {
+/// Why no more can be said without a policy. Nobody stands behind no evidence; and as Intel's own verifiers do, nothing
+/// but a policy that tolerates it makes anything of debugging. Where a policy is applied its rules say so.
+const fn proves_nothing_alone(verdict: &Verdict) -> Option<(&'static str, &'static str)> {
+    let debug = match verdict.identity() {
+        Identity::Unattested => return Some((ABSENT_CODE, ABSENT_MESSAGE)),
         Identity::Sgx(sgx) => sgx.debug,
         Identity::Tdx(tdx) => tdx.debug,
         Identity::AzureVm(vm) => matches!(&vm.tee, AzureVmTee::Tdx(tdx) if tdx.debug),
-        _ => false,
+        Identity::Snp(_) | Identity::Aci(_) => false,
+    };
+    match debug {
+        true => Some((DEBUG_CODE, DEBUG_MESSAGE)),
+        false => None,
     }
 }
 
@@ -329,6 +334,8 @@ fn digits(text: &str) -> Result<Vec<u8>, ExplainError> {
     }
 }
 
+const ABSENT_CODE: &str = "evidence-absent";
+const ABSENT_MESSAGE: &str = "there is no evidence: the attester found no TEE; run it in one";
 const DEBUG_CODE: &str = "quote-debug";
 const DEBUG_MESSAGE: &str = "it runs in debug mode: its memory can be read from outside, and only a policy that tolerates `debug-mode` makes anything of it; apply one with --policy";
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
