@@ -8,8 +8,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use casque_appraise::{AmdEndorsements, AmdEndorsementsId, TrustAnchors, VcekId};
-use casque_core::SourceFailure;
+use casque_appraise::{AmdEndorsements, AmdEndorsementsId, EndorsementsId, TrustAnchors, VcekId};
+use casque_core::{EndorsementSource as _, SourceFailure};
 use casque_endorse::{Document, DocumentId, EndorserSettings, Endorsers};
 use casque_testkit::snp::{RevocationSpec, SoftwareSnp, VekHolder, VekSpec};
 use casque_types::{Seconds, SnpProduct, SnpSigner, SnpTcb, Timestamp};
@@ -204,8 +204,11 @@ impl World {
         }
     }
 
+    /// What an appraisal does that succeeds.
     pub async fn get(&self, now: Timestamp) -> Result<Arc<AmdEndorsements>, SourceFailure> {
-        self.source.amd(&id(), now).await
+        let endorsements = self.source.amd(&id(), now).await?;
+        self.source.proved(&EndorsementsId::Amd(id())).await;
+        Ok(endorsements)
     }
 
     pub fn restarted(mut self) -> Self {
