@@ -8,5 +8,7 @@
 
 mod bundle;
 mod documents;
+mod flood;
+mod patience;
 mod service;
 mod support;
