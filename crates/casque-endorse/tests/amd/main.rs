@@ -11,4 +11,5 @@ mod documents;
 mod flood;
 mod patience;
 mod service;
+mod stale;
 mod support;
