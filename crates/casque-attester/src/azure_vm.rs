@@ -14,11 +14,10 @@
 
 use std::time::Duration;
 
-use casque_types::ReportData;
-
 use crate::tpm::Tpm;
 use crate::{
-    AttesterError, AzureVm, Collected, EvidenceSource, Imds, PollEvery, Tcti, TpmError, Waiter,
+    AttesterError, AzureVm, Collected, EvidenceSource, GuestData, Imds, PollEvery, Tcti, TpmError,
+    Waiter,
 };
 
 /// The TPM and the metadata service of a confidential virtual machine of Azure.
@@ -54,7 +53,7 @@ impl AzureVtpm {
         Ok(tpm.nv_public(HCL_REPORT)?.is_some())
     }
 
-    fn of_tpm(&self, report_data: &ReportData) -> Result<AzureVm, AttesterError> {
+    fn of_tpm(&self, report_data: &GuestData) -> Result<AzureVm, AttesterError> {
         let (extra_data, rest) = report_data
             .as_bytes()
             .split_first_chunk::<32>()
@@ -82,7 +81,7 @@ impl EvidenceSource for AzureVtpm {
         NAME
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let vm = self.of_tpm(report_data)?;
         let collected = match hardware(&vm.hcl).ok_or(AttesterError::Paravisor)? {
             Hardware::Snp => {

@@ -27,12 +27,12 @@ use casque_appraise::{
     Appraiser, AzureVmEvidence, AzureVmParts, Bound, Endorsements, Evidence, TrustAnchors,
 };
 use casque_attester::{
-    AttesterError, AzureVm, AzureVtpm, Collected, ContextPlaces, EvidenceSource as _, Imds, Look,
-    Outcome, SourceRoots, Tcti, TpmError, detect,
+    AttesterError, AzureVm, AzureVtpm, Collected, ContextPlaces, EvidenceSource as _, GuestData,
+    Imds, Look, Outcome, SourceRoots, Tcti, TpmError, detect,
 };
 use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm};
 use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
-use casque_types::{Digest, ReportData, SnpProduct, SnpSigner, Timestamp, sha256};
+use casque_types::{Digest, SnpProduct, SnpSigner, Timestamp, sha256};
 use tempfile::TempDir;
 
 /// A TPM of its own for one test, ended on drop.
@@ -259,10 +259,10 @@ fn hcl(kind: u32) -> Vec<u8> {
     hcl
 }
 
-fn report_data(first: u8) -> ReportData {
+fn report_data(first: u8) -> GuestData {
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(sha256(&[first]).as_bytes());
-    ReportData::of_no_request(bytes)
+    GuestData::of_no_request(bytes)
 }
 
 fn roots(tpm: Tcti, empty: &Path) -> SourceRoots {
@@ -464,7 +464,7 @@ fn key_that_is_not_there_is_named() {
 #[test]
 fn report_data_of_more_than_32_bytes_is_refused() {
     let tcti = "swtpm:host=127.0.0.1,port=1".parse().unwrap();
-    let refused = AzureVtpm::new(tcti, nobody()).gather(&ReportData::of_no_request([1; 64]));
+    let refused = AzureVtpm::new(tcti, nobody()).gather(&GuestData::of_no_request([1; 64]));
     assert_matches!(refused, Err(AttesterError::SecondHalf { .. }));
 }
 
