@@ -245,6 +245,7 @@ impl EndorsementsSection {
             },
             ca_file: self.ca_file.clone(),
             cache_directory: Some(cache_directory),
+            ..EndorserSettings::default()
         }
     }
 }
