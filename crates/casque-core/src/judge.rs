@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use casque_appraise::{
-    Appraisal, Endorsements, Evidence, Identity, MaaKeys, MaaToken, MaaTrust, Submitted,
-    appraise_absent,
+    Appraisal, Endorsements, EndorsementsId, Evidence, Identity, MaaKeys, MaaToken, MaaTrust,
+    Submitted, appraise_absent,
 };
 use casque_policy::{Demands, Fills, MaaDemands, Mode, Service, screen};
 use casque_types::{ConfigId, RuntimeData, Timestamp};
@@ -130,8 +130,11 @@ impl<P: Ports> Casque<P> {
         let appraiser = &self.appraiser;
         Ok(match mode {
             Mode::Both(_) => {
-                let endorsements = self.endorsements_of(evidence, now).await?;
-                appraiser.appraise_both(&submitted, runtime, &endorsements, &trust, now)?
+                let (id, endorsements) = self.endorsements_of(evidence, now).await?;
+                let appraisal =
+                    appraiser.appraise_both(&submitted, runtime, &endorsements, &trust, now)?;
+                self.proved(id.as_ref()).await;
+                appraisal
             }
             _ => appraiser.appraise_submitted(&submitted, runtime, &trust, now)?,
         })
@@ -143,21 +146,31 @@ impl<P: Ports> Casque<P> {
         runtime: RuntimeData,
         now: Timestamp,
     ) -> Result<Appraisal, AttestError> {
-        let endorsements = self.endorsements_of(evidence, now).await?;
-        Ok(self
-            .appraiser
-            .appraise(evidence, runtime, &endorsements, now)?)
+        let (id, endorsements) = self.endorsements_of(evidence, now).await?;
+        let appraiser = &self.appraiser;
+        let appraisal = appraiser.appraise(evidence, runtime, &endorsements, now)?;
+        self.proved(id.as_ref()).await;
+        Ok(appraisal)
+    }
+
+    /// Tells who keeps endorsements that these are of a platform that is there.
+    async fn proved(&self, id: Option<&EndorsementsId>) {
+        if let Some(id) = id {
+            self.ports.endorsements().proved(id).await;
+        }
     }
 
     async fn endorsements_of(
         &self,
         evidence: &Evidence,
         now: Timestamp,
-    ) -> Result<Endorsements, AttestError> {
-        match evidence.endorsements_id()? {
-            None => Ok(Endorsements::default()),
-            Some(id) => Ok(self.ports.endorsements().endorsements(&id, now).await?),
-        }
+    ) -> Result<(Option<EndorsementsId>, Endorsements), AttestError> {
+        let id = evidence.endorsements_id()?;
+        let endorsements = match &id {
+            None => Endorsements::default(),
+            Some(id) => self.ports.endorsements().endorsements(id, now).await?,
+        };
+        Ok((id, endorsements))
     }
 
     async fn maa_keys(

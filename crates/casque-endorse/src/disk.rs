@@ -42,20 +42,27 @@ impl DiskCache {
         spawn_blocking(move || load(&path, &id)).await.ok()?
     }
 
-    /// Keeps it; a failure is reported and does no harm.
-    pub(crate) async fn store(&self, cached: Cached) {
+    /// Keeps it, and says whether it could; a failure is reported and does no harm.
+    pub(crate) async fn store(&self, cached: Cached) -> bool {
         let (path, directory) = (self.path(cached.document.id()), self.directory.clone());
         let stored = spawn_blocking(move || {
             let written = replace(&path, &raw::Stored::render(&cached));
             (path, written.and_then(|()| make_room(&directory)))
         });
-        if let Ok((path, Err(error))) = stored.await {
-            let (file, cause) = (path.display(), error.kind());
-            tracing::warn!(%file, %cause, "endorsements cannot be kept; a restart will fetch them again");
+        match stored.await {
+            Ok((_, Ok(()))) => true,
+            Ok((path, Err(error))) => {
+                let (file, cause) = (path.display(), error.kind());
+                tracing::warn!(%file, %cause, "endorsements cannot be kept; a restart will fetch them again");
+                false
+            }
+            // A task that panics.
+            Err(_) => false,
         }
     }
 
-    fn path(&self, id: &DocumentId) -> PathBuf {
+    /// Where it is kept.
+    pub(crate) fn path(&self, id: &DocumentId) -> PathBuf {
         self.directory.join(format!("{}.json", id.file_stem()))
     }
 }

@@ -56,11 +56,18 @@ impl DocumentId {
     #[must_use]
     pub fn of_amd(id: &AmdEndorsementsId) -> Vec<Self> {
         let (product, signer) = (id.product, id.signer);
-        let vcek = id.vcek.clone().filter(|_| signer == SnpSigner::Vcek);
-        let vcek = vcek.map(|vcek| Self::AmdVcek { product, vcek });
         let crl = Self::AmdCrl { product, signer };
         let chain = Self::AmdChain { product, signer };
-        [chain, crl].into_iter().chain(vcek).collect()
+        let all = [chain, crl].into_iter();
+        all.chain(Self::vcek_of(id)).collect()
+    }
+
+    /// The processor's certificate, where evidence does not bring it.
+    pub(crate) fn vcek_of(id: &AmdEndorsementsId) -> Option<Self> {
+        let product = id.product;
+        let vcek = id.vcek.clone();
+        let vcek = vcek.filter(|_| id.signer == SnpSigner::Vcek)?;
+        Some(Self::AmdVcek { product, vcek })
     }
 
     /// The word for its kind: `intel`, `amd-vcek`, `amd-chain`, `amd-crl`.
@@ -137,6 +144,16 @@ impl DocumentId {
     /// A name for its file, without what it ends in.
     pub(crate) fn file_stem(&self) -> String {
         format!("{}-{}", self.kind(), self.subject())
+    }
+
+    /// Whether evidence names it that nobody has verified; of the others there are few.
+    pub(crate) const fn is_named_by_evidence(&self) -> bool {
+        matches!(self, Self::Intel(_) | Self::AmdVcek { .. })
+    }
+
+    /// Whether there are as many as processors times levels.
+    pub(crate) const fn is_of_one_processor(&self) -> bool {
+        matches!(self, Self::AmdVcek { .. })
     }
 
     pub(crate) const fn vendor(&self) -> Vendor {

@@ -14,8 +14,9 @@ use crate::disk::DiskCache;
 use crate::document::{Content, Document};
 use crate::document_id::{DocumentId, Vendor};
 use crate::failure::{Failures, FetchError};
-use crate::keeper::{Keeper, Parts};
-use crate::source::{BundleSource, QUIET_FIRST, Source};
+use crate::keeper::{EndorserCounts, Keeper, Parts};
+use crate::pace::QUIET_FIRST;
+use crate::source::{BundleSource, Source};
 use crate::{EndorserSettings, EndorserSetupError, http, settings};
 
 /// Intel's and AMD's endorsements: from memory, from disk, from a bundle, from services.
@@ -62,6 +63,7 @@ impl Endorsers {
                 sources: sources.into(),
                 disk: disk.clone(),
                 verifier: verifier.cloned(),
+                patience: settings.refresh_patience,
             };
             Ok::<_, EndorserSetupError>(Keeper::new(parts, limit))
         };
@@ -120,15 +122,19 @@ impl Endorsers {
         id: &AmdEndorsementsId,
         now: Timestamp,
     ) -> Result<Arc<AmdEndorsements>, SourceFailure> {
+        let (product, signer) = (id.product, id.signer);
+        let chain = DocumentId::AmdChain { product, signer };
+        let list = DocumentId::AmdCrl { product, signer };
+        let (chain, list) = tokio::join!(self.document(&chain, now), self.document(&list, now));
+        let list = list?;
+        // The certificate last: it is verified by the chain.
+        let vcek = match DocumentId::vcek_of(id) {
+            None => None,
+            Some(vcek) => Some(self.document(&vcek, now).await?),
+        };
         let mut endorsements = AmdEndorsements::default();
-        for document in DocumentId::of_amd(id) {
-            let is_needed = !matches!(document, DocumentId::AmdChain { .. });
-            let found = match self.document(&document, now).await {
-                Err(failure) if is_needed => return Err(failure),
-                Err(_) => continue,
-                Ok(found) => found,
-            };
-            match found.content() {
+        for document in chain.into_iter().chain([list]).chain(vcek) {
+            match document.content() {
                 Content::Certificate(der) => endorsements.vcek = Some(der.clone()),
                 Content::Crl(der) => endorsements.crl = Some(der.clone()),
                 Content::Chain(chain) => endorsements.chain.clone_from(chain),
@@ -136,6 +142,14 @@ impl Endorsers {
             }
         }
         Ok(Arc::new(endorsements))
+    }
+}
+
+impl Endorsers {
+    /// What became of fetches so far: Intel's, then AMD's.
+    #[must_use]
+    pub fn counts(&self) -> (EndorserCounts, EndorserCounts) {
+        (self.intel.counts(), self.amd.counts())
     }
 }
 
@@ -155,6 +169,14 @@ impl EndorsementSource for Endorsers {
                 amd: Some(self.amd(id, now).await?),
             },
         })
+    }
+
+    async fn proved(&self, id: &EndorsementsId) {
+        if let EndorsementsId::Amd(id) = id
+            && let Some(vcek) = DocumentId::vcek_of(id)
+        {
+            self.amd.proved(&vcek).await;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use casque_appraise::EndorsedError;
@@ -24,8 +24,8 @@ pub(crate) enum FetchError {
     #[error("the TLS certificate of `{url}` is not trusted, or TLS failed")]
     Tls { url: String },
     /// No answer in time.
-    #[error("`{url}` did not answer within {timeout_s} s")]
-    Timeout { url: String, timeout_s: u64 },
+    #[error("`{url}` did not answer within {timeout:?}")]
+    Timeout { url: String, timeout: Duration },
     /// The answer broke off.
     #[error("the answer of `{url}` broke off")]
     Broken { url: String },
@@ -100,9 +100,9 @@ pub(crate) enum FetchError {
     /// No source serves it.
     #[error("no source is configured for `{document}`")]
     NoSource { document: DocumentId },
-    /// Too many documents at once.
-    #[error("{limit} documents are being asked for already")]
-    Busy { limit: usize },
+    /// Too many at once for platforms that nothing has proved yet.
+    #[error("{waiting} documents of platforms that are not known yet are being waited for already")]
+    Busy { waiting: usize },
 }
 
 impl FetchError {
@@ -123,8 +123,7 @@ impl FetchError {
     pub(crate) fn of_exchange(url: &str, error: &reqwest::Error, timeout: Duration) -> Self {
         let url = url.to_owned();
         if error.is_timeout() {
-            let timeout_s = timeout.as_secs();
-            return Self::Timeout { url, timeout_s };
+            return Self::Timeout { url, timeout };
         }
         if has_tls_cause(error) {
             return Self::Tls { url };
@@ -137,11 +136,12 @@ impl FetchError {
 
     /// All codes.
     #[cfg(test)]
-    pub(crate) const CODES: [&'static str; 16] = [
+    pub(crate) const CODES: [&'static str; 17] = [
         "endorser-unreachable",
         "endorser-timeout",
         "endorser-not-trusted",
         "endorser-throttled",
+        "endorser-busy",
         "endorser-refused",
         "endorser-unknown-platform",
         "endorser-malformed",
@@ -163,9 +163,8 @@ impl FetchError {
             Self::Tls { .. } => "endorser-not-trusted",
             Self::Timeout { .. } => "endorser-timeout",
             Self::UnknownPlatform { .. } => "endorser-unknown-platform",
-            Self::Status { status: 429, .. } | Self::Quiet { .. } | Self::Busy { .. } => {
-                "endorser-throttled"
-            }
+            Self::Status { status: 429, .. } | Self::Quiet { .. } => "endorser-throttled",
+            Self::Busy { .. } => "endorser-busy",
             Self::Status { .. } => "endorser-refused",
             Self::TooLong { .. } | Self::Malformed { .. } => "endorser-malformed",
             Self::OtherPlatform { .. } => "endorser-other-platform",
@@ -272,10 +271,29 @@ impl FetchError {
     }
 }
 
+/// A document that is kept, and has ended.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{document} {} expired at {until}, now it is {now}", where_kept(file.as_deref()))]
+pub(crate) struct Outlived {
+    pub(crate) document: String,
+    /// `None` is in memory alone.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) until: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+fn where_kept(file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!("in `{}`", file.display()),
+        None => "that was fetched before".to_owned(),
+    }
+}
+
 /// Why no source gave a document: of each source the reason, in their order; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failures {
     document: DocumentId,
+    outlived: Option<Outlived>,
     earlier: Vec<FetchError>,
     last: FetchError,
 }
@@ -284,6 +302,7 @@ impl Failures {
     pub(crate) const fn one(document: DocumentId, last: FetchError) -> Self {
         Self {
             document,
+            outlived: None,
             earlier: Vec::new(),
             last,
         }
@@ -294,9 +313,29 @@ impl Failures {
         let last = errors.pop()?;
         Some(Self {
             document,
+            outlived: None,
             earlier: errors,
             last,
         })
+    }
+
+    /// The same, with what was had before.
+    pub(crate) fn of_outlived(self, outlived: Option<Outlived>) -> Self {
+        Self { outlived, ..self }
+    }
+
+    /// Whether somebody was not asked since there are too many others.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.each()
+            .any(|error| matches!(error, FetchError::Busy { .. }))
+    }
+
+    /// Whether each source says that there is no such processor.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.document.is_of_one_processor()
+            && self
+                .each()
+                .all(|error| matches!(error, FetchError::UnknownPlatform { .. }))
     }
 
     fn each(&self) -> impl Iterator<Item = &FetchError> {
@@ -313,7 +352,10 @@ impl Failures {
     /// The failure for who asked, who need not ask again for `quiet`.
     pub(crate) fn failure(&self, quiet: Seconds) -> SourceFailure {
         let retryable = self.each().any(FetchError::is_retryable);
-        let texts: Vec<String> = self.each().map(ToString::to_string).collect();
+        let outlived = self.outlived.iter().map(ToString::to_string);
+        let texts: Vec<String> = outlived
+            .chain(self.each().map(ToString::to_string))
+            .collect();
         let vendor = self.document.vendor();
         SourceFailure {
             source_kind: match vendor {
@@ -328,8 +370,12 @@ impl Failures {
         }
     }
 
-    /// For the log.
+    /// For the log; not for each of many that were not even asked for.
     pub(crate) fn report(&self) {
+        if self.is_busy() {
+            tracing::debug!(document = %self.document, "endorsements are not asked for: there are too many others");
+            return;
+        }
         for error in self.each() {
             tracing::warn!(code = error.code(), cause = %error, document = %self.document, "endorsements cannot be fetched");
         }

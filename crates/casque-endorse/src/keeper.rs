@@ -10,34 +10,36 @@
 //! - The sources are asked in their order, until one gives a document that is in force.
 //! - After a failure of all they are left alone for a while: 10 s, doubled each time up to 5 min, or as long
 //!   as they say (an hour at most). A source that throttles is left alone by everybody.
-//! - An id comes from evidence that nobody has verified: the number of documents in memory, of files on disk
-//!   and of fetches at a time is bounded. What was used least recently makes room, and stays on disk.
+//! - While a document in force is fetched again, nobody else waits, and who fetches waits a few seconds.
+//! - An id comes from evidence that nobody has verified: what is fetched for strangers at a time, what is
+//!   remembered of it (module `slots`), and the number of files on disk is bounded.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use casque_appraise::{Appraiser, EndorsedError};
 use casque_core::SourceFailure;
-use casque_types::{Seconds, SnpProduct, SnpSigner, Timestamp};
+use casque_types::{SnpProduct, SnpSigner, Timestamp};
 use reqwest::Client;
 use tokio::sync::Semaphore;
 
 use crate::disk::{Cached, DiskCache};
 use crate::document::{Content, Document};
 use crate::document_id::DocumentId;
-use crate::failure::{Failures, FetchError};
-use crate::source::{Given, Origin, QUIET_FIRST, Source, quiet_span};
+use crate::failure::{Failures, FetchError, Outlived};
+use crate::pace::QUIET_FIRST;
+use crate::slots::{Flight, Held, Home, Slot, Slots};
+use crate::source::{Errand, Given, Origin, Source};
 
 /// The documents of one vendor.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     parts: Parts,
-    limit: usize,
-    slots: Mutex<HashMap<DocumentId, Arc<Slot>>>,
-    /// Counts uses, to know which was the latest.
-    uses: AtomicU64,
-    fetches: Semaphore,
+    slots: Slots,
+    /// Of what is at hand.
+    refreshes: Semaphore,
+    tally: Tally,
 }
 
 /// What a keeper works with.
@@ -48,48 +50,43 @@ pub(crate) struct Parts {
     pub(crate) disk: Option<DiskCache>,
     /// Who verifies what comes; `None` keeps it unverified.
     pub(crate) verifier: Option<Arc<Appraiser>>,
+    /// How long each source is waited for while something is at hand.
+    pub(crate) patience: Duration,
 }
 
-/// The place of one document.
 #[derive(Debug, Default)]
-struct Slot {
-    /// Guarded for a moment, never across an await.
-    held: Mutex<Option<Held>>,
-    /// Held by whoever fetches.
-    flight: tokio::sync::Mutex<Flight>,
-    used: AtomicU64,
+struct Tally {
+    fetched: AtomicU64,
+    unknown: AtomicU64,
+    busy: AtomicU64,
+    failed: AtomicU64,
 }
 
-#[derive(Clone, Debug)]
-struct Held {
-    document: Arc<Document>,
-    fetched: Timestamp,
-}
-
-/// What was tried so far.
-#[derive(Debug, Default)]
-struct Flight {
-    disk_was_read: bool,
-    failures: u32,
-    refusal: Option<Refusal>,
-}
-
-/// A failure that is not tried again before `quiet_until`.
-#[derive(Debug)]
-struct Refusal {
-    failures: Failures,
-    quiet_until: Timestamp,
+/// What became of fetches since a program started, and what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndorserCounts {
+    /// Fetches that gave a document.
+    pub fetched: u64,
+    /// Fetches that were answered with "unknown platform" by each source.
+    pub unknown: u64,
+    /// Requests that were refused since too many unknown platforms were asked for.
+    pub busy: u64,
+    /// Fetches that failed otherwise.
+    pub failed: u64,
+    /// Documents in memory that stay there.
+    pub kept: usize,
+    /// What is remembered of platforms that nothing has proved: bounded, and forgotten first.
+    pub passing: usize,
 }
 
 impl Keeper {
-    /// Keeps at most `limit` documents in memory.
+    /// Keeps at most `limit` documents in memory, and what is remembered of strangers.
     pub(crate) fn new(parts: Parts, limit: usize) -> Self {
         Self {
             parts,
-            limit,
-            slots: Mutex::default(),
-            uses: AtomicU64::new(0),
-            fetches: Semaphore::new(MAX_FETCHES),
+            slots: Slots::new(limit),
+            refreshes: Semaphore::new(MAX_REFRESHES),
+            tally: Tally::default(),
         }
     }
 
@@ -99,85 +96,90 @@ impl Keeper {
         id: &DocumentId,
         now: Timestamp,
     ) -> Result<Arc<Document>, SourceFailure> {
-        let slot = self.slot(id);
-        let slot = slot.map_err(|busy| Failures::one(id.clone(), busy).failure(QUIET_FIRST))?;
-        let in_force = slot.held().filter(|held| held.is_in_force(now));
-        let mut flight = match (in_force, slot.flight.try_lock()) {
+        let slot = self.slots.slot(id).map_err(|busy| {
+            self.tally.busy.fetch_add(1, Ordering::Relaxed);
+            Failures::one(id.clone(), busy).failure(QUIET_FIRST)
+        })?;
+        let found = self.document_in(&slot, id, now).await;
+        if found.is_err() && slot.flight.try_lock().is_ok_and(|flight| flight.is_blank()) {
+            self.slots.forget(id, &slot);
+        }
+        found
+    }
+
+    async fn document_in(
+        &self,
+        slot: &Slot,
+        id: &DocumentId,
+        now: Timestamp,
+    ) -> Result<Arc<Document>, SourceFailure> {
+        slot.loaded
+            .get_or_init(async || self.load(slot, id, now).await)
+            .await;
+        let mut flight = match (slot.in_force(now), slot.flight.try_lock()) {
             (Some(held), _) if held.is_fresh(now) => return Ok(held.document),
             (Some(held), Err(_)) => return Ok(held.document),
             (None, Err(_)) => slot.flight.lock().await,
             (_, Ok(flight)) => flight,
         };
-        self.renew(id, &slot, &mut flight, now).await
-    }
-
-    /// The slot of `id`; makes room among those that nobody waits for.
-    fn slot(&self, id: &DocumentId) -> Result<Arc<Slot>, FetchError> {
-        let mut slots = lock(&self.slots);
-        let use_number = self.uses.fetch_add(1, Ordering::Relaxed);
-        if let Some(slot) = slots.get(id) {
-            slot.used.store(use_number, Ordering::Relaxed);
-            return Ok(Arc::clone(slot));
-        }
-        if slots.len() >= self.limit {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.held().is_some());
-        }
-        if slots.len() >= self.limit {
-            let idle = slots
-                .iter()
-                .filter(|(_, slot)| Arc::strong_count(slot) == 1);
-            let oldest = idle.min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
-            let oldest = oldest.map(|(id, _)| id.clone());
-            let limit = self.limit;
-            slots.remove(&oldest.ok_or(FetchError::Busy { limit })?);
-        }
-        let slot = Arc::<Slot>::default();
-        slot.used.store(use_number, Ordering::Relaxed);
-        slots.insert(id.clone(), Arc::clone(&slot));
-        Ok(slot)
-    }
-
-    /// Called by the one who holds the flight.
-    async fn renew(
-        &self,
-        id: &DocumentId,
-        slot: &Slot,
-        flight: &mut Flight,
-        now: Timestamp,
-    ) -> Result<Arc<Document>, SourceFailure> {
-        if !flight.disk_was_read {
-            flight.disk_was_read = true;
-            slot.hold(self.load(id, now).await);
-        }
         // Somebody else may have fetched while this one waited.
-        if let Some(held) = slot.held().filter(|held| held.is_fresh(now)) {
-            return Ok(held.document);
+        let at_hand = slot.in_force(now);
+        if let Some(held) = at_hand.as_ref().filter(|held| held.is_fresh(now)) {
+            return Ok(Arc::clone(&held.document));
         }
-        match self.fetch_unless_quiet(id, slot, flight, now).await {
-            Ok(document) => Ok(document),
-            Err(failure) => slot
-                .held()
-                .filter(|held| held.is_in_force(now))
-                .map(|held| held.document)
-                .ok_or(failure),
+        let fetched = self
+            .fetch_unless_quiet(id, slot, &mut flight, at_hand.is_some(), now)
+            .await;
+        match (fetched, at_hand) {
+            (Err(_), Some(held)) => Ok(held.document),
+            (fetched, _) => fetched,
         }
     }
 
-    /// From disk, where anybody may have written; what has ended need not be verified.
-    async fn load(&self, id: &DocumentId, now: Timestamp) -> Option<Held> {
-        let cached = self.parts.disk.as_ref()?.load(id).await?;
-        let is_in_force = cached.document.is_in_force(now);
-        if let Err(error) = is_in_force
-            .then(|| self.verify(&cached.document, now))
-            .transpose()
+    /// The document that is held of `id` is no stranger's: an appraisal under it succeeded.
+    pub(crate) async fn proved(&self, id: &DocumentId) {
+        let Some(slot) = self.slots.get(id) else {
+            return;
+        };
+        if let Some(held) = slot.prove()
+            && held.home == Home::Memory
         {
-            tracing::warn!(document = %id, cause = %error, "cached endorsements are not authentic; they are fetched anew");
-            return None;
+            self.write(&slot, &held.document, held.fetched).await;
         }
-        Some(Held {
+    }
+
+    pub(crate) fn counts(&self) -> EndorserCounts {
+        let (passing, kept) = self.slots.counts();
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        EndorserCounts {
+            fetched: read(&self.tally.fetched),
+            unknown: read(&self.tally.unknown),
+            busy: read(&self.tally.busy),
+            failed: read(&self.tally.failed),
+            kept,
+            passing,
+        }
+    }
+
+    /// From disk, where anybody may have written; what has ended is not verified, and never served.
+    async fn load(&self, slot: &Slot, id: &DocumentId, now: Timestamp) {
+        let Some(disk) = &self.parts.disk else { return };
+        let Some(cached) = disk.load(id).await else {
+            return;
+        };
+        let has_ended = cached.document.validity().until < now;
+        if !has_ended && let Err(error) = self.verify(&cached.document, now) {
+            tracing::warn!(document = %id, cause = %error, "cached endorsements are not authentic; they are fetched anew");
+            return;
+        }
+        slot.hold(Held {
             document: Arc::new(cached.document),
             fetched: cached.fetched,
-        })
+            is_verified: !has_ended,
+            // No stranger's is written.
+            is_proved: true,
+            home: Home::Disk,
+        });
     }
 
     fn verify(&self, document: &Document, now: Timestamp) -> Result<(), EndorsedError> {
@@ -206,9 +208,9 @@ impl Keeper {
     /// The chain that was had last, verified; empty where there is none.
     fn chain_at_hand(&self, product: SnpProduct) -> Vec<Vec<u8>> {
         let signer = SnpSigner::Vcek;
-        let slots = lock(&self.slots);
-        let slot = slots.get(&DocumentId::AmdChain { product, signer });
+        let slot = self.slots.get(&DocumentId::AmdChain { product, signer });
         let held = slot.and_then(|slot| slot.held());
+        let held = held.filter(|held| held.is_verified);
         match held.as_ref().map(|held| held.document.content()) {
             Some(Content::Chain(chain)) => chain.clone(),
             _ => Vec::new(),
@@ -220,40 +222,86 @@ impl Keeper {
         id: &DocumentId,
         slot: &Slot,
         flight: &mut Flight,
+        in_haste: bool,
         now: Timestamp,
     ) -> Result<Arc<Document>, SourceFailure> {
-        if let Some(failure) = flight.refusal_at(now) {
+        if let Some(failure) = flight.refusal_at(now, in_haste) {
             return Err(failure);
         }
-        match self.fetch(id, now).await {
+        let held = slot.held();
+        let errand = Errand {
+            id,
+            now,
+            patience: in_haste.then_some(self.parts.patience),
+            is_stranger: held.is_none() && id.is_named_by_evidence(),
+        };
+        match self.fetch(errand).await {
             Ok(given) => {
+                self.tally.fetched.fetch_add(1, Ordering::Relaxed);
                 *flight = Flight::landed();
                 Ok(self.keep(slot, given, now).await)
             }
             Err(failures) => {
+                let failures =
+                    failures.of_outlived(held.and_then(|held| self.outlived(&held, now)));
+                self.count(&failures);
                 failures.report();
-                Err(flight.fail(failures, now))
+                Err(flight.fail(failures, now, in_haste))
             }
         }
     }
 
+    fn count(&self, failures: &Failures) {
+        let count = match failures {
+            failures if failures.is_busy() => &self.tally.busy,
+            failures if failures.is_unknown() => &self.tally.unknown,
+            _ => &self.tally.failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was had, and has ended.
+    fn outlived(&self, held: &Held, now: Timestamp) -> Option<Outlived> {
+        let (document, validity) = (&held.document, held.document.validity());
+        let file = match held.home {
+            // The source itself says it.
+            Home::Bundle => return None,
+            Home::Memory => None,
+            Home::Disk => self.parts.disk.as_ref(),
+        };
+        (validity.until < now).then(|| Outlived {
+            document: validity.ends.clone(),
+            file: file.map(|disk| disk.path(document.id())),
+            until: validity.until,
+            now,
+        })
+    }
+
     /// From the first source that gives it.
-    async fn fetch(&self, id: &DocumentId, now: Timestamp) -> Result<Given, Failures> {
-        // Never closed, so that a failure to acquire cannot come.
-        let _permit = self.fetches.acquire().await;
+    async fn fetch(&self, errand: Errand<'_>) -> Result<Given, Failures> {
+        let one = |error| Failures::one(errand.id.clone(), error);
+        let _permit = match errand.patience {
+            None => None,
+            Some(_) => Some(self.refreshes.try_acquire().map_err(|_| {
+                one(FetchError::Busy {
+                    waiting: MAX_REFRESHES,
+                })
+            })?),
+        };
         let mut errors = Vec::new();
-        for source in self.parts.sources.iter().filter(|source| source.serves(id)) {
-            let given = source.give(&self.parts.client, id, now).await;
-            match given.and_then(|given| self.verified(given, now)) {
+        let sources = self.parts.sources.iter();
+        for source in sources.filter(|source| source.serves(errand.id)) {
+            let given = source.give(&self.parts.client, errand).await;
+            match given.and_then(|given| self.verified(given, errand.now)) {
                 Ok(given) => return Ok(given),
                 Err(error) => errors.push(error),
             }
         }
         let none = || {
-            let document = id.clone();
-            Failures::one(id.clone(), FetchError::NoSource { document })
+            let document = errand.id.clone();
+            one(FetchError::NoSource { document })
         };
-        Err(Failures::all(id.clone(), errors).unwrap_or_else(none))
+        Err(Failures::all(errand.id.clone(), errors).unwrap_or_else(none))
     }
 
     fn verified(&self, given: Given, now: Timestamp) -> Result<Given, FetchError> {
@@ -266,82 +314,37 @@ impl Keeper {
         }
     }
 
+    /// On disk too, unless it is on this machine anyway, or a stranger's.
     async fn keep(&self, slot: &Slot, given: Given, now: Timestamp) -> Arc<Document> {
         let document = Arc::new(given.document);
-        if let (Some(disk), Origin::Network) = (&self.parts.disk, given.origin) {
-            let cached = Cached {
-                document: (*document).clone(),
-                fetched: now,
-            };
-            disk.store(cached).await;
-        }
-        slot.hold(Some(Held {
+        let is_proved = !document.id().is_of_one_processor();
+        let home = match given.origin {
+            Origin::Bundle => Home::Bundle,
+            Origin::Network => Home::Memory,
+        };
+        slot.hold(Held {
             document: Arc::clone(&document),
             fetched: now,
-        }));
+            is_verified: true,
+            is_proved,
+            home,
+        });
+        if is_proved && home == Home::Memory {
+            self.write(slot, &document, now).await;
+        }
         document
     }
-}
 
-impl Slot {
-    fn held(&self) -> Option<Held> {
-        lock(&self.held).clone()
-    }
-
-    fn hold(&self, held: Option<Held>) {
-        *lock(&self.held) = held;
-    }
-}
-
-impl Held {
-    fn is_in_force(&self, now: Timestamp) -> bool {
-        self.document.is_in_force(now)
-    }
-
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        let lasts = match self.document.id() {
-            DocumentId::AmdVcek { .. } => true,
-            // An authority may get another key, so that its chain is one of these.
-            DocumentId::Intel(_) | DocumentId::AmdCrl { .. } | DocumentId::AmdChain { .. } => {
-                now.since(self.fetched) < FRESH
-            }
+    async fn write(&self, slot: &Slot, document: &Arc<Document>, fetched: Timestamp) {
+        let Some(disk) = &self.parts.disk else { return };
+        let cached = Cached {
+            document: (**document).clone(),
+            fetched,
         };
-        lasts && self.is_in_force(now)
-    }
-}
-
-impl Flight {
-    /// After a fetch that succeeded.
-    const fn landed() -> Self {
-        Self {
-            disk_was_read: true,
-            failures: 0,
-            refusal: None,
+        if disk.store(cached).await {
+            slot.written();
         }
     }
-
-    fn refusal_at(&self, now: Timestamp) -> Option<SourceFailure> {
-        let refusal = self.refusal.as_ref()?;
-        let quiet = refusal.quiet_until.since(now);
-        (quiet.0 > 0).then(|| refusal.failures.failure(quiet))
-    }
-
-    fn fail(&mut self, failures: Failures, now: Timestamp) -> SourceFailure {
-        let quiet = quiet_span(self.failures, Some(failures.retry_after()));
-        let failure = failures.failure(quiet);
-        self.failures = self.failures.saturating_add(1);
-        self.refusal = Some(Refusal {
-            failures,
-            quiet_until: now.plus(quiet),
-        });
-        failure
-    }
 }
 
-/// A lock that is never held across a panic's path leaves its value whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const FRESH: Seconds = Seconds(24 * 60 * 60);
-const MAX_FETCHES: usize = 8;
+const MAX_REFRESHES: usize = 8;

@@ -21,7 +21,9 @@ mod http;
 mod intel;
 mod json;
 mod keeper;
+mod pace;
 mod settings;
+mod slots;
 mod source;
 mod x509;
 
@@ -33,4 +35,5 @@ pub use document::{Document, DocumentError, Validity};
 pub use document_id::DocumentId;
 pub use endorsers::Endorsers;
 pub use explain_form::{TooManyDocuments, explain_file};
+pub use keeper::EndorserCounts;
 pub use settings::{EndorserSettings, EndorserSetupError, Network};

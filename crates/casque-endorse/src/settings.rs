@@ -25,6 +25,8 @@ pub struct EndorserSettings {
     /// The least time between two requests to one of AMD's sources: it answers few, and does not publish how
     /// many.
     pub amd_spacing: Duration,
+    /// How long each service is waited for while a document is at hand that is in force and may be replaced.
+    pub refresh_patience: Duration,
     /// A bundle, asked before all others: a file or a directory.
     pub bundle: Option<PathBuf>,
     /// Whether services are asked.
@@ -52,6 +54,7 @@ impl Default for EndorserSettings {
             intel: vec!["intel".to_owned()],
             amd: vec!["amd".to_owned()],
             amd_spacing: Duration::from_secs(1),
+            refresh_patience: Duration::from_secs(3),
             bundle: None,
             network: Network::Used,
             ca_file: None,

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use casque_types::{Seconds, Timestamp};
+use casque_types::Timestamp;
 use reqwest::Client;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::timeout;
 
 use crate::amd;
 use crate::bundle::{BundleError, Bundled, manifest_of, read_bundle};
@@ -18,7 +19,8 @@ use crate::document_id::DocumentId;
 use crate::failure::FetchError;
 use crate::http::{self, Answer};
 use crate::intel;
-use crate::keeper::lock;
+use crate::pace::Pace;
+use crate::slots::lock;
 
 /// One source.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum Source {
 pub(crate) struct Service {
     pub(crate) place: Place,
     pace: Pace,
+    /// Places for those who wait for documents of platforms that nothing has proved.
+    strangers: Semaphore,
 }
 
 /// What a service's paths are.
@@ -56,6 +60,17 @@ impl Place {
             Self::Pcs { base, .. } | Self::Kds { base } | Self::AzureVcek { base } => base,
         }
     }
+}
+
+/// What is asked for, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Errand<'a> {
+    pub(crate) id: &'a DocumentId,
+    pub(crate) now: Timestamp,
+    /// How long a service is waited for; `None` is as long as the exchange may take.
+    pub(crate) patience: Option<Duration>,
+    /// Whether the id comes from evidence that nobody has verified.
+    pub(crate) is_stranger: bool,
 }
 
 /// What a source gave.
@@ -96,12 +111,11 @@ impl Source {
     pub(crate) async fn give(
         &self,
         client: &Client,
-        id: &DocumentId,
-        now: Timestamp,
+        errand: Errand<'_>,
     ) -> Result<Given, FetchError> {
         match self {
-            Self::Bundle(bundle) => bundle.give(id, now).await,
-            Self::Service(service) => service.give(client, id, now).await,
+            Self::Bundle(bundle) => bundle.give(errand.id, errand.now).await,
+            Self::Service(service) => service.give(client, errand).await,
         }
     }
 }
@@ -111,27 +125,26 @@ impl Service {
         Self {
             place,
             pace: Pace::new(spacing),
+            strangers: Semaphore::const_new(MAX_STRANGERS),
         }
     }
 
-    async fn give(
-        &self,
-        client: &Client,
-        id: &DocumentId,
-        now: Timestamp,
-    ) -> Result<Given, FetchError> {
-        if let Some(again) = self.pace.quiet_at(now) {
-            let base = self.place.base().to_owned();
-            return Err(FetchError::Quiet { base, again });
-        }
+    async fn give(&self, client: &Client, errand: Errand<'_>) -> Result<Given, FetchError> {
+        let now = errand.now;
         let asker = Asker {
             client,
-            pace: &self.pace,
+            service: self,
+            is_stranger: errand.is_stranger,
+            now,
         };
-        let document = match id {
-            DocumentId::Intel(id) => intel::fetch(&asker, &self.place, *id).await,
-            _ => amd::fetch(&asker, &self.place, id).await,
+        asker.expect_not_quiet()?;
+        let _place = match errand.is_stranger {
+            false => None,
+            true => Some(self.strangers.try_acquire().map_err(|_| FetchError::Busy {
+                waiting: MAX_STRANGERS,
+            })?),
         };
+        let document = self.ask(&asker, errand).await;
         match &document {
             Err(error) if error.is_throttled() => self.pace.throttled(error.retry_after(), now),
             Ok(_) => self.pace.answered(),
@@ -145,18 +158,49 @@ impl Service {
             origin: Origin::Network,
         })
     }
+
+    async fn ask(&self, asker: &Asker<'_>, errand: Errand<'_>) -> Result<Document, FetchError> {
+        let answered = async {
+            match errand.id {
+                DocumentId::Intel(id) => intel::fetch(asker, &self.place, *id).await,
+                id => amd::fetch(asker, &self.place, id).await,
+            }
+        };
+        let Some(patience) = errand.patience else {
+            return answered.await;
+        };
+        let in_time = timeout(patience, answered).await;
+        in_time.unwrap_or_else(|_| {
+            Err(FetchError::Timeout {
+                url: self.place.base().to_owned(),
+                timeout: patience,
+            })
+        })
+    }
 }
 
 /// Asks one service, at its pace.
 pub(crate) struct Asker<'a> {
     client: &'a Client,
-    pace: &'a Pace,
+    service: &'a Service,
+    is_stranger: bool,
+    now: Timestamp,
 }
 
 impl Asker<'_> {
     pub(crate) async fn get(&self, url: &str) -> Result<Answer, FetchError> {
-        self.pace.turn().await;
+        self.service.pace.turn(self.is_stranger).await;
+        // Whoever stood before this one may have been throttled.
+        self.expect_not_quiet()?;
         http::get(self.client, url, MAX_BODY_BYTES).await
+    }
+
+    fn expect_not_quiet(&self) -> Result<(), FetchError> {
+        let quiet = self.service.pace.quiet_at(self.now);
+        quiet.map_or(Ok(()), |again| {
+            let base = self.service.place.base().to_owned();
+            Err(FetchError::Quiet { base, again })
+        })
     }
 }
 
@@ -178,75 +222,8 @@ fn expect_in_force(document: &Document, url: &str, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// How often a service is asked.
-#[derive(Debug)]
-struct Pace {
-    /// Between the beginnings of two requests.
-    spacing: Duration,
-    /// When the next may begin.
-    next: tokio::sync::Mutex<Option<Instant>>,
-    quiet: Mutex<Quiet>,
-}
-
-#[derive(Debug)]
-struct Quiet {
-    until: Timestamp,
-    times: u32,
-}
-
-impl Pace {
-    const fn new(spacing: Duration) -> Self {
-        Self {
-            spacing,
-            next: tokio::sync::Mutex::const_new(None),
-            quiet: Mutex::new(Quiet {
-                until: Timestamp::from_unix_s(0),
-                times: 0,
-            }),
-        }
-    }
-
-    /// Waits until it is this request's turn: first come, first served.
-    async fn turn(&self) {
-        if self.spacing.is_zero() {
-            return;
-        }
-        let mut next = self.next.lock().await;
-        if let Some(at) = *next {
-            sleep_until(at).await;
-        }
-        *next = Instant::now().checked_add(self.spacing);
-    }
-
-    fn quiet_at(&self, now: Timestamp) -> Option<Seconds> {
-        let left = lock(&self.quiet).until.since(now);
-        (left.0 > 0).then_some(left)
-    }
-
-    fn throttled(&self, asked: Option<Seconds>, now: Timestamp) {
-        let mut quiet = lock(&self.quiet);
-        let span = quiet_span(quiet.times, asked);
-        quiet.times = quiet.times.saturating_add(1);
-        quiet.until = quiet.until.max(now.plus(span));
-    }
-
-    fn answered(&self) {
-        lock(&self.quiet).times = 0;
-    }
-}
-
-/// How long nobody is asked after so many failures: 10 s, doubled each time up to 5 min, or as long as was
-/// asked for, an hour at most.
-pub(crate) fn quiet_span(failures_before: u32, asked: Option<Seconds>) -> Seconds {
-    let factor = 2_u64.saturating_pow(failures_before);
-    let doubled = QUIET_FIRST.0.saturating_mul(factor).min(QUIET_MOST.0);
-    let asked = asked.map_or(0, |span| span.0.min(QUIET_MOST_ASKED.0));
-    Seconds(doubled.max(asked))
-}
-
-pub(crate) const QUIET_FIRST: Seconds = Seconds(10);
-const QUIET_MOST: Seconds = Seconds(300);
-const QUIET_MOST_ASKED: Seconds = Seconds(3600);
+/// At one request a second none of them waits much longer than a client does.
+const MAX_STRANGERS: usize = 16;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// A mounted bundle, read again when it changes.

@@ -158,6 +158,13 @@ pub trait EndorsementSource: Send + Sync {
         id: &EndorsementsId,
         now: Timestamp,
     ) -> impl Future<Output = Result<Endorsements, SourceFailure>> + Send;
+
+    /// Evidence with this id was appraised under them: they are of a platform that is there, and worth keeping.
+    /// Until then whoever asks may have made the id up.
+    fn proved(&self, id: &EndorsementsId) -> impl Future<Output = ()> + Send {
+        let _ = id;
+        async {}
+    }
 }
 
 /// Gets the keys with which clusters sign service account tokens; caches them.

@@ -8,5 +8,8 @@
 
 mod bundle;
 mod documents;
+mod flood;
+mod patience;
 mod service;
+mod stale;
 mod support;

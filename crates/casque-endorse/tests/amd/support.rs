@@ -1,15 +1,17 @@
 //! A service on this machine that answers as AMD's key distribution service does.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use casque_appraise::{AmdEndorsements, AmdEndorsementsId, TrustAnchors, VcekId};
-use casque_core::SourceFailure;
+use casque_appraise::{AmdEndorsements, AmdEndorsementsId, EndorsementsId, TrustAnchors, VcekId};
+use casque_core::{EndorsementSource as _, SourceFailure};
 use casque_endorse::{Document, DocumentId, EndorserSettings, Endorsers};
 use casque_testkit::snp::{RevocationSpec, SoftwareSnp, VekHolder, VekSpec};
 use casque_types::{Seconds, SnpProduct, SnpSigner, SnpTcb, Timestamp};
@@ -91,6 +93,8 @@ pub struct Answers {
     pub chain_status: u16,
     pub crl_status: u16,
     pub retry_after: Option<u64>,
+    /// Requests with this in their path are never answered.
+    pub hangs: Option<&'static str>,
     pub asked: Vec<String>,
 }
 
@@ -138,6 +142,7 @@ impl Service {
             chain_status: 200,
             crl_status: 200,
             retry_after: None,
+            hangs: None,
             asked: Vec::new(),
         }));
         let router = Router::new()
@@ -171,14 +176,38 @@ impl Service {
 }
 
 pub async fn answer(State(answers): State<Arc<Mutex<Answers>>>, uri: Uri) -> Response {
-    let mut answers = answers.lock().unwrap();
-    let (status, body) = answers.to(&uri);
+    let (status, body) = answers.lock().unwrap().to(&uri);
+    let hangs = answers.lock().unwrap().hangs;
+    if hangs.is_some_and(|part| uri.to_string().contains(part)) {
+        return std::future::pending().await;
+    }
+    let answers = answers.lock().unwrap();
     let mut response = body.into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     if let Some(after) = answers.retry_after {
         response.headers_mut().insert("retry-after", after.into());
     }
     response
+}
+
+/// Waits until something happened that is sure to.
+pub async fn until(happened: impl Fn() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    in_time.unwrap();
+}
+
+/// What a future gives that waits for nothing.
+pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
 }
 
 /// A service, and a source that asks it.
@@ -204,8 +233,11 @@ impl World {
         }
     }
 
+    /// What an appraisal does that succeeds.
     pub async fn get(&self, now: Timestamp) -> Result<Arc<AmdEndorsements>, SourceFailure> {
-        self.source.amd(&id(), now).await
+        let endorsements = self.source.amd(&id(), now).await?;
+        self.source.proved(&EndorsementsId::Amd(id())).await;
+        Ok(endorsements)
     }
 
     pub fn restarted(mut self) -> Self {
