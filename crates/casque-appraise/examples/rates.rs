@@ -155,10 +155,10 @@ fn processors(programs: Programs) -> Vec<SoftwareSnp> {
 }
 
 /// The processor of each piece, what it is to say, and the request.
-fn guests<'a>(
-    processors: &'a [SoftwareSnp],
+fn guests(
+    processors: &[SoftwareSnp],
     programs: Programs,
-) -> impl Iterator<Item = (&'a SoftwareSnp, SnpIdentity, u8)> {
+) -> impl Iterator<Item = (&SoftwareSnp, SnpIdentity, u8)> {
     numbers(programs)
         .zip(processors.iter().cycle())
         .map(|((program, request), processor)| {
