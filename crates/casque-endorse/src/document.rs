@@ -110,9 +110,10 @@ impl Document {
         let id = IntelEndorsementsId {
             tee: tee_of(&tcb_info.id.to_ascii_lowercase()).ok_or(named)?,
             fmspc: endorsements.fmspc().map_err(|_| named)?,
-            authority: match issuer.as_str() {
-                "Intel SGX PCK Platform CA" => PckAuthority::Platform,
-                "Intel SGX PCK Processor CA" => PckAuthority::Processor,
+            // `Intel SGX PCK Platform CA`, `Intel SGX PCK Processor CA`.
+            authority: match issuer.to_ascii_lowercase() {
+                name if name.contains("platform") => PckAuthority::Platform,
+                name if name.contains("processor") => PckAuthority::Processor,
                 _ => return Err(named),
             },
         };
