@@ -9,9 +9,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::report::report;
 use crate::show::{ShowArguments, show_evidence};
-use crate::sources::{Source, SourceArguments};
+use crate::sources::{EvidenceChoice, Source, SourceArguments};
 use crate::{
-    AgentError, AgentExit, AgentSettings, EvidencePlan, HostEnvironment, MaaPassport, run,
+    AgentError, AgentExit, AgentSettings, EvidencePlan, HostEnvironment, MaaPassport,
+    SettingsError, run,
 };
 
 /// Attests to a Casque server, places the files that it releases, and starts the workload.
@@ -45,8 +46,9 @@ pub(crate) struct RunArguments {
     /// Authorities of an ingress at which TLS ends, PEM [env: `CASQUE_CA_FILE`]
     #[arg(long, alias = "tls-ca", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Read a token of Microsoft Azure Attestation from here, best a named pipe, instead of evidence
-    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
+    /// Read a token of Microsoft Azure Attestation from here, best a named pipe; instead of evidence, or beside it
+    /// where `--evidence` is given too
+    #[arg(long, value_name = "FILE")]
     pub(crate) maa_token_file: Option<PathBuf>,
     /// First write the runtime data here that the token must be over
     #[arg(long, value_name = "FILE", requires = "maa_token_file")]
@@ -111,20 +113,30 @@ fn run_arguments(
     notes: &mut dyn Write,
 ) -> Result<AgentExit, AgentError> {
     let settings = AgentSettings::resolve(&arguments, host)?;
-    if let Some(token_file) = arguments.maa_token_file {
-        let plan = EvidencePlan::MaaToken(MaaPassport {
-            token_file,
-            runtime_data_file: arguments.runtime_data_file,
-        });
-        return Ok(run(&settings, &plan, notes));
-    }
-    match arguments.sources.open(host, Look::UntilFound)? {
-        Source::Absent => Ok(run(&settings, &EvidencePlan::Absent, notes)),
-        Source::There { source, .. } => {
-            let source: &dyn EvidenceSource = &*source;
-            Ok(run(&settings, &EvidencePlan::Source(source), notes))
+    let runtime_data_file = arguments.runtime_data_file;
+    let passport = arguments.maa_token_file.map(|token_file| MaaPassport {
+        token_file,
+        runtime_data_file,
+    });
+    let sources = &arguments.sources;
+    let passport = match (sources.evidence, passport) {
+        (None, Some(passport)) => {
+            return Ok(run(&settings, &EvidencePlan::MaaToken(passport), notes));
         }
-    }
+        (Some(EvidenceChoice::None), Some(_)) => {
+            return Err(SettingsError::TokenBesideNothing.into());
+        }
+        (_, passport) => passport,
+    };
+    let Source::There { source, .. } = sources.open(host, Look::UntilFound)? else {
+        return Ok(run(&settings, &EvidencePlan::Absent, notes));
+    };
+    let source: &dyn EvidenceSource = &*source;
+    let plan = match passport {
+        None => EvidencePlan::Source(source),
+        Some(passport) => EvidencePlan::Both { source, passport },
+    };
+    Ok(run(&settings, &plan, notes))
 }
 
 const EXIT_CODES: &str = "\

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casque_attester::{AttesterError, AzureVm, Collected, EvidenceSource, TeeKind};
-use casque_client::{Challenge, EvidenceKind};
+use casque_client::{Challenge, EvidenceKind, Gathered};
 use casque_types::RuntimeData;
 use casque_wire::{AnyB64, Evidence, TpmQuote};
 use thiserror::Error;
@@ -18,6 +18,13 @@ pub enum EvidencePlan<'a> {
     Source(&'a dyn EvidenceSource),
     /// A token that someone beside the agent obtains from Microsoft Azure Attestation.
     MaaToken(MaaPassport),
+    /// Both, for policies that demand both (`require: [maa, evidence]`).
+    Both {
+        /// The source of the evidence.
+        source: &'a dyn EvidenceSource,
+        /// The token about the same TEE.
+        passport: MaaPassport,
+    },
     /// None: for policies with `mode: none`, which release to anyone.
     Absent,
 }
@@ -78,26 +85,41 @@ pub enum EvidenceError {
 }
 
 impl EvidencePlan<'_> {
-    /// Evidence bound to `runtime`, of a kind that the server takes.
+    /// Evidence bound to `runtime`, of a kind that the server takes, and the token beside it.
     pub(crate) fn gather(
         &self,
         runtime: &RuntimeData,
         challenge: &Challenge,
-    ) -> Result<Evidence, EvidenceError> {
+    ) -> Result<Gathered, EvidenceError> {
         match self {
-            Self::Absent => Ok(Evidence::None {}),
+            Self::Absent => Ok(Evidence::None {}.into()),
             Self::MaaToken(passport) => {
-                require_taken(EvidenceKind::Maa, challenge)?;
-                let token = passport.token_over(runtime)?;
-                Ok(Evidence::Maa { token })
+                let token = passport.obtain(runtime, challenge)?;
+                Ok(Evidence::Maa { token }.into())
             }
-            Self::Source(source) => {
-                let collected = source.gather(&runtime.report_data())?;
-                require_taken(kind_of(collected.kind()), challenge)?;
-                Ok(evidence_of(collected))
+            Self::Source(source) => Ok(taken_from(*source, runtime, challenge)?.into()),
+            Self::Both { source, passport } => {
+                // The token comes first: whoever obtains one on an Azure VM may write `user-data` for it, which are in
+                // the paravisor's report, and the evidence must have the report that the token is about.
+                let maa_token = Some(passport.obtain(runtime, challenge)?);
+                let evidence = taken_from(*source, runtime, challenge)?;
+                Ok(Gathered {
+                    evidence,
+                    maa_token,
+                })
             }
         }
     }
+}
+
+fn taken_from(
+    source: &dyn EvidenceSource,
+    runtime: &RuntimeData,
+    challenge: &Challenge,
+) -> Result<Evidence, EvidenceError> {
+    let collected = source.gather(&runtime.report_data().into())?;
+    require_taken(kind_of(collected.kind()), challenge)?;
+    Ok(evidence_of(collected))
 }
 
 /// Evidence as it is sent, and as `casque explain --evidence` reads it.
@@ -166,7 +188,13 @@ const fn kind_of(kind: TeeKind) -> EvidenceKind {
 }
 
 impl MaaPassport {
-    fn token_over(&self, runtime: &RuntimeData) -> Result<String, EvidenceError> {
+    /// A token over `runtime`, if the server takes tokens.
+    fn obtain(
+        &self,
+        runtime: &RuntimeData,
+        challenge: &Challenge,
+    ) -> Result<String, EvidenceError> {
+        require_taken(EvidenceKind::Maa, challenge)?;
         if let Some(path) = &self.runtime_data_file {
             write_whole(path, runtime.as_bytes()).map_err(|source| {
                 let path = path.clone();

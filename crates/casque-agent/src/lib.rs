@@ -44,10 +44,10 @@ mod supervise;
 mod template;
 mod volumes;
 
-pub use casque_attester::{AttesterError, Collected, EvidenceSource, TeeKind};
+pub use casque_attester::{AttesterError, Collected, EvidenceSource, GuestData, TeeKind};
 pub use casque_client::{
-    Challenge, ClientError, EvidenceKind, FactorError, ReleaseError, Released, SecondFactors,
-    ServerAddress, Timeouts,
+    Challenge, ClientError, EvidenceKind, FactorError, Gathered, ReleaseError, Released,
+    SecondFactors, ServerAddress, Timeouts,
 };
 pub use cli::{AgentCli, main_with};
 pub use error::AgentError;

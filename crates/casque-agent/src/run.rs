@@ -4,9 +4,8 @@ use std::io::Write;
 use std::mem::take;
 
 use aws_lc_rs::rand;
-use casque_client::{Challenge, Client, ReleaseError, Released, SecondFactors};
+use casque_client::{Challenge, Client, Gathered, ReleaseError, Released, SecondFactors};
 use casque_types::{ConfigId, Configuration, Rng, RngError, RuntimeData};
-use casque_wire::Evidence;
 
 use crate::harden::harden;
 use crate::place::place_files;
@@ -26,7 +25,7 @@ pub trait Releases {
         &self,
         config: ConfigId,
         factors: &SecondFactors,
-        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
+        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>>;
 }
 
@@ -35,7 +34,7 @@ impl Releases for Client {
         &self,
         config: ConfigId,
         factors: &SecondFactors,
-        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
+        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         Self::release(self, config, &SystemRng, factors, gather)
     }

@@ -112,6 +112,11 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
     },
+    /// A token is to stand beside no evidence.
+    #[error(
+        "`--evidence none` with `--maa-token-file`: leave `--evidence` out to show the token alone, or name a source to show both"
+    )]
+    TokenBesideNothing,
     /// How the TPM is reached.
     #[error("the TPM")]
     Tpm(#[source] TctiParseError),
@@ -241,7 +246,6 @@ fn second_factors(
         one_time_password: otp.map(read_otp).transpose()?,
         access_token: read_access_token(token_file, host)?,
         service_account_token: account_token_file.map(read_account_token).transpose()?,
-        maa_token: None,
     })
 }
 

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use casque_attester::{Detection, Look};
-use casque_types::ReportData;
+use casque_attester::{Detection, GuestData, Look};
 use casque_wire::Evidence;
 use clap::{Args, ValueEnum};
 
@@ -90,13 +89,13 @@ fn print(evidence: &Evidence, kind: &str, form: OutputForm, output: &mut dyn Wri
     let _written = writeln!(output, "{text}");
 }
 
-fn read_report_data(text: &str) -> Result<ReportData, SettingsError> {
+fn read_report_data(text: &str) -> Result<GuestData, SettingsError> {
     let given = hex::decode(text.trim()).map_err(|_| SettingsError::ReportData)?;
     let mut bytes = [0; 64];
     let start = bytes.get_mut(..given.len());
     let start = start.ok_or(SettingsError::ReportData)?;
     start.copy_from_slice(&given);
-    Ok(ReportData::of_no_request(bytes))
+    Ok(GuestData::of_no_request(bytes))
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use crate::{AgentError, HostEnvironment, SettingsError};
 /// gives, the server refuses.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SourceArguments {
-    /// Where evidence comes from
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) evidence: EvidenceChoice,
+    /// Where evidence comes from, without it `auto`
+    #[arg(long, value_enum)]
+    pub(crate) evidence: Option<EvidenceChoice>,
     /// The TPM: `device:PATH` or `swtpm:host=HOST,port=PORT`; without it `device:/dev/tpmrm0`
     /// [env: `CASQUE_TPM`]
     #[arg(long, value_name = "TCTI", help_heading = ADVANCED)]
@@ -78,7 +78,8 @@ pub(crate) enum Source {
 impl SourceArguments {
     pub(crate) fn open(&self, host: &HostEnvironment, look: Look) -> Result<Source, AgentError> {
         let roots = self.roots(host)?;
-        let source: Box<dyn EvidenceSource + Send + Sync> = match self.evidence {
+        let source: Box<dyn EvidenceSource + Send + Sync> = match self.evidence.unwrap_or_default()
+        {
             EvidenceChoice::None => return Ok(Source::Absent),
             EvidenceChoice::Auto => {
                 let (source, detection) = detect(&roots, look)?;

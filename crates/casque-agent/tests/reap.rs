@@ -7,11 +7,10 @@
 )]
 
 use casque_agent::{
-    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, HostEnvironment,
+    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, Gathered, HostEnvironment,
     ReleaseError, Released, Releases, SecondFactors, Timeouts, run_with,
 };
 use casque_types::{ConfigId, Configuration, KeyHash, RuntimeData, Seconds, Secret};
-use casque_wire::Evidence;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
 struct StandIn(String);
@@ -21,7 +20,7 @@ impl Releases for StandIn {
         &self,
         _config: ConfigId,
         _factors: &SecondFactors,
-        _gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
+        _gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         let arguments = ["/bin/sh", "-c", &self.0];
         let secret = |text: &str| Secret::copied_from(text.as_bytes());

@@ -11,16 +11,16 @@ use std::path::Path;
 
 use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Challenge, ClientError, Collected, EvidenceError,
-    EvidenceKind, EvidencePlan, EvidenceSource, FactorError, HostEnvironment, ReleaseError,
-    Released, Releases, SecondFactors, Timeouts, run_with,
+    EvidenceKind, EvidencePlan, EvidenceSource, FactorError, Gathered, GuestData, HostEnvironment,
+    ReleaseError, Released, Releases, SecondFactors, Timeouts, run_with,
 };
 use casque_secrets::{OpenError, SecretValue};
 use casque_types::{
     Argument, ArgumentPart, ConfigId, Configuration, ConfigurationFile, FileContent, FileMode,
-    FileSystemProtection, Kem, KemPublicKey, KeyHash, Nonce, ReportData, RuntimeData, Seconds,
-    Secret, Timestamp, VariableValue,
+    FileSystemProtection, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, Secret,
+    Timestamp, VariableValue,
 };
-use casque_wire::{Evidence, Failure};
+use casque_wire::Failure;
 
 /// Answers as it is told, after it has seen the evidence.
 struct StandIn(
@@ -33,7 +33,7 @@ impl Releases for StandIn {
         &self,
         config: ConfigId,
         _factors: &SecondFactors,
-        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
+        gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         let server = KeyHash::from([0; 32]);
         let nonce = Nonce::from_bytes(vec![7; 32]).unwrap();
@@ -60,7 +60,7 @@ impl EvidenceSource for Quotes {
         "quotes"
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         Ok(Collected::SgxQuote(report_data.as_bytes().to_vec()))
     }
 }

@@ -14,14 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use casque_agent::{
-    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, HostEnvironment,
+    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, Gathered, HostEnvironment,
     ReleaseError, Released, Releases, SecondFactors, Timeouts, find_program, run_with,
 };
 use casque_types::{
     ConfigId, Configuration, ConfigurationFile, ConfigurationVolume, FileMode, KeyHash,
     RuntimeData, Seconds, Secret, UpdatePolicy, VolumeFiles,
 };
-use casque_wire::Evidence;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 
@@ -36,7 +35,7 @@ impl Releases for StandIn {
         &self,
         _config: ConfigId,
         _factors: &SecondFactors,
-        _gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Evidence, EvidenceError>,
+        _gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
         Ok(Released {
             configuration: self.0.lock().unwrap().take().unwrap(),

@@ -2,7 +2,8 @@
 //! software TEE: `cargo run --release -p casque-appraise --example rates [words of a name…]`.
 //!
 //! One thread; processor time by `/proc/self/schedstat` (Linux). Cold: a program never seen before, on a platform whose
-//! endorsements are at hand. Warm: a program seen before, another request.
+//! endorsements are at hand; for SEV-SNP and what is built on it a processor never seen before, whose certificate comes
+//! with the evidence. Warm: program and processor seen before, another request. `cargo xtask bench` reads these lines.
 //!
 //! To add a line, add a function that makes a [`Round`], and name it in [`LINES`].
 #![expect(
@@ -16,15 +17,20 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use casque_appraise::{
-    Appraiser, Endorsements, Evidence, MaaKeys, MaaToken, MaaTrust, SgxQuote, SignerDemand,
-    TdxQuote, TrustAnchors,
+    AciEvidence, Appraiser, AzureVmEvidence, Endorsements, Evidence, MaaKeys, MaaToken, MaaTrust,
+    SgxQuote, SignerDemand, SnpEvidence, TdxQuote, TrustAnchors,
 };
-use casque_testkit::maa::{AzureVmToken, JwksShape, RuntimeClaim, SoftwareMaa, TokenSpec};
+use casque_testkit::aci::{GroupEvidence, SoftwareUvmIssuer, software_policy};
+use casque_testkit::azure_vm::{MachineEvidence, SoftwareVtpm};
+use casque_testkit::maa::{
+    AzureVmToken, JwksShape, RuntimeClaim, SnpToken, SoftwareMaa, TokenSpec,
+};
 use casque_testkit::sgx::{SoftwareTee, software_identity};
+use casque_testkit::snp::{ReportSpec, SnpSoftwarePlatform, SoftwareSnp, software_snp_identity};
 use casque_testkit::tdx::{TdxFormat, TdxQuoteSpec, software_tdx_identity};
 use casque_types::{
-    AzureVmTee, Kem, KemPublicKey, KeyHash, MrEnclave, Nonce, RuntimeData, Seconds, SnpPlatform,
-    SnpTcb, Timestamp,
+    AzureVmTee, Digest, Kem, KemPublicKey, KeyHash, MrEnclave, Nonce, RuntimeData, Seconds,
+    SnpIdentity, SnpPlatform, SnpProduct, SnpSigner, SnpTcb, Timestamp,
 };
 
 /// Appraises [`ROUND`] pieces of evidence.
@@ -41,7 +47,16 @@ const LINES: &[Line] = &[
     ("tdx v4 warm", || tdx(TdxFormat::V4, Programs::Same)),
     ("tdx v5 cold", || tdx(TdxFormat::V5Td15, Programs::Other)),
     ("tdx v5 warm", || tdx(TdxFormat::V5Td15, Programs::Same)),
+    ("snp cold", || snp(Programs::Other)),
+    ("snp warm", || snp(Programs::Same)),
+    ("azure-snp cold", || azure_snp(Programs::Other)),
+    ("azure-snp warm", || azure_snp(Programs::Same)),
+    ("azure-tdx cold", || azure_tdx(Programs::Other)),
+    ("azure-tdx warm", || azure_tdx(Programs::Same)),
+    ("aci cold", || aci(Programs::Other)),
+    ("aci warm", || aci(Programs::Same)),
     ("token sgx", || token(Subject::Enclave)),
+    ("token sevsnpvm", || token(Subject::Guest)),
     ("token azurevm", || token(Subject::Machine)),
 ];
 
@@ -94,7 +109,7 @@ fn sgx(programs: Programs) -> Round {
         let identity = software_identity(MrEnclave::from([program; 32]));
         tee.quote(&identity, &[request; 64]).unwrap()
     });
-    let parse = |bytes: &[u8]| Evidence::Sgx(SgxQuote::parse(bytes).unwrap());
+    let parse = |bytes: &Vec<u8>| Evidence::Sgx(SgxQuote::parse(bytes).unwrap());
     round(
         anchors(&tee),
         endorsements,
@@ -115,7 +130,7 @@ fn tdx(format: TdxFormat, programs: Programs) -> Round {
         let spec = TdxQuoteSpec::new(identity, [request; 64]).with_format(format);
         tee.tdx_quote_of(&spec).unwrap()
     });
-    let parse = |bytes: &[u8]| Evidence::Tdx(TdxQuote::parse(bytes).unwrap());
+    let parse = |bytes: &Vec<u8>| Evidence::Tdx(TdxQuote::parse(bytes).unwrap());
     round(
         anchors(&tee),
         endorsements,
@@ -125,10 +140,122 @@ fn tdx(format: TdxFormat, programs: Programs) -> Round {
     )
 }
 
+/// Processors of one generation, under one root: as many as there are programs.
+fn processors(programs: Programs) -> Vec<SoftwareSnp> {
+    let count = match programs {
+        Programs::Same => 1,
+        Programs::Other => 64,
+    };
+    let make = |number| {
+        let platform = SnpSoftwarePlatform::numbered(SnpProduct::Milan, number);
+        SoftwareSnp::generate_platform(platform, NOW).unwrap()
+    };
+    (0..count).map(make).collect()
+}
+
+/// The processor of each piece, what it is to say, and the request.
+fn guests<'a>(
+    processors: &'a [SoftwareSnp],
+    programs: Programs,
+) -> impl Iterator<Item = (&'a SoftwareSnp, SnpIdentity, u8)> {
+    numbers(programs)
+        .zip(processors.iter().cycle())
+        .map(|((program, request), processor)| {
+            let identity = software_snp_identity(Digest::from([program; 48]));
+            (processor, identity, request)
+        })
+}
+
+/// A root and a revocation list for all of them.
+fn of_amd(processors: &[SoftwareSnp]) -> (TrustAnchors, Endorsements) {
+    let first = processors.first().unwrap();
+    let endorsements = Endorsements {
+        intel: None,
+        amd: Some(Arc::new(first.endorsements(NOW).unwrap())),
+    };
+    let anchors = TrustAnchors::vendors().dangerous_with_amd(vec![first.anchor()]);
+    (anchors, endorsements)
+}
+
+fn snp(programs: Programs) -> Round {
+    let processors = processors(programs);
+    let (anchors, endorsements) = of_amd(&processors);
+    let reports = guests(&processors, programs).map(|(processor, identity, request)| {
+        let spec = ReportSpec::new(identity, [request; 64]);
+        let chain = processor.chain_pem(SnpSigner::Vcek);
+        (processor.report(&spec).unwrap(), chain)
+    });
+    let parse = |(report, chain): &(Vec<u8>, String)| {
+        Evidence::Snp(SnpEvidence::parse(report, Some(chain.as_bytes())).unwrap())
+    };
+    round(anchors, endorsements, reports.collect(), parse, programs)
+}
+
+fn aci(programs: Programs) -> Round {
+    let processors = processors(programs);
+    let (anchors, endorsements) = of_amd(&processors);
+    let issuer = SoftwareUvmIssuer::generate(NOW).unwrap();
+    let anchors = anchors.dangerous_with_uvm_issuers(vec![issuer.did()]);
+    let policy = software_policy("/app");
+    let groups = guests(&processors, programs).map(|(processor, identity, request)| {
+        let group = issuer.group(processor, &identity, policy.as_bytes(), [request; 64]);
+        group.unwrap()
+    });
+    let parse = |group: &GroupEvidence| {
+        let vek = Some(group.vek.as_bytes());
+        let group = AciEvidence::parse(&group.report, vek, &group.policy, &group.uvm);
+        Evidence::Aci(group.unwrap())
+    };
+    round(anchors, endorsements, groups.collect(), parse, programs)
+}
+
+fn azure_snp(programs: Programs) -> Round {
+    let processors = processors(programs);
+    let (anchors, endorsements) = of_amd(&processors);
+    let vtpm = SoftwareVtpm::generate(NOW).unwrap();
+    let anchors = anchors.dangerous_with_azure_vtpm_root(vtpm.root_der().to_vec());
+    let machines = guests(&processors, programs).map(|(processor, identity, request)| {
+        vtpm.on_snp(processor, &identity, &[request; 32]).unwrap()
+    });
+    round(
+        anchors,
+        endorsements,
+        machines.collect(),
+        parse_machine,
+        programs,
+    )
+}
+
+fn azure_tdx(programs: Programs) -> Round {
+    let tee = SoftwareTee::generate(NOW).unwrap();
+    let endorsements = Endorsements {
+        intel: Some(Arc::new(tee.tdx_endorsements(NOW).unwrap())),
+        amd: None,
+    };
+    let vtpm = SoftwareVtpm::generate(NOW).unwrap();
+    let anchors = anchors(&tee).dangerous_with_azure_vtpm_root(vtpm.root_der().to_vec());
+    let machines = numbers(programs).map(|(program, request)| {
+        let identity = software_tdx_identity([program; 48]);
+        vtpm.on_tdx(&tee, &identity, &[request; 32]).unwrap()
+    });
+    round(
+        anchors,
+        endorsements,
+        machines.collect(),
+        parse_machine,
+        programs,
+    )
+}
+
+fn parse_machine(machine: &MachineEvidence) -> Evidence {
+    Evidence::AzureVm(AzureVmEvidence::parse(&machine.parts()).unwrap())
+}
+
 /// Of what a token speaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Enclave,
+    Guest,
     Machine,
 }
 
@@ -156,6 +283,15 @@ fn token(subject: Subject) -> Round {
             let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
             TokenSpec::sgx(enclave, report_data, NOW).with_runtime(claim)
         }
+        Subject::Guest => {
+            let guest = SnpToken {
+                identity: software_snp_identity(Digest::from([1; 48])),
+                platform: platform(),
+                compliance: None,
+            };
+            let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
+            TokenSpec::snp(guest, report_data, NOW).with_runtime(claim)
+        }
         Subject::Machine => TokenSpec::azure_vm(machine(&report_data), NOW),
     };
     let text = maa.token(&spec).unwrap();
@@ -175,19 +311,7 @@ fn machine(user_data: &[u8; 64]) -> AzureVmToken {
     let data = format!(r#"{{"keys":[],"user-data":"{digits}","vm-configuration":{{}}}}"#);
     AzureVmToken {
         tee: Some(AzureVmTee::Tdx(Box::new(software_tdx_identity([1; 48])))),
-        platform: SnpPlatform {
-            product: None,
-            reported_tcb: SnpTcb {
-                fmc: None,
-                bootloader: 0,
-                tee: 0,
-                snp: 0,
-                microcode: 0,
-            },
-            chip_id: None,
-            signer: None,
-            revocation_judged: false,
-        },
+        platform: platform(),
         compliance: Some("azure-compliant-cvm".to_owned()),
         paravisor_data: data.into_bytes(),
         secure_boot: true,
@@ -197,12 +321,29 @@ fn machine(user_data: &[u8; 64]) -> AzureVmToken {
     }
 }
 
-/// A round over these bytes; what was verified is forgotten before each round where the programs are to be others.
-fn round(
+/// One of which the token states the levels alone.
+const fn platform() -> SnpPlatform {
+    SnpPlatform {
+        product: None,
+        reported_tcb: SnpTcb {
+            fmc: None,
+            bootloader: 0,
+            tee: 0,
+            snp: 0,
+            microcode: 0,
+        },
+        chip_id: None,
+        signer: None,
+        revocation_judged: false,
+    }
+}
+
+/// A round over these pieces; what was verified is forgotten before each round where the programs are to be others.
+fn round<E: 'static>(
     anchors: TrustAnchors,
     endorsements: Endorsements,
-    evidence: Vec<Vec<u8>>,
-    parse: fn(&[u8]) -> Evidence,
+    evidence: Vec<E>,
+    parse: fn(&E) -> Evidence,
     programs: Programs,
 ) -> Round {
     let mut appraiser = Appraiser::new(anchors.clone());
@@ -210,8 +351,8 @@ fn round(
         if programs == Programs::Other {
             appraiser = Appraiser::new(anchors.clone());
         }
-        for bytes in &evidence {
-            let verdict = appraiser.verify(&parse(black_box(bytes)), &endorsements, NOW);
+        for piece in &evidence {
+            let verdict = appraiser.verify(&parse(black_box(piece)), &endorsements, NOW);
             black_box(verdict.expect("it is valid"));
         }
     })

@@ -74,6 +74,14 @@ impl AppraiseError {
             Self::Contradiction { .. } => "token-contradicts-evidence",
         }
     }
+
+    /// The codes of the variants that wrap no other error; those of the wrapped ones are in their own lists.
+    pub const CODES: &'static [&'static str] = &[
+        "not-bound",
+        "endorsements-missing",
+        "evidence-malformed",
+        "token-contradicts-evidence",
+    ];
 }
 
 fn list(differences: &[Difference]) -> String {

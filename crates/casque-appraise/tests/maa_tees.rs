@@ -568,6 +568,18 @@ fn azure_vm_token_boots_securely_only_if_nobody_denies_it() {
         boots(&without(with(true, false), "secureboot")),
         Some(false)
     );
+    // The instance's policy may say it of any machine: alone it proves nothing.
+    let unsaid = |claim: bool| {
+        boots(&vm_spec(|token| {
+            token.secure_boot = claim;
+            let data = String::from_utf8(token.paravisor_data.clone()).unwrap();
+            let other = data.replace("secure-boot", "other");
+            assert_ne!(data, other);
+            token.paravisor_data = other.into_bytes();
+        }))
+    };
+    assert_eq!(unsaid(true), None);
+    assert_eq!(unsaid(false), Some(false));
     let odd = further(vm_spec(|_| ()), "secureboot", json!("true"));
     assert_matches!(parse(&odd), Err(EvidenceParseError::Malformed { expected, .. })
         if expected.contains("secureboot"));

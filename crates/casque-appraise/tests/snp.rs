@@ -1,7 +1,7 @@
 //! Reports of the software TEE: valid, and bent in one place.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::panic,
     reason = "the functions that tests call are tests"
 )]
 

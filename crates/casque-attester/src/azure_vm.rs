@@ -12,13 +12,13 @@
 //! The quote carries the binding, not the report: NV index 0x01400002, by which a guest can put data of its own
 //! into the report, is shared by all programs of the machine, and is not used.
 
+use std::io::{Read, Write};
 use std::time::Duration;
-
-use casque_types::ReportData;
 
 use crate::tpm::Tpm;
 use crate::{
-    AttesterError, AzureVm, Collected, EvidenceSource, Imds, PollEvery, Tcti, TpmError, Waiter,
+    AttesterError, AzureVm, Collected, EvidenceSource, GuestData, Imds, PollEvery, Tcti, TpmError,
+    Waiter,
 };
 
 /// The TPM and the metadata service of a confidential virtual machine of Azure.
@@ -54,26 +54,52 @@ impl AzureVtpm {
         Ok(tpm.nv_public(HCL_REPORT)?.is_some())
     }
 
-    fn of_tpm(&self, report_data: &ReportData) -> Result<AzureVm, AttesterError> {
-        let (extra_data, rest) = report_data
-            .as_bytes()
-            .split_first_chunk::<32>()
-            .ok_or(NO_HALF)?;
-        if rest.iter().any(|byte| *byte != 0) {
-            return Err(NO_HALF);
-        }
-        let mut tpm = Tpm::open(&self.tcti, &*self.waiter)?;
+    fn of_tpm(&self, carried: &GuestData) -> Result<AzureVm, AttesterError> {
+        // Before the TPM is opened.
+        let extra_data = extra_data(carried)?;
+        let tpm = Tpm::open(&self.tcti, &*self.waiter)?;
+        AzureVm::of_tpm(tpm, extra_data)
+    }
+}
+
+impl AzureVm {
+    /// The same over a TPM that was opened already, in whatever way: each write is a command, each answer is read
+    /// until it is whole. Errors name it by `tcti`.
+    ///
+    /// # Errors
+    /// [`AttesterError::Tpm`]; [`AttesterError::NoParavisor`]; [`AttesterError::SecondHalf`].
+    pub fn read(
+        stream: impl Read + Write + 'static,
+        tcti: &Tcti,
+        waiter: &dyn Waiter,
+        carried: &GuestData,
+    ) -> Result<Self, AttesterError> {
+        let tpm = Tpm::over(Box::new(stream), tcti, waiter);
+        Self::of_tpm(tpm, extra_data(carried)?)
+    }
+
+    fn of_tpm(mut tpm: Tpm<'_>, extra_data: &[u8; 32]) -> Result<Self, AttesterError> {
         let hcl = tpm
             .nv_read(HCL_REPORT, MAX_HCL_BYTES)?
             .ok_or(AttesterError::NoParavisor)?;
         let certificate = tpm.nv_read(AK_CERTIFICATE, MAX_CERTIFICATE_BYTES)?;
         let quote = tpm.quote(AK, extra_data)?;
         let ak_certificate = without_padding(&certificate.unwrap_or_default()).to_vec();
-        Ok(AzureVm {
+        Ok(Self {
             hcl,
             quote,
             ak_certificate,
         })
+    }
+}
+
+/// What a TPM's quote has room for: the first half, with zeros behind it.
+fn extra_data(carried: &GuestData) -> Result<&[u8; 32], AttesterError> {
+    let halves = carried.as_bytes().split_first_chunk::<32>();
+    let (first, rest) = halves.ok_or(NO_HALF)?;
+    match rest.iter().all(|byte| *byte == 0) {
+        true => Ok(first),
+        false => Err(NO_HALF),
     }
 }
 
@@ -82,7 +108,7 @@ impl EvidenceSource for AzureVtpm {
         NAME
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let vm = self.of_tpm(report_data)?;
         let collected = match hardware(&vm.hcl).ok_or(AttesterError::Paravisor)? {
             Hardware::Snp => {

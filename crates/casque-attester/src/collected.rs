@@ -5,10 +5,8 @@
 //! report data at its byte 520; version 5: 6 bytes of body type and size before the body); AMD SEV-SNP ABI
 //! 56860, table 23 (report data at byte 80). A TPM quote carries the first 32 bytes as its `extraData`.
 
-use casque_types::ReportData;
-
-use crate::SecurityContext;
 use crate::tpm::attest::Attest;
+use crate::{GuestData, SecurityContext};
 
 /// Evidence, untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +124,7 @@ impl Collected {
 
     /// Whether it carries this report data; proves nothing, since no signature is looked at.
     #[must_use]
-    pub fn carries(&self, report_data: &ReportData) -> bool {
+    pub fn carries(&self, report_data: &GuestData) -> bool {
         let (bytes, offset) = match self {
             Self::SgxQuote(quote) => (quote, SGX_OFFSET),
             Self::TdxQuote(quote) if quote.first() == Some(&5) => (quote, TDX_5_OFFSET),
@@ -144,7 +142,7 @@ impl Collected {
 }
 
 impl TpmQuote {
-    fn is_for(&self, report_data: &ReportData) -> bool {
+    fn is_for(&self, report_data: &GuestData) -> bool {
         let mut found = [0_u8; 64];
         let Some(attest) = Attest::parse(&self.message) else {
             return false;

@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::files::SourceFiles;
 use crate::thim::{certificates_pem, decode_base64};
 use crate::waiter::Never;
-use crate::{AttesterError, Collected, EvidenceSource};
+use crate::{AttesterError, Collected, EvidenceSource, GuestData};
 
 /// Where a security context may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,7 +240,7 @@ impl EvidenceSource for ConfidentialContainer {
         NAME
     }
 
-    fn gather(&self, report_data: &casque_types::ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let Some(context) = self.places.read()? else {
             let looked_in = self.places.looked_in();
             return Err(AttesterError::NoContext { looked_in });

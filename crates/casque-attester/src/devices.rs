@@ -10,9 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use casque_ioctl::{SnpRefusal, SnpRequest, snp_report, tdx_report};
-use casque_types::ReportData;
 
-use crate::{AttesterError, Collected, EvidenceSource, Imds, PollEvery, Wait, Waiter};
+use crate::{AttesterError, Collected, EvidenceSource, GuestData, Imds, PollEvery, Wait, Waiter};
 
 /// The device of SNP guests.
 #[derive(Clone, Debug)]
@@ -65,7 +64,7 @@ impl EvidenceSource for SevGuest {
         SEV_GUEST
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let device = open(SEV_GUEST, &self.path)?;
         // The firmware states no level below the guest's own, which the guest does not know.
         for vmpl in 0..=MAX_VMPL {
@@ -116,7 +115,7 @@ impl EvidenceSource for TdxGuest {
         TDX_GUEST
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let device = open(TDX_GUEST, &self.path)?;
         let report = tdx_report(&device, report_data.as_bytes());
         let report = report.map_err(|source| failed(TDX_GUEST, "ask", &self.path, source))?;

@@ -11,11 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use casque_types::ReportData;
-
 use crate::files::{SourceFiles, shown};
 use crate::waiter::Never;
-use crate::{AttesterError, Collected, EvidenceSource};
+use crate::{AttesterError, Collected, EvidenceSource, GuestData};
 
 /// The pseudo-files that Gramine shows inside an enclave.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl EvidenceSource for GramineFiles {
         NAME
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         // A thread that panicked left nothing behind that the next write would not replace.
         let _in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let files = SourceFiles {

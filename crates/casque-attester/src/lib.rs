@@ -1,6 +1,6 @@
 //! Gathers evidence inside the guest, ring 3: blocking, over files, devices, a TPM, and a metadata service.
 //!
-//! An [`EvidenceSource`] gives evidence over a [`ReportData`]. The places of all are arguments ([`SourceRoots`]):
+//! An [`EvidenceSource`] gives evidence over a [`GuestData`]. The places of all are arguments ([`SourceRoots`]):
 //!
 //! | source | where | evidence |
 //! |---|---|---|
@@ -24,6 +24,7 @@ mod devices;
 mod error;
 mod files;
 mod gramine;
+mod guest_data;
 mod imds;
 mod probe;
 mod thim;
@@ -38,13 +39,12 @@ pub use detect::{Detection, Finding, Look, Outcome, SourceRoots, detect};
 pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
+pub use guest_data::GuestData;
 pub use imds::{Imds, ImdsError};
 pub use probe::snp_reports;
 pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};
 pub use tsm::ConfigfsTsm;
 pub use waiter::{PollEvery, Wait, Waiter};
-
-use casque_types::ReportData;
 
 /// Something inside the guest that gives evidence.
 pub trait EvidenceSource {
@@ -55,7 +55,7 @@ pub trait EvidenceSource {
     ///
     /// # Errors
     /// [`AttesterError`], each cause with the file that it was met at.
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError>;
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError>;
 }
 
 #[cfg(test)]

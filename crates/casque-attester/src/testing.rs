@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use casque_types::{Kem, KemPublicKey, KeyHash, Nonce, ReportData, RuntimeData};
+use casque_types::{Kem, KemPublicKey, KeyHash, Nonce, RuntimeData};
 
-use crate::{Wait, Waiter};
+use crate::{GuestData, Wait, Waiter};
 
 /// Lets other threads run between attempts, and gives up after very many.
 pub(crate) struct Patient;
@@ -34,11 +34,12 @@ impl Waiter for Impatient {
 }
 
 /// The report data of some request.
-pub(crate) fn report_data(nonce: u8) -> ReportData {
+pub(crate) fn report_data(nonce: u8) -> GuestData {
     let key = KemPublicKey::from_bytes(Kem::XWing, vec![0; 1216]).unwrap();
     let nonce = Nonce::from_bytes(vec![nonce]).unwrap();
     let config = "app/web".parse().unwrap();
-    RuntimeData::new(KeyHash::from([0; 32]), config, nonce, key).report_data()
+    let runtime = RuntimeData::new(KeyHash::from([0; 32]), config, nonce, key);
+    runtime.report_data().into()
 }
 
 /// Bytes that carry report data at `offset`.

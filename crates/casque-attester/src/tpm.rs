@@ -55,14 +55,7 @@ impl<'a> Tpm<'a> {
         let mut attempts = 0_u32;
         loop {
             let source = match tcti.open() {
-                Ok(stream) => {
-                    let tcti = tcti.clone();
-                    return Ok(Self {
-                        tcti,
-                        stream,
-                        waiter,
-                    });
-                }
+                Ok(stream) => return Ok(Self::over(stream, tcti, waiter)),
                 Err(error) => error,
             };
             attempts = attempts.saturating_add(1);
@@ -71,6 +64,16 @@ impl<'a> Tpm<'a> {
                 let tcti = tcti.clone();
                 return Err(TpmError::Open { tcti, source });
             }
+        }
+    }
+
+    /// One that was opened already, named `tcti` in errors.
+    pub(crate) fn over(stream: Box<dyn Stream>, tcti: &Tcti, waiter: &'a dyn Waiter) -> Self {
+        let tcti = tcti.clone();
+        Self {
+            tcti,
+            stream,
+            waiter,
         }
     }
 

@@ -16,10 +16,8 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use casque_types::ReportData;
-
 use crate::files::{SourceFiles, shown};
-use crate::{AttesterError, Collected, EvidenceSource, PollEvery, Waiter};
+use crate::{AttesterError, Collected, EvidenceSource, GuestData, PollEvery, Waiter};
 
 /// The kernel's interface for reports of confidential virtual machines.
 pub struct ConfigfsTsm {
@@ -68,7 +66,7 @@ impl EvidenceSource for ConfigfsTsm {
         NAME
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let files = SourceFiles {
             source_name: NAME,
             waiter: &*self.waiter,
@@ -138,7 +136,7 @@ impl Entry {
     fn round(
         &self,
         files: &SourceFiles<'_>,
-        report_data: &ReportData,
+        report_data: &GuestData,
     ) -> Result<Option<Collected>, AttesterError> {
         files.write(&self.file("inblob"), report_data.as_bytes())?;
         let before = files.read(&self.file("generation"), MAX_TEXT_BYTES)?;

@@ -14,10 +14,11 @@
 )]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use assert_matches::assert_matches;
@@ -27,12 +28,12 @@ use casque_appraise::{
     Appraiser, AzureVmEvidence, AzureVmParts, Bound, Endorsements, Evidence, TrustAnchors,
 };
 use casque_attester::{
-    AttesterError, AzureVm, AzureVtpm, Collected, ContextPlaces, EvidenceSource as _, Imds, Look,
-    Outcome, SourceRoots, Tcti, TpmError, detect,
+    AttesterError, AzureVm, AzureVtpm, Collected, ContextPlaces, EvidenceSource as _, GuestData,
+    Imds, Look, Outcome, PollEvery, SourceRoots, Tcti, TpmError, detect,
 };
 use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm};
 use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
-use casque_types::{Digest, ReportData, SnpProduct, SnpSigner, Timestamp, sha256};
+use casque_types::{Digest, SnpProduct, SnpSigner, Timestamp, sha256};
 use tempfile::TempDir;
 
 /// A TPM of its own for one test, ended on drop.
@@ -259,10 +260,10 @@ fn hcl(kind: u32) -> Vec<u8> {
     hcl
 }
 
-fn report_data(first: u8) -> ReportData {
+fn report_data(first: u8) -> GuestData {
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(sha256(&[first]).as_bytes());
-    ReportData::of_no_request(bytes)
+    GuestData::of_no_request(bytes)
 }
 
 fn roots(tpm: Tcti, empty: &Path) -> SourceRoots {
@@ -301,6 +302,58 @@ fn snp_machine_gives_report_quote_and_certificates() {
     assert!(vek.unwrap().starts_with("-----BEGIN CERTIFICATE-----\n"));
     swtpm.check_quote(&vm, sha256(&[1]).as_bytes());
     assert_eq!(service.thread.join().unwrap(), "");
+}
+
+/// Keeps what the TPM answers.
+struct Recorder(TcpStream, Arc<Mutex<Vec<u8>>>);
+
+impl Read for Recorder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.lock().unwrap().extend(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl Write for Recorder {
+    fn write(&mut self, command: &[u8]) -> io::Result<usize> {
+        self.0.write(command)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// `CASQUE_SEEDS` names a directory for the answers, as the fuzz target `tpm_answer` takes them.
+#[test]
+fn opened_tpm_gives_what_the_source_gives() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    swtpm.make_key();
+    swtpm.define(HCL_REPORT, &hcl(2));
+    swtpm.define(
+        AK_CERTIFICATE,
+        &[&[0x30, 0x82, 0x00, 0x10][..], &[7; 40]].concat(),
+    );
+    let answers = Arc::new(Mutex::new(Vec::new()));
+    let stream = TcpStream::connect(("127.0.0.1", swtpm.port)).unwrap();
+    let recorder = Recorder(stream, Arc::clone(&answers));
+    let carried = GuestData::of_no_request([0; 64]);
+    let vm = AzureVm::read(recorder, &swtpm.tcti(), &PollEvery::default(), &carried).unwrap();
+    swtpm.check_quote(&vm, &[0; 32]);
+    let gathered = AzureVtpm::new(swtpm.tcti(), nobody()).gather(&carried);
+    let Ok(Collected::AzureSnp { vm: gathered, .. }) = gathered else {
+        panic!("{gathered:?}");
+    };
+    assert_eq!(vm.quote.pcrs, gathered.quote.pcrs);
+    assert_eq!(
+        (vm.hcl, vm.ak_certificate),
+        (gathered.hcl, gathered.ak_certificate)
+    );
+    if let Some(directory) = std::env::var_os("CASQUE_SEEDS") {
+        let name = Path::new(&directory).join("swtpm");
+        fs::write(name, &*answers.lock().unwrap()).unwrap();
+    }
 }
 
 #[test]
@@ -464,7 +517,7 @@ fn key_that_is_not_there_is_named() {
 #[test]
 fn report_data_of_more_than_32_bytes_is_refused() {
     let tcti = "swtpm:host=127.0.0.1,port=1".parse().unwrap();
-    let refused = AzureVtpm::new(tcti, nobody()).gather(&ReportData::of_no_request([1; 64]));
+    let refused = AzureVtpm::new(tcti, nobody()).gather(&GuestData::of_no_request([1; 64]));
     assert_matches!(refused, Err(AttesterError::SecondHalf { .. }));
 }
 

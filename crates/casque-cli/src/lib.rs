@@ -56,9 +56,9 @@ pub fn run(
         Ok(arguments) => arguments,
         Err(error) => return Console::new(stdin, stdout, stderr, Style::Plain).failed(&error),
     };
-    let mut cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, stdout, stderr),
+        Err(error) => return usage(&error, &arguments, stdout, stderr),
     };
     let style = invocation.style(cli.output);
     let mut file = cli.out.take().map(OutFile::new);
@@ -99,13 +99,26 @@ fn dispatch(cli: Cli, invocation: &Invocation, console: &mut Console<'_>) -> Res
 }
 
 /// What clap has to say: help and version are data, the rest is an error of usage.
-fn usage<'a>(error: &clap::Error, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> u8 {
+fn usage<'a>(
+    error: &clap::Error,
+    arguments: &[OsString],
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+) -> u8 {
     let asked_for = error.exit_code() == 0;
     let (stream, code) = match asked_for {
         true => (stdout, exit::OK),
+        false if is_explain(arguments) => (stderr, exit::UNUSABLE),
         false => (stderr, exit::USAGE),
     };
     // Nobody is left to tell when the stream is closed.
     write!(stream, "{}", error.render()).ok();
     code
+}
+
+/// Whether arguments that clap refused were meant for `explain`, which has one exit code for all that cannot be used.
+fn is_explain(arguments: &[OsString]) -> bool {
+    let lenient = command().ignore_errors(true);
+    let matches = lenient.try_get_matches_from(arguments);
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some("explain"))
 }

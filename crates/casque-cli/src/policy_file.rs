@@ -25,8 +25,8 @@ pub(crate) enum FileError {
         #[source]
         source: io::Error,
     },
-    #[error("`{}` is longer than {MAX_BYTES} bytes", path.display())]
-    TooLong { path: PathBuf },
+    #[error("`{}` is longer than {limit_bytes} bytes", path.display())]
+    TooLong { path: PathBuf, limit_bytes: usize },
     #[error("`{}` is no UTF-8 text", path.display())]
     NotText { path: PathBuf },
 }
@@ -186,6 +186,7 @@ fn bounded(reader: impl Read, path: &Path) -> Result<Secret, FileError> {
     if bytes.len() > MAX_BYTES {
         return Err(FileError::TooLong {
             path: path.to_owned(),
+            limit_bytes: MAX_BYTES,
         });
     }
     Ok(Secret::from(bytes))

@@ -402,6 +402,94 @@ fn refusals_have_their_exit_codes() {
     }
 }
 
+/// A server that answers what `GET /v1/attempts/my-namespace/shop/web` answers.
+fn attempts(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (FakeServer, Place) {
+    let identity = TestIdentity::new();
+    let spki = identity.spki.clone();
+    let server = FakeServer::start(&identity, move |seen| match seen.line.as_str() {
+        "GET /v1/version" => version_of(&spki),
+        "GET /v1/attempts/my-namespace/shop/web" => answer(),
+        other => panic!("nothing else is asked: {other}"),
+    });
+    let place = pinned(&server);
+    (server, place)
+}
+
+const LAST: [&str; 3] = ["explain", "my-namespace/shop/web", "--last"];
+
+fn attempt(outcome: &str, code: Option<&str>) -> serde_json::Value {
+    let mut told = serde_json::json!({
+        "at": "2026-11-24T12:00:00Z", "session_hash": "ab", "evidence": "sgx", "outcome": outcome,
+        "claims": {"mrenclave": "cd"},
+    });
+    if let Some(code) = code {
+        told["code"] = code.into();
+        told["message"] = "the quote was changed".into();
+    } else {
+        told["scope"] = "process".into();
+        told["decision"] = serde_json::json!({
+            "config": "my-namespace/shop/web", "granted": outcome == "granted",
+            "rules": [{"path": "services[web]", "holds": true, "expected": "a", "found": "a"}],
+        });
+    }
+    told
+}
+
+#[test]
+fn explain_shows_the_last_attempts_and_exits_as_the_latest() {
+    let cases = [
+        ("granted", None, 0),
+        ("denied", None, 4),
+        ("not-authentic", Some("quote-signature"), 5),
+        ("failed", Some("store-unavailable"), 2),
+    ];
+    for (outcome, code, exit) in cases {
+        let told =
+            serde_json::json!({"attempts": [attempt(outcome, code), attempt("denied", None)]});
+        let answer = told.clone();
+        let (_server, place) = attempts(move || json(200, &answer));
+        let ran = place.run(&LAST);
+        assert_eq!((ran.code, ran.stderr.as_str()), (exit, ""), "{outcome}");
+        for words in [
+            "2026-11-24T12:00:00Z by policy version ab",
+            "mrenclave = cd",
+            outcome,
+        ] {
+            assert!(ran.stdout.contains(&words.replace('-', " ")) || ran.stdout.contains(words));
+        }
+        let ran = place.run(&[&LAST[..], &["--output", "json"]].concat());
+        let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, found), (exit, told));
+    }
+}
+
+#[test]
+fn explain_of_what_nobody_asked_for_says_so() {
+    let (_server, place) = attempts(|| json(200, &serde_json::json!({"attempts": []})));
+    let ran = place.run(&LAST);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    let expected = "nobody has asked for `my-namespace/shop/web`";
+    assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
+    let ran = place.run(&[&LAST[..], &["--output", "json"]].concat());
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("{\"attempts\":[]}\n", "")
+    );
+}
+
+#[test]
+fn explain_is_refused_to_who_may_not_read_and_of_what_is_absent() {
+    for (status, code, exit) in [(403, "not-permitted", 4), (404, "policy-absent", 7)] {
+        let (_server, place) = attempts(move || refusal(status, code, "the server's own words"));
+        let ran = place.run(&LAST);
+        assert_eq!((ran.code, ran.stdout.as_str()), (exit, ""));
+        let expected = format!("error[{code}]: the server's own words\n");
+        assert_eq!(ran.stderr, expected);
+    }
+    let ran = Place::new().run(&LAST);
+    assert_eq!(ran.code, 5, "no server is known: {}", ran.stderr);
+}
+
 #[test]
 fn server_that_is_gone_or_another_one_is_not_talked_to() {
     let first = server();

@@ -8,7 +8,9 @@ use casque_types::{
 use casque_wire as wire;
 
 use crate::exchange::{Exchange, Expected, MAX_RELEASE_BYTES};
-use crate::{ClientError, ClientIdentity, SecondFactors, ServerAddress, ServerTrust, Timeouts};
+use crate::{
+    ClientError, ClientIdentity, Gathered, SecondFactors, ServerAddress, ServerTrust, Timeouts,
+};
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -164,18 +166,22 @@ impl Client {
         })
     }
 
-    /// Hands evidence over that is bound to `runtime`, and what stands beside it; answered with the sealed configuration and the
-    /// time after which to ask again. Opening it is `casque_secrets::open_configuration`'s.
+    /// Hands evidence over that is bound to `runtime`, and what stands beside it; answered with the sealed
+    /// configuration and the time after which to ask again. Opening it is `casque_secrets::open_configuration`'s.
     ///
     /// # Errors
     /// [`ClientError::Refused`] with status 403 for a denial, with the rules that failed.
     pub fn attest(
         &self,
         runtime: &RuntimeData,
-        evidence: wire::Evidence,
+        gathered: impl Into<Gathered>,
         factors: &SecondFactors,
     ) -> Result<(SealedConfiguration, Seconds), ClientError> {
         let expected = "a sealed configuration";
+        let Gathered {
+            evidence,
+            maa_token,
+        } = gathered.into();
         let request = wire::AttestRequest {
             runtime_data: wire::B64(runtime.as_bytes().to_vec()),
             evidence,
@@ -187,7 +193,7 @@ impl Client {
             access_token_proof: factors
                 .attester_proof(runtime)
                 .map(|proof| wire::B64(proof.into())),
-            maa_token: factors.maa_token.clone(),
+            maa_token,
             service_account_token: factors.service_account_token(),
         };
         let large = Expected {

@@ -1,5 +1,5 @@
 //! What a workload shows beside its evidence: a one-time password, that it knows the service access token
-//! (spec/policy-language.md section 9), a service account token, a token of the attestation service.
+//! (spec/policy-language.md section 9), a service account token.
 
 use casque_secrets::{OtpCode, ProofSide, access_token_proof, is_access_token_proof};
 use casque_types::{Configuration, RuntimeData, Secret};
@@ -15,9 +15,6 @@ pub struct SecondFactors {
     pub access_token: Option<Secret>,
     /// A projected service account token of Kubernetes, sent as it is: whoever has it is the pod until it expires.
     pub service_account_token: Option<Secret>,
-    /// A token of the attestation service about the evidence; without one the server asks for one where a policy
-    /// demands it. No secret: it says what the evidence says.
-    pub maa_token: Option<String>,
 }
 
 impl SecondFactors {

@@ -24,5 +24,5 @@ pub use error::ClientError;
 pub use exchange::{MAX_ANSWER_BYTES, MAX_RELEASE_BYTES, Timeouts};
 pub use factors::SecondFactors;
 pub use policies::{MAX_LISTED, PolicyPage, PolicyText, PolicyVersion, PutPolicy};
-pub use release::{FactorError, ReleaseError, Released};
+pub use release::{FactorError, Gathered, ReleaseError, Released};
 pub use tls::{ClientIdentity, ServerTrust};

@@ -17,6 +17,27 @@ pub struct Released {
     pub refresh_after: Seconds,
 }
 
+/// What was gathered for one challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// The evidence.
+    pub evidence: Evidence,
+    /// A token of the attestation service about the same TEE; without one the server asks for one where a policy
+    /// demands it. No secret: it says what the evidence says.
+    pub maa_token: Option<String>,
+}
+
+impl From<Evidence> for Gathered {
+    /// Without a token beside it.
+    fn from(evidence: Evidence) -> Self {
+        let maa_token = None;
+        Self {
+            evidence,
+            maa_token,
+        }
+    }
+}
+
 /// Why there is no configuration; `E` is the caller's reason to have no evidence.
 #[derive(Debug, Error)]
 pub enum ReleaseError<E: std::error::Error + 'static> {
@@ -59,19 +80,19 @@ impl Client {
     ///
     /// # Errors
     /// [`ReleaseError`].
-    pub fn release<E: std::error::Error + 'static>(
+    pub fn release<E: std::error::Error + 'static, G: Into<Gathered>>(
         &self,
         config: ConfigId,
         rng: &dyn Rng,
         factors: &SecondFactors,
-        gather: impl FnOnce(&RuntimeData, &Challenge) -> Result<Evidence, E>,
+        gather: impl FnOnce(&RuntimeData, &Challenge) -> Result<G, E>,
     ) -> Result<Released, ReleaseError<E>> {
         let challenge = self.challenge()?;
         let key = ConfigurationKey::generate(rng).map_err(ReleaseError::Key)?;
         let (server, nonce) = (challenge.server, challenge.nonce.clone());
         let runtime = RuntimeData::new(server, config, nonce, key.public().clone());
-        let evidence = gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
-        let (sealed, refresh_after) = self.attest(&runtime, evidence, factors)?;
+        let gathered = gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
+        let (sealed, refresh_after) = self.attest(&runtime, gathered, factors)?;
         let configuration =
             open_configuration(&sealed, &key, &runtime, &server).map_err(ReleaseError::Open)?;
         factors

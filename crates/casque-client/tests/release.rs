@@ -14,7 +14,7 @@ use std::convert::Infallible;
 
 use assert_matches::assert_matches;
 use casque_client::{
-    Client, FactorError, ReleaseError, Released, SecondFactors, ServerTrust, Timeouts,
+    Client, FactorError, Gathered, ReleaseError, Released, SecondFactors, ServerTrust, Timeouts,
 };
 use casque_secrets::{
     IdentityKey, OpenError, ProofSide, access_token_proof, is_access_token_proof,
@@ -84,6 +84,17 @@ fn released_by(
     answer: impl Fn(&Seen, &IdentityKey) -> String + Send + Sync + 'static,
     factors: &SecondFactors,
 ) -> Result<Released, ReleaseError<Infallible>> {
+    let gathered = wire::Evidence::None {};
+    released_with(identity, signer, answer, factors, &gathered.into())
+}
+
+fn released_with(
+    identity: &IdentityKey,
+    signer: impl Fn() -> IdentityKey + Send + Sync + 'static,
+    answer: impl Fn(&Seen, &IdentityKey) -> String + Send + Sync + 'static,
+    factors: &SecondFactors,
+    gathered: &Gathered,
+) -> Result<Released, ReleaseError<Infallible>> {
     let key_hash = *identity.key_hash();
     let server = FakeServer::start(&test_identity(identity), move |seen| {
         if seen.line == "POST /v1/attest" {
@@ -104,7 +115,7 @@ fn released_by(
     let config = "demo/web".parse().unwrap();
     client.release(config, &SystemRng, factors, |runtime, challenge| {
         assert_eq!(runtime.nonce(), &challenge.nonce);
-        Ok(wire::Evidence::None {})
+        Ok(gathered.clone())
     })
 }
 
@@ -195,8 +206,11 @@ fn release_sends_the_tokens_beside_the_evidence() {
     let identity = IdentityKey::generate().unwrap();
     let factors = SecondFactors {
         service_account_token: Some(token("d.e.f\n")),
-        maa_token: Some("a.b.c".to_owned()),
         ..SecondFactors::default()
+    };
+    let gathered = Gathered {
+        evidence: wire::Evidence::None {},
+        maa_token: Some("a.b.c".to_owned()),
     };
     assert!(!format!("{factors:?}").contains("d.e.f"));
     let answer = |seen: &Seen, signer: &IdentityKey| {
@@ -205,7 +219,7 @@ fn release_sends_the_tokens_beside_the_evidence() {
         assert_eq!(request.maa_token.as_deref(), Some("a.b.c"));
         attest_answer(seen, signer, None)
     };
-    released_by(&identity, signer_of(&identity), answer, &factors).unwrap();
+    released_with(&identity, signer_of(&identity), answer, &factors, &gathered).unwrap();
 }
 
 #[test]

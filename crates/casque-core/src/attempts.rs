@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use casque_appraise::{Appraisal, Claim, Evidence, EvidenceKind, Identity, Verdict};
@@ -57,7 +58,7 @@ pub enum AttemptOutcome {
 pub struct AttemptFailure {
     /// Stable code: that of [`AttestError::code`].
     pub code: &'static str,
-    /// A sentence of at most 1024 bytes.
+    /// A sentence with what led to it, of at most 1024 bytes.
     pub message: String,
     /// What to do next, where a party that failed said so.
     pub hint: Option<String>,
@@ -145,15 +146,14 @@ impl Told {
 
 impl AttemptOutcome {
     fn of(error: &AttestError) -> Self {
-        let hint = match error {
-            AttestError::Denied { .. } => return Self::Denied,
-            AttestError::Source(failure) => Some(failure.mend.clone()),
-            _ => None,
-        };
+        if matches!(error, AttestError::Denied { .. }) {
+            return Self::Denied;
+        }
+        let hint = error.source_failure().map(|failure| &failure.mend);
         let failure = AttemptFailure {
             code: error.code(),
-            message: cut(&error.to_string(), MOST_MESSAGE_BYTES),
-            hint: hint.map(|hint| cut(&hint, MOST_MESSAGE_BYTES)),
+            message: cut(&with_causes(error), MOST_MESSAGE_BYTES),
+            hint: hint.map(|hint| cut(hint, MOST_MESSAGE_BYTES)),
         };
         match error {
             AttestError::Appraise(_) | AttestError::NotBound | AttestError::Evidence(_) => {
@@ -291,6 +291,18 @@ fn bounded_rules(rules: Vec<RuleOutcome>) -> Vec<RuleOutcome> {
         kept.push(rule);
     }
     kept
+}
+
+/// An error, and what led to it where the error does not say that already.
+fn with_causes(error: &AttestError) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// At most so many bytes of a text, and where something is missing, that it is.

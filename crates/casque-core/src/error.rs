@@ -134,6 +134,27 @@ pub enum AttestError {
 }
 
 impl AttestError {
+    /// The remote party that failed, if one did: it says what to do next.
+    #[must_use]
+    pub const fn source_failure(&self) -> Option<&SourceFailure> {
+        match self {
+            Self::Source(failure)
+            | Self::Secret {
+                cause: ResolveError::Source(failure),
+                ..
+            }
+            | Self::Factor {
+                cause: ResolveError::Source(failure),
+                ..
+            }
+            | Self::Volume {
+                cause: VolumeError::Resolve(ResolveError::Source(failure)),
+                ..
+            } => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {

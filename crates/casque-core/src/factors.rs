@@ -15,7 +15,7 @@ use casque_appraise::{
     Identity, ServiceAccountToken, ServiceAccountTokenError, ServiceAccountTrust,
 };
 use casque_policy::{
-    Demands, Denial, FactorOutcome, Factors, Reason, ReasonCode, ServiceAccountDemand,
+    Demands, Denial, FactorOutcome, Factors, Mode, Reason, ReasonCode, ServiceAccountDemand,
     ServiceAccountOutcome, Template,
 };
 use casque_secrets::{
@@ -55,12 +55,26 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// The failure to wait for, if a token that could not be verified for now is among what denies.
+    /// The failure to wait for, if nothing but a token that could not be verified for now keeps an entry from being
+    /// satisfied, and nothing but the entries denies.
     pub(crate) fn awaited(&self, denial: &Denial) -> Option<SourceFailure> {
-        let mut reasons = denial.reasons.iter();
-        let counts = reasons.any(|reason| reason.code == ReasonCode::ServiceAccountWrong);
-        self.missing_keys.clone().filter(|_| counts)
+        let failure = self.missing_keys.as_ref()?;
+        let accounts = (denial.reasons.iter())
+            .filter(|reason| reason.code == ReasonCode::ServiceAccountWrong)
+            .filter_map(|reason| reason.path.strip_suffix(".kubernetes"));
+        let mut hanging = accounts.filter(|entry| fails_by_account_alone(entry, denial));
+        hanging.next().map(|_| failure.clone())
     }
+}
+
+/// Whether, of all that denies, an entry's service account alone has to change.
+fn fails_by_account_alone(entry: &str, denial: &Denial) -> bool {
+    let list = entry.rsplit_once('[').map_or(entry, |(list, _)| list);
+    denial.reasons.iter().all(|reason| {
+        let is_of_entries = reason.path.starts_with(list);
+        let is_of_this = reason.path.starts_with(entry);
+        is_of_entries && (!is_of_this || reason.code == ReasonCode::ServiceAccountWrong)
+    })
 }
 
 /// The wrong one-time passwords of a while, counted in a bounded number of places. Services that share a
@@ -157,8 +171,8 @@ impl<P: Ports> Casque<P> {
         Ok(judged)
     }
 
-    /// Verifies the service account token for each cluster and audience that an entry names. Only for evidence that
-    /// proves a TEE is a cluster asked for its keys.
+    /// Verifies the service account token for each cluster and audience that an entry names. A cluster is asked for
+    /// its keys for evidence that proves a TEE, and where the policy demands none.
     async fn judge_accounts(
         &self,
         demands: &Demands<'_>,
@@ -169,9 +183,13 @@ impl<P: Ports> Casque<P> {
         let Some(token) = &brought.factors.service_account_token else {
             return;
         };
+        let is_open = demands.security().mode == Mode::DangerousNone;
         for demand in demands.service_accounts() {
             let outcome = match brought.identity {
-                Identity::Unattested => ServiceAccountOutcome::Wrong(NOT_LOOKED_AT.to_owned()),
+                Identity::Unattested if !is_open => ServiceAccountOutcome::Wrong {
+                    why: NOT_LOOKED_AT.to_owned(),
+                    mend: "run the workload in a TEE".to_owned(),
+                },
                 _ => self.judge_account(token, demand, now, judged).await,
             };
             let accounts = &mut judged.factors.service_accounts;
@@ -187,8 +205,9 @@ impl<P: Ports> Casque<P> {
         judged: &mut Judged,
     ) -> ServiceAccountOutcome {
         let issuer = demand.issuer.as_str();
-        let wrong = |error: &ServiceAccountTokenError| {
-            ServiceAccountOutcome::Wrong(format!("{error} (`{}`)", error.code()))
+        let wrong = |error: &ServiceAccountTokenError| ServiceAccountOutcome::Wrong {
+            why: format!("{error} (`{}`)", error.code()),
+            mend: TOKEN_MEND.to_owned(),
         };
         // Whose keys are fetched is the policy's to say, and never the token's.
         if token.issuer() != issuer {
@@ -202,10 +221,11 @@ impl<P: Ports> Casque<P> {
             Ok(keys) => keys,
             Err(failure) => {
                 let why = format!("{failure} (`{}`)", failure.code);
+                let mend = failure.mend.clone();
                 if failure.retryable {
                     judged.missing_keys = Some(failure);
                 }
-                return ServiceAccountOutcome::Wrong(why);
+                return ServiceAccountOutcome::Wrong { why, mend };
             }
         };
         let trust = ServiceAccountTrust {
@@ -321,6 +341,8 @@ fn blocked(path: &str) -> Reason {
 
 const NOT_LOOKED_AT: &str =
     "a token that was not looked at: without evidence of a TEE no cluster is asked for its keys";
+const TOKEN_MEND: &str = "compare issuer and audience of the projected token with the policy's; \
+    docs/errors-clusters.md says of each code what to do";
 const SHARED_SECRET: &str = "one_time_password_shared_secret";
 const ACCESS_TOKEN: &str = "service_access_token";
 /// With three steps that count, a guesser needs ten days on average for one hit.

@@ -2,6 +2,8 @@
 //!
 //! The only place where a server is started with other trust anchors than the vendors'.
 
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use casque_core::{Ports as _, Store as _};
@@ -23,6 +25,45 @@ pub struct Cas {
     key_hash: String,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+}
+
+/// What its configuration says beside the local Azure.
+#[derive(Clone, Debug, Default)]
+pub struct CasSettings {
+    /// Its port; 0 is a free one.
+    pub port: u16,
+    /// The Kubernetes clusters whose service account tokens it verifies, beside those of AKS.
+    pub clusters: Vec<Cluster>,
+}
+
+/// A Kubernetes cluster, and a file with its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// What it publishes at `<issuer>/openid/v1/jwks`.
+    pub jwks_file: PathBuf,
+}
+
+/// No cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "expected a cluster such as `https://k8s.example=/path/to/jwks.json`: issuer, `=`, file with its keys"
+)]
+pub struct ClusterParseError;
+
+impl FromStr for Cluster {
+    type Err = ClusterParseError;
+
+    fn from_str(text: &str) -> Result<Self, ClusterParseError> {
+        match text.split_once('=') {
+            Some((issuer, file)) if !issuer.is_empty() && !file.is_empty() => Ok(Self {
+                issuer: issuer.to_owned(),
+                jwks_file: file.into(),
+            }),
+            _ => Err(ClusterParseError),
+        }
+    }
 }
 
 /// Why it did not start.
@@ -48,10 +89,10 @@ impl Cas {
         state: &StateDirectory,
         azure: &Endpoints,
         tees: &SoftwareTees,
-        port: u16,
+        settings: &CasSettings,
         commands: &Commands,
     ) -> Result<Self, CasError> {
-        let config = Config::parse(&config_text(state, azure, port)?)?;
+        let config = Config::parse(&config_text(state, azure, settings)?)?;
         let server = Server::start(&config, tees.anchors()).await?;
         let casque = server.casque();
         commands.bind(move |config| Box::pin(program_of(Arc::clone(&casque), config)));
@@ -90,16 +131,16 @@ impl Cas {
     }
 }
 
-/// The configuration of a casqued for this local Azure, whose state is in the state folder; port 0 is a free one.
+/// The configuration of a casqued for this local Azure, whose state is in the state folder.
 ///
 /// # Errors
 /// [`CasError::Write`].
 pub(crate) fn config_text(
     state: &StateDirectory,
     azure: &Endpoints,
-    port: u16,
+    settings: &CasSettings,
 ) -> Result<String, CasError> {
-    Ok(toml::to_string(&raw::config(state, azure, port))?)
+    Ok(toml::to_string(&raw::config(state, azure, settings))?)
 }
 
 /// The program that a service's policy starts. Only the local world may ask: it owns the store.
@@ -136,7 +177,7 @@ async fn program_of(
 
 /// The configuration file as it would stand in TOML.
 mod raw {
-    use super::{Endpoints, Serialize, StateDirectory};
+    use super::{CasSettings, Cluster, Endpoints, Serialize, StateDirectory};
     use std::path::PathBuf;
 
     #[derive(Serialize)]
@@ -146,6 +187,12 @@ mod raw {
         dns_names: Vec<String>,
         azure: Azure,
         endorsements: Endorsements,
+        kubernetes: Kubernetes,
+    }
+
+    #[derive(Serialize)]
+    struct Kubernetes {
+        clusters: Vec<Cluster>,
     }
 
     #[derive(Serialize)]
@@ -172,10 +219,14 @@ mod raw {
         ca_file: PathBuf,
     }
 
-    pub(super) fn config(state: &StateDirectory, azure: &Endpoints, port: u16) -> Config {
+    pub(super) fn config(
+        state: &StateDirectory,
+        azure: &Endpoints,
+        settings: &CasSettings,
+    ) -> Config {
         let host = |url: &str| url.strip_prefix("https://").unwrap_or(url).to_owned();
         Config {
-            listen: format!("127.0.0.1:{port}"),
+            listen: format!("127.0.0.1:{}", settings.port),
             state_directory: state.path("casqued"),
             dns_names: vec!["localhost".to_owned()],
             azure: Azure {
@@ -196,6 +247,28 @@ mod raw {
                 amd_spacing_ms: 0,
                 ca_file: azure.ca_file.clone(),
             },
+            kubernetes: Kubernetes {
+                clusters: settings.clusters.clone(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cluster_is_an_issuer_and_a_file() {
+        let cluster: Cluster = "https://k8s.example/=/etc/jwks.json".parse().unwrap();
+        assert_eq!(cluster.issuer, "https://k8s.example/");
+        assert_eq!(cluster.jwks_file, PathBuf::from("/etc/jwks.json"));
+        for none in [
+            "https://k8s.example",
+            "=/etc/jwks.json",
+            "https://k8s.example=",
+        ] {
+            assert_eq!(none.parse::<Cluster>(), Err(ClusterParseError));
         }
     }
 }

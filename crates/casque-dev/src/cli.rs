@@ -50,7 +50,7 @@ enum Command {
     /// Write a quote of the software TEE over a file of runtime data.
     #[command(hide = true)]
     Quote(quote::QuoteArgs),
-    /// Serve a casqued under another root.
+    /// Serve a casqued under other roots.
     #[command(hide = true)]
     Serve(serve::ServeArgs),
 }

@@ -21,6 +21,7 @@ mod clock;
 pub mod demo;
 pub mod measure;
 pub mod quote;
+pub mod roots;
 pub mod run;
 pub mod seed;
 pub mod serve;

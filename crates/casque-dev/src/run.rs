@@ -13,8 +13,8 @@ use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource,
     HostEnvironment, SettingsError, Timeouts, split_otp,
 };
-use casque_attester::{AzureVm, SecurityContext, TpmQuote};
-use casque_types::{ConfigId, NameParseError, ReportData};
+use casque_attester::{AzureVm, GuestData, SecurityContext, TpmQuote};
+use casque_types::{ConfigId, NameParseError};
 use casque_wire::{self as wire, AnyB64, Evidence};
 use clap::Args;
 use hyper::Method;
@@ -164,7 +164,7 @@ struct SoftwareSource {
 
 impl SoftwareSource {
     /// Asks the local world, whose TEEs the hardware is.
-    fn ask(&self, report_data: &ReportData) -> Result<Evidence, io::Error> {
+    fn ask(&self, report_data: &GuestData) -> Result<Evidence, io::Error> {
         let request = EvidenceRequest {
             tee: self.kind,
             sha256: self.program.sha256.to_string(),
@@ -190,7 +190,7 @@ impl EvidenceSource for SoftwareSource {
         NAME
     }
 
-    fn gather(&self, report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let evidence = self.ask(report_data).and_then(collected);
         evidence.map_err(|source| AttesterError::File {
             source_name: NAME,

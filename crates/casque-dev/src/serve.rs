@@ -1,21 +1,23 @@
-//! `casque-dev serve`: a casqued under another root, in a process of its own, for measurements.
+//! `casque-dev serve`: a casqued under other roots, in a process of its own, for measurements.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use casque_appraise::TrustAnchors;
 use casque_server::{Config, ConfigError, Server};
+use casque_types::SnpProductParseError;
 use clap::Args;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::roots::SoftwareRoots;
 
 /// What to serve.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Configuration of casqued.
     config: PathBuf,
-    /// Root of the software TEE, DER.
-    root: PathBuf,
+    /// Roots of the software TEEs, JSON: see [`SoftwareRoots`].
+    roots: PathBuf,
 }
 
 /// Why it does not serve.
@@ -27,6 +29,12 @@ pub enum ServeError {
     /// The server.
     #[error(transparent)]
     Start(#[from] casque_server::StartError),
+    /// The roots.
+    #[error("the file of the roots is none")]
+    Roots(#[from] serde_json::Error),
+    /// The roots are of another generation of processors.
+    #[error("the file of the roots")]
+    Generation(#[from] SnpProductParseError),
     /// Files, signals, standard output.
     #[error("the operating system")]
     System(#[from] io::Error),
@@ -38,7 +46,8 @@ pub enum ServeError {
 /// [`ServeError`].
 pub fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let config = Config::read(&args.config)?;
-    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(std::fs::read(&args.root)?);
+    let roots: SoftwareRoots = serde_json::from_slice(&std::fs::read(&args.roots)?)?;
+    let anchors = roots.anchors()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::clock::system_now;
 use crate::measure::Measurements;
+use crate::roots::{AmdRoots, SoftwareRoots};
 use crate::state::StateDirectory;
 use crate::tee::{self, TeeError};
 
@@ -94,6 +95,23 @@ impl SoftwareTees {
             .dangerous_with_amd(vec![self.snp.anchor()])
             .dangerous_with_azure_vtpm_root(self.vtpm.root_der().to_vec())
             .dangerous_with_uvm_issuers(vec![self.uvm.did()])
+    }
+
+    /// The same, to be written to a file.
+    #[must_use]
+    pub fn roots(&self) -> SoftwareRoots {
+        let anchor = self.snp.anchor();
+        SoftwareRoots {
+            sgx: AnyB64(self.intel.root_der().to_vec()),
+            amd: AmdRoots {
+                product: anchor.product.to_string(),
+                ark: AnyB64(anchor.ark),
+                ask: AnyB64(anchor.ask),
+                asvk: AnyB64(anchor.asvk),
+            },
+            azure_vtpm: AnyB64(self.vtpm.root_der().to_vec()),
+            uvm_issuers: vec![self.uvm.did()],
+        }
     }
 
     /// What their vendors would state at `now`; nothing of other platforms.

@@ -10,12 +10,10 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::azure::{Commands, Endpoints, LocalAzure, Ports, StartError};
-use crate::cas::{Cas, CasError};
+use crate::cas::{Cas, CasError, CasSettings, Cluster};
 use crate::cli::StateArgs;
-use crate::clock::system_now;
 use crate::seed::{Seed, SeedError};
 use crate::state::{FileError, StateDirectory};
-use crate::tee::{self, TeeError};
 use crate::tees::{SoftwareTees, TeesError};
 
 /// What to start.
@@ -47,6 +45,9 @@ pub struct UpArgs {
     /// Port of casqued.
     #[arg(long, default_value_t = 0)]
     port_cas: u16,
+    /// A Kubernetes cluster whose service account tokens casqued verifies: its issuer, and a file with its keys.
+    #[arg(long = "cluster", value_name = "ISSUER=JWKS_FILE")]
+    clusters: Vec<Cluster>,
     /// Do not start casqued: the members `cas` and `cas_key_hash` are empty then.
     #[arg(long)]
     azure_only: bool,
@@ -217,7 +218,8 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
     let cas = match args.azure_only {
         true => None,
         false => {
-            Some(Cas::start(&state, azure.endpoints(), &tees, args.port_cas, &commands).await?)
+            let settings = args.cas_settings();
+            Some(Cas::start(&state, azure.endpoints(), &tees, &settings, &commands).await?)
         }
     };
     let world = World::new(azure.endpoints(), &state, cas.as_ref())?;
@@ -237,6 +239,13 @@ async fn run(args: UpArgs) -> Result<(), UpError> {
 }
 
 impl UpArgs {
+    fn cas_settings(&self) -> CasSettings {
+        CasSettings {
+            port: self.port_cas,
+            clusters: self.clusters.clone(),
+        }
+    }
+
     const fn ports(&self) -> Ports {
         Ports {
             entra: self.port_entra,

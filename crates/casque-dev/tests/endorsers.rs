@@ -13,8 +13,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use casque_appraise::{
     AmdEndorsementsId, Appraiser, Endorsements, Evidence, Identity, IntelTee, TdxQuote, VcekId,
 };
-use casque_dev::state::StateDirectory;
-use casque_dev::tee;
 use casque_endorse::{EndorserSettings, Endorsers};
 use casque_testkit::azure_vm::td_report;
 use casque_testkit::tdx::software_tdx_identity;
@@ -27,7 +25,7 @@ fn now() -> Timestamp {
     Timestamp::from_unix_s(now.try_into().unwrap())
 }
 
-fn endorsers(local: &Local, state: &StateDirectory) -> Endorsers {
+fn endorsers(local: &Local) -> Endorsers {
     let settings = EndorserSettings {
         intel: vec![local.at().pccs.clone()],
         amd: vec![local.at().pccs.clone()],
@@ -35,19 +33,18 @@ fn endorsers(local: &Local, state: &StateDirectory) -> Endorsers {
         ca_file: Some(local.at().ca_file.clone()),
         ..EndorserSettings::default()
     };
-    Endorsers::new(&settings, &tee::anchors(state, &local.tee).unwrap()).unwrap()
+    Endorsers::new(&settings, &local.tees.anchors()).unwrap()
 }
 
 #[tokio::test]
 async fn endorsements_of_every_software_tee_verify_as_they_come() {
     let local = Local::start().await;
-    let state = StateDirectory::open(local.folder.path()).unwrap();
-    let endorsers = endorsers(&local, &state);
+    let endorsers = endorsers(&local);
     for tee in [IntelTee::Sgx, IntelTee::Tdx] {
         let id = local.tee.endorsements_id_of(tee);
         endorsers.intel(id, now()).await.unwrap();
     }
-    let snp = tee::load_or_make_snp(&state).unwrap();
+    let snp = &local.tees.snp;
     let known = VcekId {
         chip_id: snp.platform().chip_id.clone(),
         tcb: snp.platform().tcb,
@@ -69,7 +66,6 @@ async fn endorsements_of_every_software_tee_verify_as_they_come() {
 #[tokio::test]
 async fn metadata_service_quotes_a_report_of_tdx() {
     let local = Local::start().await;
-    let state = StateDirectory::open(local.folder.path()).unwrap();
     let identity = software_tdx_identity([7; 48]);
     let report = URL_SAFE_NO_PAD.encode(td_report(&identity, &[9; 64]));
     let url = format!("{}/acc/tdquote", local.at().imds);
@@ -84,10 +80,10 @@ async fn metadata_service_quotes_a_report_of_tdx() {
     let quote = TdxQuote::parse(&quote).unwrap();
     let id = quote.endorsements_id().unwrap();
     let endorsements = Endorsements {
-        intel: Some(endorsers(&local, &state).intel(id, now()).await.unwrap()),
+        intel: Some(endorsers(&local).intel(id, now()).await.unwrap()),
         amd: None,
     };
-    let appraiser = Appraiser::new(tee::anchors(&state, &local.tee).unwrap());
+    let appraiser = Appraiser::new(local.tees.anchors());
     let verdict = appraiser
         .verify(&Evidence::Tdx(quote), &endorsements, now())
         .unwrap();

@@ -81,9 +81,9 @@ pub fn read_endorsements(json: &[u8]) -> Result<EndorsementsFile, EndorsementsFi
     Ok(EndorsementsFile {
         endorsements: Endorsements {
             intel: raw.intel.map(intel).transpose()?.map(Arc::new),
-            amd: raw.amd.map(amd).transpose()?.map(Arc::new),
+            amd: raw.amd.as_ref().map(amd).transpose()?.map(Arc::new),
         },
-        maa: raw.maa.map(maa).transpose()?,
+        maa: raw.maa.as_ref().map(maa).transpose()?,
     })
 }
 
@@ -106,7 +106,7 @@ fn digits(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementsFileE
     hex::decode(text).map_err(|_| EndorsementsFileError::Member { member, expected })
 }
 
-fn amd(raw: RawAmd) -> Result<AmdEndorsements, EndorsementsFileError> {
+fn amd(raw: &RawAmd) -> Result<AmdEndorsements, EndorsementsFileError> {
     let chain = raw.chain.as_deref().unwrap_or_default();
     let mut vcek = certificates("amd.vcek", raw.vcek.as_deref().unwrap_or_default())?;
     let crl = raw.crl.as_deref().map(|text| base64("amd.crl", text));
@@ -143,7 +143,7 @@ fn base64(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementsFileE
         .map_err(|_| EndorsementsFileError::Member { member, expected })
 }
 
-fn maa(raw: RawMaa<'_>) -> Result<MaaEndorsement, EndorsementsFileError> {
+fn maa(raw: &RawMaa<'_>) -> Result<MaaEndorsement, EndorsementsFileError> {
     Ok(MaaEndorsement {
         issuer: raw.issuer.trim_end_matches('/').parse()?,
         keys: MaaKeys::parse(raw.jwks.get().as_bytes())?,

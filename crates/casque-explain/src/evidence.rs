@@ -100,3 +100,6 @@ fn registers(texts: &[String]) -> Result<Vec<[u8; 32]>, EvidenceParseError> {
     };
     texts.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ fn rule(rule: &RuleOutcome) -> wire::Rule {
         hint: rule.hint.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

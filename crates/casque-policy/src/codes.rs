@@ -75,6 +75,7 @@ codes! {
     NO_TCB_FLOOR = "no-tcb-floor";
     NO_UVM_FLOOR = "no-uvm-floor";
     VM_SCOPE_ALONE = "vm-scope-alone";
+    ANY_AZURE_VM = "any-azure-vm";
     BAD_ISSUER = "bad-issuer";
     SVN_RANGE = "svn-range";
     UNBALANCED_QUOTE = "unbalanced-quote";

@@ -114,6 +114,8 @@ reason_codes! {
     VmUniqueIdMismatch = "vm-unique-id-mismatch",
     /// No certificate of Azure's vouches for the attestation key of the virtual TPM.
     AttestationKeyNotCertified = "attestation-key-not-certified",
+    /// The entry does not say which paravisor is Azure's, and nobody else vouches for it.
+    ParavisorNotPinned = "paravisor-not-pinned",
     /// The group of containers runs under another policy.
     AciPolicyMismatch = "aci-policy-mismatch",
     /// The group of containers runs under the policy that allows everything.

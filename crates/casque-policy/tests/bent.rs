@@ -828,6 +828,7 @@ fn every_code_is_found_by_some_test() {
         "no-tcb-floor",
         "no-uvm-floor",
         "vm-scope-alone",
+        "any-azure-vm",
         "bad-issuer",
     ]);
     // Of `substitute`, tested beside it.

@@ -468,17 +468,30 @@ fn machine_alone_is_warned_of_unless_a_second_factor_tells_its_pods_apart() {
     assert_eq!(none, ["dangerous-mode-none"]);
 }
 
+/// Without the attestation service nobody else vouches for the paravisor, and with it for the TPM's registers.
 #[test]
-fn azure_vm_is_pinned_by_a_register_alone() {
+fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_paravisor() {
     let digest = "ab".repeat(32);
-    let text = |vm: &str| {
+    let with = |security: &str, vm: &str| {
         let seed = "one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH";
         format!(
-            "name: a\nversion: '0.3'\nservices:\n- name: web\n  {seed}\n  attestation: {{azure_vm: {vm}}}\n"
+            "name: a\nversion: '0.3'\nsecurity: {{attestation: {{{security}}}}}\nservices:\n- name: web\n  {seed}\n  attestation: {{azure_vm: {vm}}}\n"
         )
     };
+    let both = "require: [maa, evidence], url: 'https://sharedweu.weu.attest.azure.net'";
+    let text = |vm: &str| with(both, vm);
     let pcr = format!("{{pcrs: {{\"15\": {digest}}}, tdx: {{}}}}");
     assert_eq!(codes_of(&text(&pcr)), [""; 0]);
+    assert_eq!(codes_of(&with("mode: hardware", &pcr)), ["nothing-pinned"]);
+    let pinned = format!("{digest}{}", "ab".repeat(16));
+    for tee in [
+        format!("tdx: {{mrtd: {pinned}}}"),
+        format!("snp: {{measurement: {pinned}, tcb: {{milan: {{snp: 1}}}}}}"),
+        format!("snp: {{id_key_digest: {pinned}, tcb: {{milan: {{snp: 1}}}}}}"),
+    ] {
+        let vm = format!("{{pcrs: {{\"15\": {digest}}}, {tee}}}");
+        assert_eq!(codes_of(&with("mode: hardware", &vm)), [""; 0], "{vm}");
+    }
     for vm in [
         "{tdx: {}}".to_owned(),
         format!("{{tdx: {{mrseam: {digest}{}}}}}", "ab".repeat(16)),
@@ -487,6 +500,62 @@ fn azure_vm_is_pinned_by_a_register_alone() {
         assert_eq!(codes_of(&text(&vm)), ["nothing-pinned"], "{vm}");
     }
     assert_eq!(codes_of(&text("{pcrs: {}, tdx: {}}")), ["empty-list"]);
+}
+
+#[test]
+fn azure_vm_that_any_machine_of_azure_is_is_warned_of() {
+    let (short, long) = ("ab".repeat(32), "ab".repeat(48));
+    let with = |more: &str, beside: &str| {
+        codes_of(&format!(
+            "name: a\nversion: '0.3'\nservices:\n- name: web\n  attestation: {{azure_vm: {{{more}tdx: {{mrtd: {long}}}}}{beside}}}\n"
+        ))
+    };
+    assert_eq!(with("", ""), ["vm-scope-alone", "any-azure-vm"]);
+    let booted = with("secure_boot: true, attestation_key: certified, ", "");
+    assert_eq!(booted, ["vm-scope-alone", "any-azure-vm"]);
+    let register = format!("pcrs: {{\"4\": {short}}}, ");
+    assert_eq!(with(&register, ""), ["vm-scope-alone"]);
+    assert_eq!(with("vm_unique_id: 4F2A, ", ""), ["vm-scope-alone"]);
+    let account =
+        ", kubernetes: {issuer: 'https://oidc.example', namespace: a, service_account: b}";
+    assert_eq!(with("", account), [""; 0]);
+}
+
+/// What the host says at launch, and what software in a domain extends, whoever launches his own guest can have too.
+#[test]
+fn snp_and_tdx_are_pinned_by_what_is_measured_and_by_the_rest_only_beside_claims_of_a_token() {
+    let (short, long) = ("ab".repeat(32), "ab".repeat(48));
+    let with = |security: &str, entry: &str| {
+        let seed = "one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH";
+        codes_of(&format!(
+            "name: a\nversion: '0.3'\nsecurity: {{attestation: {{{security}}}}}\nservices:\n- name: web\n  {seed}\n  attestation: {{{entry}}}\n"
+        ))
+    };
+    let both = "require: [maa, evidence], url: 'https://sharedweu.weu.attest.azure.net'";
+    let snp = |pin: &str| format!("snp: {{{pin}, tcb: {{milan: {{snp: 1}}}}}}");
+    for pinned in [
+        snp(&format!("measurement: {long}")),
+        snp(&format!("id_key_digest: {long}")),
+        format!("tdx: {{mrtd: {long}}}"),
+    ] {
+        assert_eq!(with("mode: hardware", &pinned), [""; 0], "{pinned}");
+    }
+    let mut loose = vec![snp(&format!("host_data: {short}"))];
+    for key in ["rtmr0", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig"] {
+        loose.push(format!("tdx: {{{key}: {long}}}"));
+    }
+    for entry in loose {
+        assert_eq!(
+            with("mode: hardware", &entry),
+            ["nothing-pinned"],
+            "{entry}"
+        );
+        assert_eq!(with(both, &entry), ["nothing-pinned"], "{entry}");
+        let vouched = format!(
+            "{entry}, maa: {{claims: [{{name: x-ms-compliance-status, equals: azure-signed-katacc-uvm}}]}}"
+        );
+        assert_eq!(with(both, &vouched), [""; 0], "{vouched}");
+    }
 }
 
 // ---- what secrets say ----

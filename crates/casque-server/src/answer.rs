@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use casque_appraise::EvidenceParseError;
 use casque_core::{
     AttestError, Blame, PutPolicyError, ReadPolicyError, ReadValueError, ResolveError,
-    SourceFailure, VolumeError,
+    SourceFailure,
 };
 use casque_policy::{Denial, Diagnostic, Reason};
 use casque_types::Seconds;
@@ -164,22 +164,10 @@ impl From<AttestError> for Refusal {
                 expected_is_public,
                 ..
             } => refusal.denied(denial, *expected_is_public),
-            AttestError::Source(source)
-            | AttestError::Secret {
-                cause: ResolveError::Source(source),
-                ..
-            }
-            | AttestError::Factor {
-                cause: ResolveError::Source(source),
-                ..
-            }
-            | AttestError::Volume {
-                cause: VolumeError::Resolve(ResolveError::Source(source)),
-                ..
-            } => refusal.with_source(source),
-            other => match attest_hint(other) {
-                Some(hint) => refusal.with_hint(hint),
-                None => refusal,
+            other => match (other.source_failure(), attest_hint(other)) {
+                (Some(source), _) => refusal.with_source(source),
+                (None, Some(hint)) => refusal.with_hint(hint),
+                (None, None) => refusal,
             },
         }
     }

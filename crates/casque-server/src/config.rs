@@ -245,6 +245,7 @@ impl EndorsementsSection {
             },
             ca_file: self.ca_file.clone(),
             cache_directory: Some(cache_directory),
+            ..EndorserSettings::default()
         }
     }
 }
@@ -359,10 +360,7 @@ mod tests {
         let sample = include_str!("../../../deploy/casqued.toml");
         let config = Config::parse(sample).unwrap();
         let default = Config::default();
-        assert_eq!(config.listen, default.listen);
-        assert_eq!(config.limits.requests, default.limits.requests);
-        assert_eq!(config.limits.refresh_s, default.limits.refresh_s);
-        assert_eq!(config.azure.default_cloud, default.azure.default_cloud);
+        assert_eq!(format!("{config:#?}"), format!("{default:#?}"));
     }
 
     #[test]
@@ -375,6 +373,8 @@ mod tests {
         let config = Config::parse(&uncommented.join("\n")).unwrap();
         assert_eq!(config.azure.clouds.len(), 1);
         assert_eq!(config.kubernetes.clusters.len(), 1);
+        assert!(config.endorsements.offline && config.endorsements.bundle.is_some());
+        assert_eq!(config.remote.addresses.len(), 1);
     }
 
     #[test]

@@ -127,13 +127,6 @@ impl RuntimeData {
 pub struct ReportData([u8; 64]);
 
 impl ReportData {
-    /// Report data of no request, for tools that gather evidence to show it: it can be part of no release, since
-    /// evidence is appraised against [`RuntimeData`].
-    #[must_use]
-    pub const fn of_no_request(bytes: [u8; 64]) -> Self {
-        Self(bytes)
-    }
-
     /// The bytes, as they stand in the evidence.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {

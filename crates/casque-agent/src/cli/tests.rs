@@ -49,7 +49,6 @@ fn cli_wrong_arguments_exit_with_usage() {
         &[][..],
         &["run", "--skip"],
         &["run", "a/b", "program-without-dashes"],
-        &["run", "--maa-token-file", "x", "--evidence", "none"],
         &["run", "--runtime-data-file", "x"],
         &["run", "--volumes"],
     ] {
@@ -61,6 +60,16 @@ fn cli_wrong_arguments_exit_with_usage() {
         );
         assert!(!notes.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn cli_token_beside_no_evidence_exits_with_usage() {
+    let key = "0".repeat(64);
+    let settings = ["run", "a/b", "--addr", "localhost", "--server-key", &key];
+    let token = ["--maa-token-file", "x", "--evidence", "none"];
+    let (exit, output, notes) = run_with_no_environment(&[&settings[..], &token].concat());
+    assert_eq!((exit, output.as_str()), (AgentExit::Usage, ""));
+    assert!(notes.contains("leave `--evidence` out"), "{notes}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use assert_matches::assert_matches;
-use casque_types::{Kem, KemPublicKey, KeyHash, Nonce, ReportData, Timestamp};
+use casque_attester::GuestData;
+use casque_types::{Kem, KemPublicKey, KeyHash, Nonce, Timestamp};
 
 use super::*;
 
@@ -10,7 +11,7 @@ impl EvidenceSource for FakeSource {
         "fake"
     }
 
-    fn gather(&self, _report_data: &ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, _report_data: &GuestData) -> Result<Collected, AttesterError> {
         Ok(self.0.clone())
     }
 }
@@ -149,7 +150,9 @@ fn every_kind_is_handed_over_in_its_form_and_read_back() {
     for (collected, kind, form) in all_kinds() {
         let source = FakeSource(collected);
         let evidence = EvidencePlan::Source(&source).gather(&runtime(), &challenge(&[kind]));
-        let text = serde_json::to_string(&evidence.unwrap()).unwrap();
+        let gathered = evidence.unwrap();
+        assert_eq!(gathered.maa_token, None);
+        let text = serde_json::to_string(&gathered.evidence).unwrap();
         assert_eq!(text, form);
         let read: Evidence = serde_json::from_str(&text).unwrap();
         assert_eq!(read, evidence_of(source.0));
@@ -177,7 +180,10 @@ fn maa_token_is_read_after_the_runtime_data_is_written() {
     let written = passport.runtime_data_file.clone().unwrap();
     let plan = EvidencePlan::MaaToken(passport);
     let evidence = plan.gather(&runtime(), &challenge(&[EvidenceKind::Maa]));
-    assert_matches!(evidence, Ok(Evidence::Maa { token }) if token == "aa.bb-_.cc");
+    let expected = Evidence::Maa {
+        token: "aa.bb-_.cc".to_owned(),
+    };
+    assert_eq!(evidence.unwrap(), Gathered::from(expected));
     assert_eq!(fs::read(written).unwrap(), runtime().as_bytes());
 }
 
@@ -203,8 +209,69 @@ fn maa_token_that_is_none_is_refused() {
     assert_matches!(refused, Err(EvidenceError::TokenFile { .. }));
 }
 
+/// Refuses to be asked before the runtime data and a token were there.
+struct AfterToken(MaaPassport);
+
+impl EvidenceSource for AfterToken {
+    fn name(&self) -> &'static str {
+        "after"
+    }
+
+    fn gather(&self, carried: &GuestData) -> Result<Collected, AttesterError> {
+        let written = fs::read(self.0.runtime_data_file.as_ref().unwrap()).unwrap();
+        assert_eq!(written, runtime().as_bytes());
+        assert!(self.0.token_file.exists());
+        Ok(Collected::SgxQuote(carried.as_bytes().to_vec()))
+    }
+}
+
+#[test]
+fn maa_token_stands_beside_evidence_over_the_same_runtime_data() {
+    let (_directory, passport) = passport("aa.bb.cc\n");
+    let source = AfterToken(passport.clone());
+    let plan = EvidencePlan::Both {
+        source: &source,
+        passport,
+    };
+    let takes = challenge(&[EvidenceKind::Sgx, EvidenceKind::Maa]);
+    let quote = AnyB64(runtime().report_data().as_bytes().to_vec());
+    let expected = Gathered {
+        evidence: Evidence::Sgx { quote },
+        maa_token: Some("aa.bb.cc".to_owned()),
+    };
+    assert_eq!(plan.gather(&runtime(), &takes).unwrap(), expected);
+}
+
+#[test]
+fn maa_token_that_is_missing_beside_evidence_is_refused_before_evidence_is_asked_for() {
+    let (directory, passport) = passport("");
+    fs::remove_file(&passport.token_file).unwrap();
+    let source = AfterToken(passport.clone());
+    let plan = EvidencePlan::Both {
+        source: &source,
+        passport,
+    };
+    let takes = challenge(&[EvidenceKind::Sgx, EvidenceKind::Maa]);
+    let refused = plan.gather(&runtime(), &takes);
+    assert_matches!(refused, Err(EvidenceError::TokenFile { path, .. }) if path == directory.path().join("token"));
+}
+
+#[test]
+fn both_need_a_server_that_takes_each() {
+    let (_directory, passport) = passport("aa.bb.cc");
+    let source = AfterToken(passport.clone());
+    let plan = EvidencePlan::Both {
+        source: &source,
+        passport,
+    };
+    for (takes, missing) in [(EvidenceKind::Sgx, "maa"), (EvidenceKind::Maa, "sgx")] {
+        let refused = plan.gather(&runtime(), &challenge(&[takes]));
+        assert_matches!(refused, Err(EvidenceError::NotTaken { found, .. }) if found == missing);
+    }
+}
+
 #[test]
 fn no_evidence_is_shown_when_asked_to() {
     let evidence = EvidencePlan::Absent.gather(&runtime(), &challenge(&[]));
-    assert_matches!(evidence, Ok(Evidence::None {}));
+    assert_eq!(evidence.unwrap(), Evidence::None {}.into());
 }

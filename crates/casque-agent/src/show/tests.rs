@@ -124,7 +124,7 @@ fn evidence_of_none_is_none() {
         output: OutputForm::Json,
         ..ShowArguments::default()
     };
-    arguments.sources.evidence = crate::sources::EvidenceChoice::None;
+    arguments.sources.evidence = Some(crate::sources::EvidenceChoice::None);
     let (exit, output, _) = shown(&arguments);
     assert_matches!(exit, Ok(AgentExit::Program(0)));
     assert_eq!(output, "{\"type\":\"none\"}\n");
@@ -151,7 +151,7 @@ fn settings_of_the_sources_that_are_wrong_are_refused() {
     assert_matches!(refused, Err(AgentError::Settings(SettingsError::Tpm(_))));
     let mut arguments = ShowArguments::default();
     arguments.sources.imds = Some("https://imds".to_owned());
-    arguments.sources.evidence = crate::sources::EvidenceChoice::AzureVtpm;
+    arguments.sources.evidence = Some(crate::sources::EvidenceChoice::AzureVtpm);
     let (refused, ..) = shown(&arguments);
     assert_matches!(refused, Err(AgentError::Settings(SettingsError::Imds(_))));
 }

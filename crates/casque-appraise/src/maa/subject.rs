@@ -135,9 +135,9 @@ impl Subject {
             Some(Runtime::Paravisor(paravisor)) => Some(paravisor),
             _ => None,
         };
-        let secure_boot = match (said, paravisor.and_then(|it| it.secure_boot)) {
-            (Some(one), Some(other)) => Some(one && other),
-            (one, other) => one.or(other),
+        let secure_boot = match said {
+            Some(false) => Some(false),
+            _ => paravisor.and_then(|it| it.secure_boot),
         };
         let identity = Identity::AzureVm(AzureVmIdentity {
             tee,

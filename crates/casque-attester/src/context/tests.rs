@@ -116,7 +116,7 @@ impl EvidenceSource for Fixed {
         "fixed"
     }
 
-    fn gather(&self, _: &casque_types::ReportData) -> Result<Collected, AttesterError> {
+    fn gather(&self, _: &GuestData) -> Result<Collected, AttesterError> {
         Ok(self.0.clone())
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::testing::{carrying, report_data};
 
 /// The files, `quote` carrying this report data.
-fn files(kind: &str, carried: &ReportData) -> TempDir {
+fn files(kind: &str, carried: &GuestData) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join(TYPE), kind).unwrap();
     fs::write(root.path().join(REPORT_DATA), [0; 64]).unwrap();
@@ -13,7 +13,7 @@ fn files(kind: &str, carried: &ReportData) -> TempDir {
     root
 }
 
-fn gather(root: &TempDir, report_data: &ReportData) -> Result<Collected, AttesterError> {
+fn gather(root: &TempDir, report_data: &GuestData) -> Result<Collected, AttesterError> {
     GramineFiles::new(root.path().to_owned()).gather(report_data)
 }
 

@@ -17,12 +17,12 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "CONFIG-ID", required_unless_present = "evidence", conflicts_with_all = ["evidence", "endorsements", "at", "report_data", "policy"])]
     pub(crate) config_id: Option<ConfigId>,
     /// The last attempts, the latest first; as many as the server remembers.
-    #[arg(long, requires = "config_id")]
+    #[arg(long, requires = "config_id", conflicts_with = "evidence")]
     pub(crate) last: bool,
     /// The evidence, JSON, as `casque-agent evidence --output json` writes it; `-` for standard input. Given twice: evidence and a token about it.
     #[arg(long, value_name = "FILE", num_args = 1)]
     pub(crate) evidence: Vec<PathBuf>,
-    /// What vendors and issuers state, JSON, as `casque endorsements fetch` writes it.
+    /// What vendors and issuers state, JSON, as `casque endorsements fetch --form explain` writes it.
     #[arg(long, value_name = "FILE")]
     pub(crate) endorsements: Option<PathBuf>,
     /// Judge as of this time, such as 2026-11-24T12:00:00Z [default: now].
@@ -39,7 +39,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME", requires = "policy")]
     pub(crate) service: Option<String>,
     /// Fill in a variable of the policy; may be repeated.
-    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", value_parser = super::parse_variable)]
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE", requires = "policy", value_parser = super::parse_variable)]
     pub(crate) variables: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,

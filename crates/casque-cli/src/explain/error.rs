@@ -7,9 +7,13 @@ use casque_explain::EndorsementsFileError;
 use casque_policy::ClauseError;
 use thiserror::Error;
 
+use crate::policy_file::FileError;
+
 /// Why there is nothing to explain: something that was given cannot be used.
 #[derive(Debug, Error)]
 pub(crate) enum ExplainError {
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("`{}` holds no evidence: expected a JSON object with `type` and what belongs to that type", path.display())]
     EvidenceFile {
         path: PathBuf,
@@ -40,13 +44,18 @@ pub(crate) enum ExplainError {
     ReportData,
     #[error("the policy has no service `{name}`")]
     Service { name: String },
-    #[error("what the service demands is not known offline")]
+    #[error(
+        "what the service demands is not known offline: the secret `{secret}` says a part of it"
+    )]
+    DemandsOpen { secret: String },
+    #[error("what the service demands cannot be read")]
     Demands(#[source] ClauseError),
 }
 
 impl ExplainError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
+            Self::File(_) => "file",
             Self::EvidenceFile { .. } | Self::Evidence { .. } | Self::EvidenceCount { .. } => {
                 "evidence-unusable"
             }
@@ -54,7 +63,8 @@ impl ExplainError {
             Self::EndorsementsMissing { .. } => "endorsements-missing",
             Self::At { .. } | Self::ReportData => "usage",
             Self::Service { .. } => "no-such-service",
-            Self::Demands(_) => "demands-open",
+            Self::DemandsOpen { .. } => "demands-open",
+            Self::Demands(_) => "demands-unreadable",
         }
     }
 
@@ -64,16 +74,18 @@ impl ExplainError {
                 "docs/explain.md shows the form; `casque-agent evidence --output json` writes it"
             }
             Self::Endorsements { .. } => {
-                "docs/explain.md shows the form; `casque endorsements fetch` writes it"
+                "docs/explain.md shows the form; `casque endorsements fetch --form explain` writes it"
             }
             Self::EndorsementsMissing { .. } => {
-                "give --endorsements FILE; `casque endorsements fetch --evidence FILE` gets them"
+                "give --endorsements FILE; `casque endorsements fetch --form explain --evidence FILE` gets Intel's and AMD's, and a token's are at ISSUER/certs"
             }
-            Self::Demands(_) => {
-                "they depend on secrets: ask a server instead, with `casque explain CONFIG-ID --last`"
+            Self::DemandsOpen { .. } | Self::Demands(_) => {
+                "write it into a copy of the policy, or ask a server: `casque explain CONFIG-ID --last`"
             }
             Self::Service { .. } => "name one of the policy's `services`",
-            Self::Evidence { .. } | Self::At { .. } | Self::ReportData => return None,
+            Self::File(_) | Self::Evidence { .. } | Self::At { .. } | Self::ReportData => {
+                return None;
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use casque_explain::{
     read_endorsements,
 };
 use casque_policy::{Decision, Demands, Fills, Policy, explain};
-use casque_types::{ConfigId, Seconds, Timestamp};
+use casque_types::{AzureVmTee, ConfigId, Seconds, Timestamp};
 use casque_wire as wire;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -61,7 +61,7 @@ pub(super) fn run(
     let refused = verdict.as_ref().err().map(AppraiseError::code);
     let failure = refused.zip(message.as_deref()).or_else(|| {
         let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
-        is_debug_quote(verdict).then_some((DEBUG_CODE, DEBUG_MESSAGE))
+        proves_nothing_alone(verdict)
     });
     let failure = failure.map(|(code, message)| Failure {
         outcome: wire::Outcome::NotAuthentic,
@@ -207,13 +207,19 @@ fn expect_bound(verdict: &Verdict, expected: Option<&[u8]>) -> Result<(), Apprai
     is_bound.then_some(()).ok_or(AppraiseError::NotBound)
 }
 
-/// As Intel's own verifiers do: nothing but a policy that tolerates it makes anything of debugging. Where a policy is
-/// applied its rules say so.
-const fn is_debug_quote(verdict: &Verdict) -> bool {
-    match verdict.identity() {
+/// Why no more can be said without a policy. Nobody stands behind no evidence; and as Intel's own verifiers do, nothing
+/// but a policy that tolerates it makes anything of debugging. Where a policy is applied its rules say so.
+const fn proves_nothing_alone(verdict: &Verdict) -> Option<(&'static str, &'static str)> {
+    let debug = match verdict.identity() {
+        Identity::Unattested => return Some((ABSENT_CODE, ABSENT_MESSAGE)),
         Identity::Sgx(sgx) => sgx.debug,
         Identity::Tdx(tdx) => tdx.debug,
-        _ => false,
+        Identity::AzureVm(vm) => matches!(&vm.tee, AzureVmTee::Tdx(tdx) if tdx.debug),
+        Identity::Snp(_) | Identity::Aci(_) => false,
+    };
+    match debug {
+        true => Some((DEBUG_CODE, DEBUG_MESSAGE)),
+        false => None,
     }
 }
 
@@ -230,6 +236,11 @@ impl Applied {
         let service = service.ok_or_else(|| ExplainError::Service {
             name: name.to_string(),
         })?;
+        // Left out, as a server does with what it cannot have, they would deny what it grants.
+        if let Some(open) = self.policy.asks_of_demands(service).next() {
+            let secret = open.secret.to_string();
+            return Err(ExplainError::DemandsOpen { secret }.into());
+        }
         let demands = self.policy.demands(service, &Fills::default());
         Ok(demands.map_err(ExplainError::Demands)?)
     }
@@ -243,7 +254,7 @@ fn policy_of(
     let (Some(path), Some(service)) = (&args.policy, &args.service) else {
         return Ok(None);
     };
-    let original = read_text(path, console.stdin)?;
+    let original = read_text(path, console.stdin).map_err(ExplainError::File)?;
     let change = ChangeArgs {
         variables: args.variables.clone(),
         use_env: false,
@@ -252,7 +263,10 @@ fn policy_of(
     };
     let policy = PolicyFile::of(&original, path, &change, invocation)?.policy;
     let id = format!("{}/{service}", policy.name);
-    let config = id.parse().map_err(|_| ExplainError::Service {
+    // The name alone: with a `/` in it, it would be the service of another policy.
+    let config: Option<ConfigId> = id.parse().ok();
+    let config = config.filter(|config| config.service().to_string() == *service);
+    let config = config.ok_or_else(|| ExplainError::Service {
         name: service.clone(),
     })?;
     Ok(Some(Applied { policy, config }))
@@ -277,10 +291,10 @@ fn load_endorsements(path: &Path, console: &mut Console<'_>) -> Result<Endorseme
 }
 
 /// No secrets: evidence and endorsements are anybody's to see.
-fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
+fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, ExplainError> {
+    let failed = |source| {
+        let path = path.to_owned();
+        ExplainError::File(FileError::Read { path, source })
     };
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
@@ -295,7 +309,8 @@ fn read_file(path: &Path, console: &mut Console<'_>) -> Result<Vec<u8>, FileErro
     }
     if bytes.len() > MAX_FILE_BYTES {
         let path = path.to_owned();
-        return Err(FileError::TooLong { path });
+        let limit_bytes = MAX_FILE_BYTES;
+        return Err(FileError::TooLong { path, limit_bytes }.into());
     }
     Ok(bytes)
 }
@@ -319,6 +334,8 @@ fn digits(text: &str) -> Result<Vec<u8>, ExplainError> {
     }
 }
 
+const ABSENT_CODE: &str = "evidence-absent";
+const ABSENT_MESSAGE: &str = "there is no evidence: the attester found no TEE; run it in one";
 const DEBUG_CODE: &str = "quote-debug";
 const DEBUG_MESSAGE: &str = "it runs in debug mode: its memory can be read from outside, and only a policy that tolerates `debug-mode` makes anything of it; apply one with --policy";
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use casque_wire::{Explanation, Outcome, Rule};
+use casque_wire::{Decision, Explanation, Outcome, Rule};
 
 use crate::console::printable;
 
@@ -60,22 +60,26 @@ pub(super) fn of(explanation: &Explanation, is_bound: bool) -> String {
         writeln!(text, "  {name} = {value}").ok();
     }
     if let Some(decision) = &explanation.decision {
-        let granted = if decision.granted {
-            "granted"
-        } else {
-            "denied"
-        };
-        writeln!(text, "\nrules of {}: {granted}", decision.config).ok();
-        decision
-            .rules
-            .iter()
-            .for_each(|rule| push_rule(&mut text, rule));
+        push_decision(&mut text, decision);
     }
     printable(&text)
 }
 
+fn push_decision(text: &mut String, decision: &Decision) {
+    let granted = match decision.granted {
+        true => "granted",
+        false => "denied",
+    };
+    writeln!(text, "\nrules of {}: {granted}", decision.config).ok();
+    decision.rules.iter().for_each(|rule| push_rule(text, rule));
+}
+
 fn push_rule(text: &mut String, rule: &Rule) {
-    let mark = if rule.holds { "holds" } else { "FAILS" };
+    let mark = match (rule.holds, &rule.code) {
+        (true, _) => "holds",
+        (false, Some(_)) => "FAILS",
+        (false, None) => "open ",
+    };
     writeln!(
         text,
         "  {mark} {}: expected {}, found {}",

@@ -185,14 +185,14 @@ fn token_beside_evidence_that_proves_nothing_makes_the_server_ask_nobody() {
 }
 
 #[test]
-fn token_without_evidence_is_not_looked_at() {
+fn token_counts_where_the_policy_demands_no_evidence() {
     let world = world_with("{mode: none}");
-    let attempt = world.attempt("a/s");
-    let answer = world.send_with(&attempt, Evidence::Absent, factors(|_| ()));
-    if answer.is_err() {
-        assert_eq!(reasons(answer), ["service-account-wrong"]);
-    }
-    assert_eq!(world.ports.clusters.calls.count(), 0);
+    let send = |factors| world.send_with(&world.attempt("a/s"), Evidence::Absent, factors);
+    send(factors(|_| ())).unwrap();
+    let other = |spec: &mut ServiceAccountTokenSpec| spec.claims["aud"] = "other".into();
+    assert_eq!(reasons(send(factors(other))), ["service-account-wrong"]);
+    let none = SecondFactors::default();
+    assert_eq!(reasons(send(none)), ["service-account-missing"]);
 }
 
 #[test]
@@ -221,6 +221,39 @@ fn cluster_that_is_down_is_to_be_waited_for() {
 }
 
 #[test]
+fn cluster_that_is_down_hides_no_denial_that_would_stay() {
+    let world = world();
+    let down = failure(SourceKind::Cluster, "cluster-unreachable");
+    world.ports.clusters.calls.fail_always(Some(down));
+    let rest = "security:\n  attestation:\n    one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n";
+    let program = TestWorld::program().mr_enclave;
+    let _ = world.put(&format!(
+        "name: b
+version: \"0.3.12\"
+{rest}services:
+  - name: s
+    attestation:
+      - mrenclave: {program}
+        kubernetes: {{issuer: '{ISSUER}', namespace: shop, service_account: web}}
+    command: serve
+"
+    ));
+    let answer = send(&world, "b/s", |_| ());
+    assert_eq!(reasons(answer), ["service-account-wrong", "otp-missing"]);
+}
+
+#[test]
+fn cluster_that_is_down_is_waited_for_by_the_entry_that_hangs_on_it_alone() {
+    let world = world();
+    let down = failure(SourceKind::Cluster, "cluster-unreachable");
+    world.ports.clusters.calls.fail_always(Some(down));
+    assert_matches!(
+        send(&world, "a/either", |_| ()),
+        Err(AttestError::Source(_))
+    );
+}
+
+#[test]
 fn cluster_that_is_not_trusted_is_a_denial_that_says_so() {
     let world = world();
     let untrusted = SourceFailure {
@@ -228,7 +261,10 @@ fn cluster_that_is_not_trusted_is_a_denial_that_says_so() {
         ..failure(SourceKind::Cluster, "cluster-not-trusted")
     };
     world.ports.clusters.calls.fail_once(untrusted);
-    let (code, found) = found(send(&world, "a/s", |_| ()));
+    let answer = send(&world, "a/s", |_| ());
+    assert_matches!(&answer, Err(AttestError::Denied { denial, .. })
+        if denial.reasons[0].hint == "ask the test");
+    let (code, found) = found(answer);
     assert_eq!(code, "service-account-wrong");
     assert!(found.contains("cluster-not-trusted"), "{found}");
 }

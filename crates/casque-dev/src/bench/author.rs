@@ -36,8 +36,8 @@ impl Pinned {
     }
 }
 
-/// A policy whose one service has ten generated secrets in its environment.
-pub(super) fn policy(name: &str, attestation: &str, measurement: Option<&str>) -> String {
+/// A policy whose one service has ten generated secrets in its environment; `entry` says who the service is.
+pub(super) fn policy(name: &str, attestation: &str, entry: Option<&str>) -> String {
     let mut text =
         format!("name: {name}\nversion: \"0.3\"\nsecurity: {{attestation: {attestation}}}\n");
     text.push_str("secrets:\n");
@@ -51,8 +51,8 @@ pub(super) fn policy(name: &str, attestation: &str, measurement: Option<&str>) -
         &mut text,
         format_args!("services:\n  - name: web\n    command: \"true\""),
     );
-    if let Some(measurement) = measurement {
-        line(&mut text, format_args!("    mrenclaves: [{measurement}]"));
+    if let Some(entry) = entry {
+        line(&mut text, format_args!("    attestation: {{{entry}}}"));
     }
     text.push_str("    environment:\n");
     for number in 0..SECRETS {

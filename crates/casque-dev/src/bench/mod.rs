@@ -27,7 +27,6 @@ use crate::cas::CasError;
 use crate::cli::{complain, report};
 use crate::seed::SeedError;
 use crate::state::FileError;
-use crate::tee::TeeError;
 
 /// How much to measure, and how to say it.
 #[derive(Debug, Args)]
@@ -79,8 +78,6 @@ pub(crate) enum BenchError {
     Azure(#[from] StartError),
     #[error(transparent)]
     Seed(#[from] SeedError),
-    #[error(transparent)]
-    Tee(#[from] TeeError),
     #[error(transparent)]
     Cas(#[from] CasError),
     #[error("the server did not start: {found}")]
@@ -150,7 +147,7 @@ fn print(args: &BenchArgs, measurements: Vec<Measurement>) -> Result<(), BenchEr
         Format::Text => {
             for found in measurements {
                 let Measurement { name, value, count } = found;
-                writeln!(out, "{name:<20} {value:>10.4}  over {count}")?;
+                writeln!(out, "{name:<24} {value:>10.4}  over {count}")?;
             }
         }
     }

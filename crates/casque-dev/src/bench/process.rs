@@ -20,16 +20,16 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// `casque-dev serve`, which judges evidence under the given root.
-    pub(super) fn software_root(
+    /// `casque-dev serve`, which judges evidence under the given roots.
+    pub(super) fn software_roots(
         program: &Path,
         config: &Path,
-        root: &Path,
+        roots: &Path,
     ) -> Result<Self, BenchError> {
         let mut child = Command::new(program)
             .arg("serve")
             .arg(config)
-            .arg(root)
+            .arg(roots)
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,4 +1,7 @@
-//! Releases: with an SGX quote, and with a token of Microsoft Azure Attestation that the agent brings.
+//! Releases: with evidence of the software TEEs, and with a token of Microsoft Azure Attestation that the agent brings.
+//!
+//! Each request is bound to evidence of its own, made here: the server has seen the platform before, and never the
+//! report, quote or token.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,9 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use casque_client::{Client, SecondFactors};
 use casque_server::SystemRng;
-use casque_testkit::sgx::{SoftwareTee, SoftwareTeeError, software_identity};
-use casque_types::{ConfigId, RuntimeData, SgxIdentity, sha256};
-use casque_wire::{AnyB64, Evidence};
+use casque_types::{ConfigId, Digest, RuntimeData, sha256};
+use casque_wire::Evidence;
 use hyper::Method;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -20,50 +22,68 @@ use super::process::ServerProcess;
 use super::{BenchError, Measurement};
 use crate::ask::{AskError, Asker};
 use crate::azure::{Commands, LocalAzure, Ports};
-use crate::cas::config_text;
+use crate::cas::{CasSettings, config_text};
+use crate::measure::Measurements;
 use crate::seed::Seed;
 use crate::state::StateDirectory;
-use crate::tees::SoftwareTees;
+use crate::tees::{SoftwareTees, TeeKind, TeesError};
 
 /// Why there is no evidence.
 #[derive(Debug, Error)]
 pub(crate) enum GatherError {
     #[error(transparent)]
-    Tee(#[from] SoftwareTeeError),
+    Tees(#[from] TeesError),
     #[error(transparent)]
     Ask(#[from] AskError),
     #[error("the local MAA gave no token: {answer}")]
     NoToken { answer: String },
 }
 
-/// A workload in the software TEE, with a local Azure around it.
+/// One way to be released.
+struct Case {
+    name: &'static str,
+    policy: &'static str,
+    tee: TeeKind,
+    judged: Judged,
+    /// The entry of the service, with `MEASURED` where the measurement stands.
+    entry: &'static str,
+}
+
+/// Who judges the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// The server.
+    Here,
+    /// The local MAA, before the release.
+    ByToken,
+}
+
+/// A workload in the software TEEs, with a local Azure around it.
 struct Workload {
     runtime: Runtime,
     azure: LocalAzure,
     asker: Asker,
-    tee: Arc<SoftwareTee>,
-    identity: SgxIdentity,
+    tees: Arc<SoftwareTees>,
+    program: Measurements,
 }
 
 pub(super) fn measure(program: &Path, count: u32) -> Result<Vec<Measurement>, BenchError> {
     let folder = tempfile::tempdir()?;
     let state = StateDirectory::open(folder.path())?;
     let workload = Workload::start(&state)?;
-    let config = config_text(&state, workload.azure.endpoints(), 0)?;
+    let config = config_text(&state, workload.azure.endpoints(), &CasSettings::default())?;
     state.write("casqued.toml", config.as_bytes())?;
-    state.write("root.der", workload.tee.root_der())?;
-    let (config, root) = (state.path("casqued.toml"), state.path("root.der"));
-    let server = ServerProcess::software_root(program, &config, &root)?;
+    let roots = serde_json::to_vec(&workload.tees.roots()).map_err(std::io::Error::other)?;
+    state.write("roots.json", &roots)?;
+    let (config, roots) = (state.path("casqued.toml"), state.path("roots.json"));
+    let server = ServerProcess::software_roots(program, &config, &roots)?;
     let author = server.pinned.author()?;
-    let measurement = workload.identity.mr_enclave.to_string();
-    let url = &workload.azure.endpoints().maa;
-    let maa = format!("{{mode: maa, url: \"{url}\", tolerate: [maa-managed-tcb]}}");
-    author.put_policy(&policy("by-token", &maa, Some(&measurement)))?;
-    author.put_policy(&policy("by-quote", "{mode: hardware}", Some(&measurement)))?;
-    Ok(vec![
-        workload.releases(&server, "release-maa-token", "by-token/web", count)?,
-        workload.releases(&server, "release-sgx-quote", "by-quote/web", count)?,
-    ])
+    let mut measurements = Vec::new();
+    for case in CASES {
+        author.put_policy(&workload.policy(case))?;
+        measurements.push(workload.releases(&server, case, count)?);
+    }
+    Ok(measurements)
 }
 
 impl Workload {
@@ -73,7 +93,6 @@ impl Workload {
             .build()?;
         let seed = Seed::sample()?;
         let tees = Arc::new(SoftwareTees::load_or_make(state)?);
-        let tee = Arc::clone(&tees.intel);
         let (ports, commands) = (Ports::default(), Commands::default());
         let azure = LocalAzure::start(&seed, state, Arc::clone(&tees), ports, commands);
         let azure = runtime.block_on(azure)?;
@@ -82,60 +101,78 @@ impl Workload {
             runtime,
             azure,
             asker,
-            tee,
-            identity: software_identity(sha256(b"the program of the bench").into()),
+            tees,
+            program: Measurements {
+                sha256: sha256(b"the program of the bench").into(),
+                sha384: Digest::from([0xBE; 48]),
+            },
         })
+    }
+
+    /// A policy for this way.
+    fn policy(&self, case: &Case) -> String {
+        let measured = match case.tee {
+            TeeKind::Sgx => self.program.sha256.to_string(),
+            _ => self.program.sha384.to_string(),
+        };
+        let security = match case.judged {
+            Judged::Here => "{mode: hardware}".to_owned(),
+            Judged::ByToken => {
+                let url = &self.azure.endpoints().maa;
+                format!("{{mode: maa, url: \"{url}\", tolerate: [maa-managed-tcb]}}")
+            }
+        };
+        let entry = case.entry.replace("MEASURED", &measured);
+        policy(case.policy, &security, Some(&entry))
     }
 
     /// The mean CPU time of the server for one release on a kept-alive connection.
     fn releases(
         &self,
         server: &ServerProcess,
-        name: &'static str,
-        config: &str,
+        case: &Case,
         count: u32,
     ) -> Result<Measurement, BenchError> {
-        let config: ConfigId = config.parse().map_err(|_| BenchError::Policy {
-            found: config.to_owned(),
-        })?;
+        let config = format!("{}/web", case.policy);
+        let config: ConfigId = config
+            .parse()
+            .map_err(|_| BenchError::Policy { found: config })?;
         let client = server.pinned.client()?;
         for _ in 0..WARM_UP {
-            self.release(&client, &config)?;
+            self.release(&client, &config, case)?;
         }
         let before = server.cpu_time()?;
         for _ in 0..count {
-            self.release(&client, &config)?;
+            self.release(&client, &config, case)?;
         }
         let used = server.cpu_time()?.saturating_sub(before);
         let value = used.as_secs_f64() * 1000.0 / f64::from(count);
-        Ok(Measurement { name, value, count })
+        Ok(Measurement {
+            name: case.name,
+            value,
+            count,
+        })
     }
 
-    fn release(&self, client: &Client, config: &ConfigId) -> Result<(), BenchError> {
-        let by_token = config.policy().as_str() == "by-token";
+    fn release(&self, client: &Client, config: &ConfigId, case: &Case) -> Result<(), BenchError> {
         let released = client.release(
             config.clone(),
             &SystemRng::default(),
             &SecondFactors::default(),
             |runtime, _| -> Result<Evidence, GatherError> {
-                let quote = self.quote(runtime)?;
-                if by_token {
-                    let token = self.token(&quote, runtime)?;
-                    return Ok(Evidence::Maa { token });
+                let report_data = *runtime.report_data().as_bytes();
+                let evidence = self.tees.evidence(case.tee, &self.program, report_data)?;
+                match (case.judged, evidence) {
+                    (Judged::ByToken, Evidence::Sgx { quote }) => Ok(Evidence::Maa {
+                        token: self.token(&quote.0, runtime)?,
+                    }),
+                    (_, evidence) => Ok(evidence),
                 }
-                Ok(Evidence::Sgx {
-                    quote: AnyB64(quote),
-                })
             },
         );
         released
             .map(drop)
             .map_err(|error| BenchError::Release(Box::new(error)))
-    }
-
-    fn quote(&self, runtime: &RuntimeData) -> Result<Vec<u8>, SoftwareTeeError> {
-        self.tee
-            .quote(&self.identity, runtime.report_data().as_bytes())
     }
 
     /// A token over this quote; the local MAA's work is not the server's.
@@ -164,4 +201,41 @@ impl Workload {
     }
 }
 
+const CASES: &[Case] = &[
+    Case {
+        name: "release-maa-token",
+        policy: "by-token",
+        tee: TeeKind::Sgx,
+        judged: Judged::ByToken,
+        entry: "mrenclave: MEASURED",
+    },
+    Case {
+        name: "release-sgx-quote",
+        policy: "by-sgx-quote",
+        tee: TeeKind::Sgx,
+        judged: Judged::Here,
+        entry: "mrenclave: MEASURED",
+    },
+    Case {
+        name: "release-tdx-quote",
+        policy: "by-tdx-quote",
+        tee: TeeKind::Tdx,
+        judged: Judged::Here,
+        entry: "tdx: {mrtd: MEASURED}",
+    },
+    Case {
+        name: "release-snp-report",
+        policy: "by-snp-report",
+        tee: TeeKind::Snp,
+        judged: Judged::Here,
+        entry: "snp: {measurement: MEASURED, tcb: {milan: {bootloader: 4, snp: 24, microcode: 219}}}",
+    },
+    Case {
+        name: "release-azure-snp-vtpm",
+        policy: "by-azure-snp-vtpm",
+        tee: TeeKind::AzureSnp,
+        judged: Judged::Here,
+        entry: "azure_vm: {attestation_key: certified, snp: {measurement: MEASURED, tcb: {milan: {snp: 24}}}}",
+    },
+];
 const WARM_UP: u32 = 20;

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use casque_client::{Client, ClientIdentity, ServerTrust, Timeouts};
+use casque_dev::ask::Asker;
 use casque_types::Secret;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,20 +30,42 @@ pub struct Up {
 
 impl Up {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further arguments of `up`.
+    pub fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = casque_dev(folder.path(), &["up"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let (child, line) = spawn(folder.path(), arguments);
         Self {
             child,
             world: serde_json::from_str(&line).unwrap(),
             line,
             folder,
         }
+    }
+
+    /// Stops it, and starts it again on the same folder: other ports, the same state.
+    pub fn restart(&mut self) {
+        assert!(self.stop(), "it stops when it is told to");
+        let (child, line) = spawn(self.folder.path(), &[]);
+        self.child = child;
+        self.world = serde_json::from_str(&line).unwrap();
+        self.line = line;
+    }
+
+    /// Asks the fault switch; the answer's JSON, if it has any.
+    pub fn admin(&self, method: &str, path: &str, body: &str) -> Value {
+        let asker = Asker::new(Path::new(self.text("ca_file"))).unwrap();
+        let url = format!("{}{path}", self.text("admin"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let asked = asker.ask(method.parse().unwrap(), &url, &[], body.to_owned());
+        let answer = runtime.block_on(asked).unwrap();
+        assert!(answer.status.is_success(), "{path}: {}", answer.status);
+        serde_json::from_slice(&answer.body).unwrap_or_default()
     }
 
     pub fn text(&self, member: &str) -> &str {
@@ -95,6 +118,17 @@ impl Drop for Up {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn spawn(folder: &Path, arguments: &[&str]) -> (Child, String) {
+    let mut child = casque_dev(folder, &[&["up"], arguments].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    (child, line)
 }
 
 pub fn casque_dev(state: &Path, arguments: &[&str]) -> Command {

@@ -17,8 +17,13 @@ pub enum ServiceAccountOutcome {
     /// The attester brought none.
     #[default]
     Absent,
-    /// It does not verify; why, for the policy's readers.
-    Wrong(String),
+    /// It does not verify.
+    Wrong {
+        /// Why, for the policy's readers.
+        why: String,
+        /// What to do next.
+        mend: String,
+    },
     /// It does, and speaks of this account.
     Right(ServiceAccount),
 }

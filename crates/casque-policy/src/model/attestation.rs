@@ -235,6 +235,18 @@ pub enum AzureVmTeeRule {
     Tdx(TdxRule),
 }
 
+impl AzureVmTeeRule {
+    /// Whether it tells Azure's paravisor from everything else that runs in such a TEE: by its measurement, or by
+    /// the key that signed its id block.
+    #[must_use]
+    pub const fn pins_paravisor(&self) -> bool {
+        match self {
+            Self::Snp(snp) => !snp.measurements.is_empty() || !snp.id_key_digests.is_empty(),
+            Self::Tdx(tdx) => !tdx.mr_td.is_empty(),
+        }
+    }
+}
+
 /// A demand on a group of confidential containers of Azure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AciRule {

@@ -147,9 +147,13 @@ fn read_tee(
     findings: &mut Findings,
 ) -> Result<TeeRule, Unread> {
     let node = fields.value(key).ok_or(Unread)?;
+    let beside = match fields.value("maa") {
+        Some(_) => Beside::Claims,
+        None => Beside::Nothing,
+    };
     let rule = match key {
-        "snp" => snp::read(node, findings).map(|rule| TeeRule::Snp(Box::new(rule))),
-        "tdx" => tdx::read(node, findings).map(|rule| TeeRule::Tdx(Box::new(rule))),
+        "snp" => snp::read(node, beside, findings).map(|rule| TeeRule::Snp(Box::new(rule))),
+        "tdx" => tdx::read(node, beside, findings).map(|rule| TeeRule::Tdx(Box::new(rule))),
         "azure_vm" => azure_vm::read(node, findings).map(|rule| TeeRule::AzureVm(Box::new(rule))),
         "aci" => aci::read(node, findings).map(|rule| TeeRule::Aci(Box::new(rule))),
         _ => return read_sgx(fields, findings),
@@ -169,6 +173,15 @@ fn read_sgx(fields: &Fields<'_, '_>, findings: &mut Findings) -> Result<TeeRule,
 
 /// Something stands there, and cannot be read; why is among the findings.
 struct Unread;
+
+/// What an entry demands beside the TEE.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// Nothing that could say what runs in it.
+    Nothing,
+    /// Claims of the attestation service, which may.
+    Claims,
+}
 
 /// What stands under a key; none where there is none.
 fn member<T>(

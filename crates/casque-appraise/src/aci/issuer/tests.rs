@@ -17,7 +17,7 @@ fn identifier_of_another_form_is_not_read() {
         format!("did:x509:0:sha256:{fingerprint}"),
         format!("did:x509:1:sha256:{fingerprint}::eku:1.2.3"),
         format!("did:x509:0:sha512:{fingerprint}::eku:1.2.3"),
-        format!("did:x509:0:sha256:{}::eku:1.2.3", &fingerprint[..40]),
+        "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ::eku:1.2.3".to_owned(),
         format!("did:x509:0:sha256:{fingerprint}::subject:CN:a"),
         format!("did:x509:0:sha256:{fingerprint}::eku:1.2.3::eku:1.2.4"),
         format!("did:x509:0:sha256:{fingerprint}::eku:x"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casque_types::{AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest};
 
 use super::entries::{Context, Known};
-use super::report::{Report, Rule, listed, one_of};
+use super::report::{Report, Rule, listed};
 use super::{snp, tdx};
 use crate::{AttestationKeyRule, AzureVmRule, AzureVmTeeRule, ReasonCode, SecureBootRule};
 
@@ -23,18 +23,67 @@ pub(super) fn judge(
         holds &= judge_secure_boot(rule.secure_boot, found, &path, report);
     }
     if !(is_claimed && found.vm_unique_id.is_none()) {
-        let unstated = || "none stated".to_owned();
-        let id = found.vm_unique_id.clone().unwrap_or_else(unstated);
-        let hint = "this is another machine: compare its `vmId` with the policy";
-        let path = || format!("{path}.vm_unique_id");
-        let told: (ReasonCode, &dyn Fn() -> String, &str) =
-            (ReasonCode::VmUniqueIdMismatch, &path, hint);
-        holds &= one_of(&rule.vm_unique_ids, &id, told, report);
+        let id = found.vm_unique_id.as_deref();
+        holds &= judge_unique_id(&rule.vm_unique_ids, id, &path, report);
     }
     if rule.attestation_key == AttestationKeyRule::Certified && !is_claimed {
         holds &= judge_key(found.attestation_key, &path, report);
     }
+    holds &= judge_paravisor(&rule.tee, &path, context, report);
     holds & judge_tee(&rule.tee, found, (&path, context), report)
+}
+
+/// Registers are worth what the paravisor is worth that keeps the virtual TPM: any other TEE can state a key of
+/// its own in data like a paravisor's, and quote what it likes. The attestation service, where it judged too, has
+/// vouched for the paravisor (`x-ms-compliance-status`); else the entry must say which it is.
+fn judge_paravisor(
+    rule: &AzureVmTeeRule,
+    path: &str,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> bool {
+    let Known::Proof { token: None, .. } = context.known else {
+        return true;
+    };
+    let (tee, keys) = match rule {
+        AzureVmTeeRule::Snp(_) => ("snp", "`measurement` or `id_key_digest`"),
+        AzureVmTeeRule::Tdx(_) => ("tdx", "`mrtd`"),
+    };
+    // The parser refuses such an entry too, where it knows the mode.
+    rule.pins_paravisor()
+        || {
+            report.rule(false, || Rule {
+            code: ReasonCode::ParavisorNotPinned,
+            path: format!("{path}.{tee}"),
+            expected: format!("{keys} in the policy"),
+            found: "none".to_owned(),
+            hint: format!(
+                "add {keys} of Azure's paravisor, as `casque explain` prints it, or have the attestation service judge too: `require: [maa, evidence]`"
+            ),
+        })
+        }
+}
+
+/// Azure writes the id of a machine in either case.
+fn judge_unique_id(
+    allowed: &[String],
+    found: Option<&str>,
+    path: &str,
+    report: &mut Report,
+) -> bool {
+    if allowed.is_empty() {
+        return true;
+    }
+    let mut allowed_ids = allowed.iter();
+    let is_one = found.is_some_and(|found| allowed_ids.any(|id| id.eq_ignore_ascii_case(found)));
+    report.rule(is_one, || Rule {
+        code: ReasonCode::VmUniqueIdMismatch,
+        path: format!("{path}.vm_unique_id"),
+        expected: listed(allowed),
+        found: found.unwrap_or("none stated").to_owned(),
+        hint: "this is another machine: compare the `vmUniqueId` that its paravisor states with the policy"
+            .to_owned(),
+    })
 }
 
 fn judge_pcrs(
@@ -88,7 +137,11 @@ fn judge_secure_boot(
             Some(true) => "on".to_owned(),
             Some(false) => "off".to_owned(),
         },
-        hint: "create the machine with the security profile that the policy names".to_owned(),
+        hint: match found.secure_boot {
+            None => "have Casque judge the evidence itself: the paravisor states it",
+            Some(_) => "create the machine with the security profile that the policy names",
+        }
+        .to_owned(),
     })
 }
 
@@ -102,7 +155,8 @@ fn judge_key(found: AttestationKeyProof, path: &str, report: &mut Report) -> boo
             true => "report and certificate".to_owned(),
             false => "a report alone".to_owned(),
         },
-        hint: "have the agent bring the certificate of the attestation key with its chain"
+        hint: "bring the certificate of the attestation key with its authorities, which `casque-agent` does not; or leave \
+               `attestation_key` out: the report of the TEE names the key"
             .to_owned(),
     })
 }

@@ -89,9 +89,8 @@ pub(super) fn judge_account(
     };
     match factors.service_accounts.outcome(&rule.demand) {
         ServiceAccountOutcome::Absent => report.rule(false, || missing("none")),
-        ServiceAccountOutcome::Wrong(why) => report.rule(false, || {
-            let hint = "compare issuer and audience of the projected token with the policy's";
-            told(ReasonCode::ServiceAccountWrong, why.clone(), hint)
+        ServiceAccountOutcome::Wrong { why, mend } => report.rule(false, || {
+            told(ReasonCode::ServiceAccountWrong, why.clone(), mend)
         }),
         ServiceAccountOutcome::Right(account) => {
             let is_it = account.issuer == rule.demand.issuer.as_str()

@@ -4,7 +4,7 @@ use casque_appraise::Scope;
 
 use crate::codes;
 use crate::findings::Findings;
-use crate::{AttestationEntry, Diagnostic, Mode, Security, Service};
+use crate::{AttestationEntry, Diagnostic, Mode, Security, Service, TeeRule};
 
 /// Judges the entries of a service.
 pub(in crate::parse) fn judge(
@@ -24,8 +24,10 @@ pub(in crate::parse) fn judge(
         || security.service_access_token.is_some();
     for entry in entries {
         judge_token(entry, &security.mode, findings);
+        judge_paravisor(entry, &security.mode, findings);
         if !has_factor {
             judge_scope(entry, findings);
+            judge_machine(entry, findings);
         }
     }
 }
@@ -42,6 +44,21 @@ fn judge_token(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
     }
 }
 
+/// Nobody but the entry says then which paravisor is Azure's.
+fn judge_paravisor(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
+    let Some(TeeRule::AzureVm(rule)) = &entry.tee else {
+        return;
+    };
+    if mode.maa().is_some() || rule.tee.pins_paravisor() {
+        return;
+    }
+    let message = "`azure_vm` must have `measurement` or `id_key_digest` within `snp`, or `mrtd` within `tdx`: else any TEE can play the paravisor, and quote registers of its own making";
+    let found = Diagnostic::error(codes::NOTHING_PINNED, entry.position, message);
+    findings.push(found.hint(
+        "`casque explain` prints them; or have the attestation service vouch for the paravisor: `require: [maa, evidence]`",
+    ));
+}
+
 fn judge_scope(entry: &AttestationEntry, findings: &mut Findings) {
     if entry.scope() != Scope::Vm || entry.kubernetes.is_some() {
         return;
@@ -51,4 +68,19 @@ fn judge_scope(entry: &AttestationEntry, findings: &mut Findings) {
     findings.push(found.hint(
         "add `kubernetes` to the entry, or a one-time password or service access token, to tell them apart",
     ));
+}
+
+/// The paravisor is the same in every machine of Azure, whoever rents it.
+fn judge_machine(entry: &AttestationEntry, findings: &mut Findings) {
+    let Some(TeeRule::AzureVm(rule)) = &entry.tee else {
+        return;
+    };
+    let is_told_apart = !rule.pcrs.is_empty() || !rule.vm_unique_ids.is_empty();
+    if is_told_apart || entry.maa.is_some() || entry.kubernetes.is_some() {
+        return;
+    }
+    let message = "this entry names the paravisor alone: every confidential machine of Azure with it satisfies it, whoever rents it and whatever runs in it";
+    let found = Diagnostic::warning(codes::ANY_AZURE_VM, entry.position, message);
+    findings
+        .push(found.hint("add `pcrs`, `vm_unique_id`, or claims of a token (`x-ms-azurevm-vmid`)"));
 }

@@ -2,7 +2,7 @@
 
 use casque_types::SnpProduct;
 
-use super::{Unread, digests, member, nothing_pinned};
+use super::{Beside, Unread, digests, member, nothing_pinned};
 use crate::codes;
 use crate::fields::{Fields, Keys};
 use crate::findings::Findings;
@@ -10,10 +10,16 @@ use crate::yaml::Node;
 use crate::{Diagnostic, MigrationRule, SmtRule, SnpFloor, SnpFloors, SnpRule};
 
 /// Reads an entry that must tell its guest from others.
-pub(super) fn read(node: &Node<'_>, findings: &mut Findings) -> Option<SnpRule> {
+pub(super) fn read(node: &Node<'_>, beside: Beside, findings: &mut Findings) -> Option<SnpRule> {
     let fields = Fields::open(node, &KEYS, findings)?;
-    if !PINS.iter().any(|key| fields.value(key).is_some()) {
-        let needed = "`measurement`, `id_key_digest` or `host_data`";
+    let (pins, needed): (&[&str], _) = match beside {
+        Beside::Nothing => (PINS, "`measurement` or `id_key_digest`"),
+        Beside::Claims => (
+            PINS_BESIDE_CLAIMS,
+            "`measurement`, `id_key_digest` or `host_data`",
+        ),
+    };
+    if !pins.iter().any(|key| fields.value(key).is_some()) {
         findings.push(nothing_pinned(node, "`snp`", needed));
     }
     read_fields(&fields, findings).ok()
@@ -147,8 +153,11 @@ const GENERATIONS: &[(&str, SnpProduct)] = &[
     ("turin", SnpProduct::Turin),
 ];
 
-/// What tells one guest from others.
-const PINS: &[&str] = &["measurement", "id_key_digest", "host_data"];
+/// What tells one guest from others. What the host says at launch does not: whoever has a host says the same of a
+/// guest of his own.
+const PINS: &[&str] = &["measurement", "id_key_digest"];
+/// Where claims of a token say what the guest is.
+const PINS_BESIDE_CLAIMS: &[&str] = &["measurement", "id_key_digest", "host_data"];
 
 pub(in crate::parse) const KEYS: Keys = Keys {
     place: "`snp`",

@@ -1,17 +1,22 @@
 //! `tdx`: a trust domain of Intel TDX.
 
-use super::{digests, nothing_pinned};
+use super::{Beside, digests, nothing_pinned};
 use crate::TdxRule;
 use crate::fields::{Fields, Keys};
 use crate::findings::Findings;
 use crate::yaml::Node;
 
 /// Reads an entry that must tell its domain from others.
-pub(super) fn read(node: &Node<'_>, findings: &mut Findings) -> Option<TdxRule> {
+pub(super) fn read(node: &Node<'_>, beside: Beside, findings: &mut Findings) -> Option<TdxRule> {
     let fields = Fields::open(node, &KEYS, findings)?;
-    if !PINS.iter().any(|key| fields.value(key).is_some()) {
-        let needed =
-            "`mrtd`, a register `rtmr0` to `rtmr3`, `mrconfigid`, `mrowner` or `mrownerconfig`";
+    let (pins, needed): (&[&str], _) = match beside {
+        Beside::Nothing => (PINS, "`mrtd`"),
+        Beside::Claims => (
+            PINS_BESIDE_CLAIMS,
+            "`mrtd`, a register `rtmr0` to `rtmr3`, `mrconfigid`, `mrowner` or `mrownerconfig`",
+        ),
+    };
+    if !pins.iter().any(|key| fields.value(key).is_some()) {
         findings.push(nothing_pinned(node, "`tdx`", needed));
     }
     Some(read_fields(&fields, findings))
@@ -36,8 +41,11 @@ fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> TdxRule {
     }
 }
 
-/// What tells one domain from others; the module is Intel's for all of them.
-const PINS: &[&str] = &[
+/// What tells one domain from others: registers hold what its software extends them with, the rest what its host
+/// says at launch, and whoever launches a domain of his own can have the same of it.
+const PINS: &[&str] = &["mrtd"];
+/// Where claims of a token say what the domain is; the module is Intel's for all of them.
+const PINS_BESIDE_CLAIMS: &[&str] = &[
     "mrtd",
     "rtmr0",
     "rtmr1",

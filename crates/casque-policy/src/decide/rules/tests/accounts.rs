@@ -66,7 +66,10 @@ fn account_must_be_the_one_of_the_entry() {
     let missing = ["service-account-missing"];
     assert_eq!(told(&case(), &Factors::default()), missing);
     assert_eq!(told(&case(), &brought(O::Absent)), missing);
-    let wrong = brought(O::Wrong("expired".to_owned()));
+    let wrong = brought(O::Wrong {
+        why: "expired".to_owned(),
+        mend: "read it anew".to_owned(),
+    });
     assert_eq!(told(&case(), &wrong), ["service-account-wrong"]);
     let bends: [fn(&mut ServiceAccount); 3] = [
         |a| a.namespace = "other".to_owned(),

@@ -7,7 +7,7 @@ use super::snp::{guest, level, platform};
 use super::*;
 use crate::{
     AciRule, AllowAllRule, AttestationKeyRule, AzureVmRule, AzureVmTeeRule, SecureBootRule,
-    SnpFloor, SnpFloors,
+    SnpFloor, SnpFloors, SnpRule, TdxRule,
 };
 
 pub(super) fn machine() -> AzureVmIdentity {
@@ -99,6 +99,73 @@ fn azure_vm_one_field_bent_names_that_field() {
         bend(&mut machine);
         assert_eq!(told(rule(), machine), [code]);
     }
+}
+
+/// Any TEE can sign data that a paravisor of Azure would have, and registers of its own making.
+#[test]
+fn azure_vm_without_its_paravisor_pinned_is_satisfied_by_nobody_unless_a_token_vouches_for_it() {
+    let loose = |snp: SnpRule| AzureVmRule {
+        tee: AzureVmTeeRule::Snp(snp),
+        ..rule()
+    };
+    let unpinned = || SnpRule {
+        measurements: vec![],
+        id_key_digests: vec![],
+        ..snp::rule()
+    };
+    assert_eq!(told(loose(unpinned()), machine()), ["paravisor-not-pinned"]);
+    let by_key = SnpRule {
+        measurements: vec![],
+        ..snp::rule()
+    };
+    assert!(told(loose(by_key), machine()).is_empty());
+    let mut domain = machine();
+    domain.tee = AzureVmTee::Tdx(Box::new(tdx::domain()));
+    let of_tdx = |tdx: TdxRule| AzureVmRule {
+        tee: AzureVmTeeRule::Tdx(tdx),
+        ..rule()
+    };
+    let unpinned_tdx = TdxRule {
+        mr_td: vec![],
+        ..tdx::rule()
+    };
+    let bent = denied(
+        &case(of_tdx(unpinned_tdx)),
+        &Identity::AzureVm(domain.clone()),
+        &tcb(TcbStatus::UpToDate, &[]),
+    );
+    assert_eq!(bent, ["paravisor-not-pinned"]);
+
+    // The attestation service says that it is a machine of Azure, paravisor and all.
+    let mut vouched = case(loose(unpinned()));
+    vouched.security.mode = Mode::Both(maa_demands());
+    let (identity, here) = (Identity::AzureVm(machine()), here());
+    let token = tokens::said();
+    let proof = Proof {
+        identity: &identity,
+        tcb: &here,
+        verifier: &Verifier::Both {
+            issuer: maa_demands().url,
+        },
+        platform: None,
+        token: Some(&token),
+    };
+    let reasons = reasons_of(&vouched, &proof, &Factors::default());
+    assert!(reasons.is_empty(), "{reasons:?}");
+}
+
+#[test]
+fn azure_vm_unique_id_is_compared_without_case_and_unstated_is_none() {
+    let mut lower = machine();
+    lower.vm_unique_id = Some("4f2a".to_owned());
+    assert!(told(rule(), lower).is_empty());
+    let mut unstated = machine();
+    unstated.vm_unique_id = None;
+    let rule = AzureVmRule {
+        vm_unique_ids: vec!["none stated".to_owned()],
+        ..rule()
+    };
+    assert_eq!(told(rule, unstated), ["vm-unique-id-mismatch"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::{ClaimCondition, ClaimConstant, ClaimDemand, MaaRule};
 
 /// What a token would say.
-struct Said {
+pub(super) struct Said {
     policy_hash: Option<&'static str>,
     claims: BTreeMap<&'static str, ClaimValue>,
 }
@@ -21,7 +21,7 @@ impl Statement for Said {
     }
 }
 
-fn said() -> Said {
+pub(super) fn said() -> Said {
     let text = |text: &str| ClaimValue::Text(text.to_owned());
     Said {
         policy_hash: Some("abc"),
