@@ -4,12 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use casque_appraise::{EvidenceParseError, TrustAnchors};
-
+use casque_appraise::EvidenceParseError;
 use casque_endorse::{
     BundleError, Bundled, Document, DocumentId, EndorserSettings, EndorserSetupError, Endorsers,
-    Network, SourceFailure, TooManyDocuments, bundle_file, explain_file, read_documents,
-    write_bundle_directory,
+    Network, SourceFailure, Stated, TooManyDocuments, Validity, bundle_file, explain_file,
+    read_documents, read_explain_file, write_bundle_directory,
 };
 use casque_explain::evidence_of;
 use casque_types::Timestamp;
@@ -98,20 +97,18 @@ pub(crate) fn run(
     console: &mut Console<'_>,
 ) -> Result<u8, CliError> {
     match command {
-        EndorsementsCommand::Fetch(args) => fetch(args, invocation.now, console)?,
-        EndorsementsCommand::Show { paths } => {
-            let found = read_all(paths, console)?;
-            console.result(
-                &text_of_documents(&found, invocation.now),
-                &Shown::of(&found, invocation.now),
-            )?;
-        }
+        EndorsementsCommand::Fetch(args) => fetch(args, invocation, console)?,
+        EndorsementsCommand::Show { paths } => show(paths, invocation.now, console)?,
         EndorsementsCommand::Bundle(args) => bundle(args, invocation.now, console)?,
     }
     Ok(exit::OK)
 }
 
-fn fetch(args: &FetchArgs, now: Timestamp, console: &mut Console<'_>) -> Result<(), CliError> {
+fn fetch(
+    args: &FetchArgs,
+    invocation: &Invocation,
+    console: &mut Console<'_>,
+) -> Result<(), CliError> {
     let mut ids: Vec<DocumentId> = Vec::new();
     for path in &args.evidence {
         ids.extend(needed_by(path, console)?);
@@ -121,10 +118,10 @@ fn fetch(args: &FetchArgs, now: Timestamp, console: &mut Console<'_>) -> Result<
     let settings = settings(args)?;
     let endorsers = match args.dangerous_unverified {
         true => Endorsers::dangerous_unverified(&settings),
-        false => Endorsers::new(&settings, &TrustAnchors::vendors()),
+        false => Endorsers::new(&settings, &invocation.anchors),
     };
     let endorsers = endorsers.map_err(EndorsementsError::from)?;
-    let documents = fetch_all(&endorsers, &ids, now)?;
+    let documents = fetch_all(&endorsers, &ids, invocation.now)?;
     write(&documents, &args.target, console)
 }
 
@@ -266,46 +263,75 @@ struct ShownDocument {
     state: &'static str,
 }
 
-impl Shown {
-    fn of(found: &[Bundled], now: Timestamp) -> Self {
-        let documents = found.iter().map(|Bundled { file, document }| {
-            let validity = document.validity();
-            ShownDocument {
-                kind: document.id().kind(),
-                id: document.id().subject(),
-                file: file.display().to_string(),
-                not_before: validity.from.to_string(),
-                not_after: validity.until.to_string(),
-                ends: validity.ends.clone(),
-                state: state_of(document, now),
-            }
-        });
+impl ShownDocument {
+    fn of(file: &Path, stated: Stated, now: Timestamp) -> Self {
+        let Stated {
+            kind,
+            about,
+            validity,
+        } = stated;
         Self {
-            documents: documents.collect(),
+            kind,
+            id: about,
+            file: file.display().to_string(),
+            not_before: validity.from.to_string(),
+            not_after: validity.until.to_string(),
+            state: state_of(&validity, now),
+            ends: validity.ends,
         }
     }
 }
 
-fn text_of_documents(found: &[Bundled], now: Timestamp) -> String {
-    let lines = found.iter().map(|Bundled { document, .. }| {
-        let (validity, id) = (document.validity(), document.id());
-        let state = state_of(document, now);
-        format!("{state:<11}  {}  {}  {id}\n", validity.from, validity.until)
+fn show(paths: &[PathBuf], now: Timestamp, console: &mut Console<'_>) -> Result<(), CliError> {
+    let mut all = Vec::new();
+    for path in paths {
+        let found = match path.is_file() {
+            true => read_explain_file(path).map_err(EndorsementsError::from)?,
+            false => None,
+        };
+        let found: Vec<(PathBuf, Stated)> = match found {
+            Some(stated) => stated.into_iter().map(|it| (path.clone(), it)).collect(),
+            None => read_all(std::slice::from_ref(path), console)?
+                .into_iter()
+                .map(|Bundled { file, document }| (file, stated_of(&document)))
+                .collect(),
+        };
+        all.extend(found);
+    }
+    all.sort_by_key(|(_, stated)| stated.validity.until);
+    let documents: Vec<_> = all
+        .into_iter()
+        .map(|(file, stated)| ShownDocument::of(&file, stated, now))
+        .collect();
+    console.result(&text_of_documents(&documents), &Shown { documents })
+}
+
+fn stated_of(document: &Document) -> Stated {
+    Stated {
+        kind: document.id().kind(),
+        about: document.id().subject(),
+        validity: document.validity().clone(),
+    }
+}
+
+fn text_of_documents(found: &[ShownDocument]) -> String {
+    let lines = found.iter().map(|it| {
+        format!(
+            "{:<11}  {}  {}  {} {}\n",
+            it.state, it.not_before, it.not_after, it.kind, it.id
+        )
     });
     let lines: String = lines.collect();
-    let Some(Bundled { file, document }) = found.first() else {
+    let Some(first) = found.first() else {
         return "no documents\n".to_owned();
     };
-    let validity = document.validity();
-    let (ends, until) = (&validity.ends, validity.until);
     format!(
-        "{lines}first to expire: {ends} in `{}`, at {until}\n",
-        file.display()
+        "{lines}first to expire: {} in `{}`, at {}\n",
+        first.ends, first.file, first.not_after
     )
 }
 
-fn state_of(document: &Document, now: Timestamp) -> &'static str {
-    let validity = document.validity();
+fn state_of(validity: &Validity, now: Timestamp) -> &'static str {
     match () {
         () if now < validity.from => "not yet",
         () if now > validity.until => "expired",

@@ -16,13 +16,13 @@
 
 use std::sync::Arc;
 
-use casque_appraise::{IntelEndorsements, IntelEndorsementsId};
+use casque_appraise::{IntelEndorsements, IntelEndorsementsId, PckAuthority};
 use casque_types::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use thiserror::Error;
 
-use crate::document_id::DocumentId;
+use crate::document_id::{DocumentId, tee_of};
 use crate::x509;
 
 /// A document, dated.
@@ -97,6 +97,32 @@ impl Document {
             DocumentId::AmdCrl { .. } => Content::Crl(bytes.to_vec()),
         };
         Self::new(id, content)
+    }
+
+    /// Intel's, where nothing beside it says what it is about: it says so itself.
+    pub(crate) fn of_collateral(bytes: &[u8]) -> Result<Self, Malformed> {
+        let endorsements = raw::Collateral::parse(bytes).ok_or(Malformed(COLLATERAL))?;
+        let named =
+            Malformed("TCB info with `fmspc` and `id`, and a revocation list of a PCK authority");
+        let tcb_info: raw::TcbInfo =
+            serde_json::from_str(&endorsements.tcb_info).map_err(|_| named)?;
+        let issuer = x509::crl_name(&endorsements.pck_crl)?;
+        let id = IntelEndorsementsId {
+            tee: tee_of(&tcb_info.id.to_ascii_lowercase()).ok_or(named)?,
+            fmspc: endorsements.fmspc().map_err(|_| named)?,
+            // `Intel SGX PCK Platform CA`, `Intel SGX PCK Processor CA`.
+            authority: match issuer.to_ascii_lowercase() {
+                name if name.contains("platform") => PckAuthority::Platform,
+                name if name.contains("processor") => PckAuthority::Processor,
+                _ => return Err(named),
+            },
+        };
+        let validity = intel_validity(&endorsements)?;
+        Ok(Self {
+            id: DocumentId::Intel(id),
+            content: Content::Intel(Arc::new(endorsements)),
+            validity,
+        })
     }
 
     pub(crate) fn new(id: DocumentId, content: Content) -> Result<Self, DocumentError> {
@@ -184,7 +210,7 @@ fn intel_validity(endorsements: &IntelEndorsements) -> Result<Validity, Malforme
     })
 }
 
-fn chain_validity(chain: &[Vec<u8>]) -> Result<Validity, Malformed> {
+pub(crate) fn chain_validity(chain: &[Vec<u8>]) -> Result<Validity, Malformed> {
     let mut all = chain.iter().map(|der| x509::certificate_validity(der));
     let first = all.next().ok_or(Malformed(CHAIN))??;
     all.try_fold(first, |so_far, next| {
@@ -209,7 +235,7 @@ fn one_certificate(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
         .ok_or(Malformed("a certificate in DER or PEM"))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
     let mut chain = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| Malformed(CHAIN))?;

@@ -34,6 +34,6 @@ pub use disk::{Found, read_cache_directory, read_documents};
 pub use document::{Document, DocumentError, Validity};
 pub use document_id::DocumentId;
 pub use endorsers::Endorsers;
-pub use explain_form::{TooManyDocuments, explain_file};
+pub use explain_form::{Stated, TooManyDocuments, explain_file, read_explain_file};
 pub use keeper::EndorserCounts;
 pub use settings::{EndorserSettings, EndorserSetupError, Network};

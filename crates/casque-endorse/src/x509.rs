@@ -6,6 +6,7 @@ use der::pem::LineEnding;
 use der::{DateTime, Decode as _};
 use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
+use x509_cert::name::Name;
 
 use crate::document::{Malformed, Validity};
 
@@ -31,6 +32,27 @@ pub(crate) fn crl_validity(der: &[u8]) -> Result<Validity, Malformed> {
         until: timestamp_of(until.to_date_time()),
         ends: "AMD's revocation list".to_owned(),
     })
+}
+
+/// The subject's common name.
+pub(crate) fn certificate_name(der: &[u8]) -> Result<String, Malformed> {
+    let certificate = Certificate::from_der(der).map_err(|_| Malformed("a certificate in DER"))?;
+    Ok(common_name(certificate.tbs_certificate().subject()))
+}
+
+/// The issuer's common name.
+pub(crate) fn crl_name(der: &[u8]) -> Result<String, Malformed> {
+    let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)
+        .map_err(|_| Malformed("a revocation list in DER"))?;
+    Ok(common_name(&list.tbs_cert_list.issuer))
+}
+
+/// The whole name where it has none.
+fn common_name(name: &Name) -> String {
+    let text = name.to_string();
+    let parts = text.split(',').map(str::trim);
+    let mut common = parts.filter_map(|part| part.strip_prefix("CN="));
+    common.next().map(str::to_owned).unwrap_or(text.clone())
 }
 
 /// RFC 7468.

@@ -11,7 +11,8 @@ pub(crate) enum EndorsementsCommand {
     Fetch(FetchArgs),
     /// Show what bundles or a server's cache hold, and what expires first.
     Show {
-        /// A bundle (file or directory), or the directory where a server keeps endorsements.
+        /// A bundle (file or directory), a file for `casque explain`, or the directory where a server keeps
+        /// endorsements.
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
     },
