@@ -151,7 +151,7 @@ async fn attest_other_runtime_data_is_an_invalid_parameter() {
     let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, b"{}")).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let message = answer["error"]["message"].as_str().unwrap();
-    assert!(message.contains("runtimeData"), "{message}");
+    assert!(message.contains("runtime data"), "{message}");
 }
 
 #[tokio::test]
