@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use casque_appraise::{
     AppraiseError, Appraiser, Bound, Evidence, Identity, MaaToken, MaaTrust, SignerDemand,
-    Submitted, Verdict,
+    SnpAppraiseError, Submitted, Verdict,
 };
 use casque_explain::{
     EndorsementsFile, Explained, Failure, MaaEndorsement, evidence_of, explanation,
@@ -52,6 +52,10 @@ pub(super) fn run(
     let verdict = match judge.verdict(&brought) {
         Ok(verdict) => expect_bound(&verdict, expected.as_deref()).map(|()| verdict),
         Err(AppraiseError::EndorsementsMissing { what }) => {
+            return Err(ExplainError::EndorsementsMissing { what }.into());
+        }
+        Err(AppraiseError::Snp(SnpAppraiseError::CertificateMissing)) => {
+            let what = "the certificate of the key that signed the report, and AMD's authorities,";
             return Err(ExplainError::EndorsementsMissing { what }.into());
         }
         Err(error) => Err(error),
