@@ -1,6 +1,8 @@
 //! A token as it comes: a compact JWS (RFC 7515) over claims (spec/azure.md section 3.3). Reads it;
 //! verifies nothing.
 
+use std::fmt;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,7 +18,7 @@ use super::subject::{Named, Reading, Stated, Subject};
 use crate::{Claim, EvidenceParseError, Identity};
 
 /// A token, parsed, not verified: whatever it says, anyone may have written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MaaToken {
     text: String,
     signed_bytes: usize,
@@ -45,6 +47,13 @@ pub(super) struct Claims {
     pub(super) binding: Binding,
     /// The JSON, as signed.
     pub(super) text: Arc<str>,
+}
+
+/// Whoever has it may show it as his own evidence, as long as it is fresh: not printed.
+impl fmt::Debug for MaaToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MaaToken({} bytes)", self.text.len())
+    }
 }
 
 impl MaaToken {
