@@ -97,6 +97,9 @@ fn variable(name: &str) -> Option<String> {
         "OIDC_ISSUER" => {
             "https://eastus.oic.prod-aks.azure.com/e7cac514-f1aa-4e0d-b207-50b1d9a89d21/3f2c210e-83b4-4217-9eee-4f747d8aeeb3/"
         }
+        "ID_KEY_DIGEST" | "MRTD" => {
+            "7a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c267a1e5c26"
+        }
         "POD_NAMESPACE" => "shop",
         "SERVICE_ACCOUNT" => "web",
         _ => return None,
