@@ -14,6 +14,8 @@
 //! ```
 //! Integers have their least significant byte first.
 
+use std::sync::OnceLock;
+
 use casque_types::Digest;
 use dcap_qvl::config::{Config, ParsedCert, PckCa, X509Codec};
 use dcap_qvl::configs::DefaultConfig;
@@ -29,6 +31,8 @@ pub(super) struct Signed {
     report_data_at: usize,
     signed_bytes: usize,
     tee: IntelTee,
+    /// Read once: certificates take longer than all the rest.
+    id: OnceLock<Result<IntelEndorsementsId, EvidenceParseError>>,
 }
 
 impl Signed {
@@ -44,6 +48,7 @@ impl Signed {
             report_data_at,
             signed_bytes,
             tee,
+            id: OnceLock::new(),
         }
     }
 
@@ -72,6 +77,10 @@ impl Signed {
 
     /// Which endorsements it needs: family and issuer of the PCK certificate that it brings.
     pub(super) fn endorsements_id(&self) -> Result<IntelEndorsementsId, EvidenceParseError> {
+        self.id.get_or_init(|| self.read_endorsements_id()).clone()
+    }
+
+    fn read_endorsements_id(&self) -> Result<IntelEndorsementsId, EvidenceParseError> {
         let kind = kind_of(self.tee);
         let malformed = |expected| EvidenceParseError::Malformed { kind, expected };
         // Read by the verifier's own parsers, so that both mean the same certificate.
