@@ -17,8 +17,10 @@ pub(crate) mod quote;
 mod spec;
 mod stored;
 
+use std::sync::Mutex;
+
 use casque_appraise::{IntelEndorsementsId, IntelTee, PckAuthority};
-use casque_types::{Secret, Timestamp};
+use casque_types::{Digest, Secret, Timestamp};
 use thiserror::Error;
 
 pub use endorse::PcsDocuments;
@@ -38,6 +40,8 @@ pub struct SoftwareTee {
     pck: Certified,
     tcb_signer: Certified,
     pub(crate) attestation_key: Secret,
+    /// Signatures of the platform over reports of its quoting enclaves, by the digest of the report.
+    certified: Mutex<Vec<(Digest<32>, [u8; 64])>>,
 }
 
 /// What a platform is: the contents of the SGX extension of its PCK certificate.
@@ -120,6 +124,7 @@ impl SoftwareTee {
             pck,
             tcb_signer,
             attestation_key: pki::make_key()?,
+            certified: Mutex::default(),
         })
     }
 

@@ -67,6 +67,7 @@ impl SoftwareTee {
             pck: stored.pck.read()?,
             tcb_signer: stored.tcb_signer.read()?,
             attestation_key,
+            certified: std::sync::Mutex::default(),
         })
     }
 }
