@@ -15,6 +15,7 @@ mod endorsements;
 mod error;
 mod evidence;
 mod intel;
+mod key_set;
 mod kubernetes;
 mod maa;
 mod snp;

@@ -185,21 +185,11 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError::NotYetValid`], [`CertificateError::Expired`].
     pub(crate) fn expect_valid_at(&self, now: Timestamp) -> Result<(), CertificateError> {
-        let (from, until) = (self.not_before(), self.not_after());
-        let subject = || self.subject();
-        if now < from {
-            let subject = subject();
-            return Err(CertificateError::NotYetValid { subject, from, now });
-        }
-        if now > until {
-            let subject = subject();
-            return Err(CertificateError::Expired {
-                subject,
-                until,
-                now,
-            });
-        }
-        Ok(())
+        let window = Window {
+            from: self.not_before(),
+            until: self.not_after(),
+        };
+        window.expect(now, || self.subject())
     }
 
     /// Whether `issuer` issued it: names, the right to issue, and the signature. Says nothing of dates.

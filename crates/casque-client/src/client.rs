@@ -32,7 +32,7 @@ pub struct Challenge {
     pub evidence: Vec<EvidenceKind>,
 }
 
-/// A kind of evidence.
+/// A kind of evidence, by its name on the wire. Not the type of `casque-appraise`: agents link no verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvidenceKind {
     /// An SGX quote.

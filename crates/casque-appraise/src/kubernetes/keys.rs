@@ -9,11 +9,12 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use der::Encode as _;
 use der::asn1::UintRef;
-use der::{Encode as _, Sequence};
 
 use super::token::Algorithm;
-use crate::{EndorsementsParseError, strict_json};
+use crate::EndorsementsParseError;
+use crate::key_set::{self, RsaNumbers};
 
 /// The keys that a cluster publishes for its tokens.
 #[derive(Clone, Debug)]
@@ -36,28 +37,7 @@ impl ServiceAccountKeys {
     /// # Errors
     /// [`EndorsementsParseError`] when it is no key set, names a key twice, or a public key in it is none.
     pub fn parse(json: &[u8]) -> Result<Self, EndorsementsParseError> {
-        if json.len() > Self::MAX_BYTES {
-            return Err(EndorsementsParseError::TooLong {
-                document: DOCUMENT,
-                limit_bytes: Self::MAX_BYTES,
-                found_bytes: json.len(),
-            });
-        }
-        let text = str::from_utf8(json).map_err(|_| NOT_A_KEY_SET)?;
-        let raw: raw::KeySet = strict_json::from_str(text).map_err(|_| NOT_A_KEY_SET)?;
-        if raw.keys.len() > MAX_KEYS {
-            return Err(malformed("at most 64 keys"));
-        }
-        let mut keys: Vec<(String, Key)> = Vec::new();
-        for entry in raw.keys {
-            let Some((id, key)) = parse_entry(entry)? else {
-                continue;
-            };
-            if keys.iter().any(|(known, _)| *known == id) {
-                return Err(malformed("each `kid` once"));
-            }
-            keys.push((id, key));
-        }
+        let keys = key_set::read(json, DOCUMENT, Self::MAX_BYTES, parse_entry)?;
         Ok(Self { keys })
     }
 
@@ -68,8 +48,7 @@ impl ServiceAccountKeys {
     }
 
     pub(super) fn find(&self, key_id: &str) -> Option<&Key> {
-        let mut keys = self.keys.iter();
-        keys.find(|(id, _)| id == key_id).map(|(_, key)| key)
+        key_set::find(&self.keys, key_id)
     }
 
     /// The most bytes that a key document may have.
@@ -107,7 +86,7 @@ fn rsa(modulus: Option<&str>, exponent: Option<&str>) -> Result<Key, Endorsement
     Ok(Key {
         public_key: ParsedPublicKey::new(&RS256, der).map_err(|_| EXPECTED)?,
         algorithm: Algorithm::Rs256,
-        modulus_bits: bits(numbers.modulus),
+        modulus_bits: numbers.modulus_bits(),
     })
 }
 
@@ -131,22 +110,6 @@ fn decode(text: Option<&str>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text?).ok()
 }
 
-fn bits(number: UintRef<'_>) -> u32 {
-    let bytes = number.as_bytes();
-    let zeros = bytes.first().map_or(0, |byte| byte.leading_zeros());
-    u32::try_from(bytes.len())
-        .unwrap_or(u32::MAX)
-        .saturating_mul(8)
-        .saturating_sub(zeros)
-}
-
-/// `RSAPublicKey` (RFC 8017 appendix A.1.1).
-#[derive(Sequence)]
-struct RsaNumbers<'a> {
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-}
-
 const fn malformed(expected: &'static str) -> EndorsementsParseError {
     EndorsementsParseError::Malformed {
         document: DOCUMENT,
@@ -155,19 +118,11 @@ const fn malformed(expected: &'static str) -> EndorsementsParseError {
 }
 
 const DOCUMENT: &str = "key document of a cluster";
-const NOT_A_KEY_SET: EndorsementsParseError =
-    malformed("a JSON object with `keys`, each with `kty` and no member twice");
-const MAX_KEYS: usize = 64;
 
 /// The JSON as it stands on the wire; other members are of no use here.
 mod raw {
     use serde::Deserialize;
     use serde::de::IgnoredAny;
-
-    #[derive(Deserialize)]
-    pub(super) struct KeySet {
-        pub(super) keys: Vec<Key>,
-    }
 
     #[derive(Deserialize)]
     pub(super) struct Key {

@@ -12,11 +12,12 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use der::asn1::{ObjectIdentifier, UintRef};
-use der::{Decode as _, Encode as _, Sequence};
+use der::{Decode as _, Encode as _};
 use x509_cert::Certificate;
 
 use crate::endorsements::MaaKey;
-use crate::{EndorsementsParseError, MaaKeys, strict_json};
+use crate::key_set::{self, RsaNumbers};
+use crate::{EndorsementsParseError, MaaKeys};
 
 impl MaaKeys {
     /// Reads the document under `<url>/certs`: at most 1 MiB and 64 keys.
@@ -26,28 +27,7 @@ impl MaaKeys {
     /// # Errors
     /// [`EndorsementsParseError`] when it is no key set, or an RSA entry in it contradicts itself.
     pub fn parse(json: &[u8]) -> Result<Self, EndorsementsParseError> {
-        if json.len() > Self::MAX_BYTES {
-            return Err(EndorsementsParseError::TooLong {
-                document: DOCUMENT,
-                limit_bytes: Self::MAX_BYTES,
-                found_bytes: json.len(),
-            });
-        }
-        let text = str::from_utf8(json).map_err(|_| NOT_A_KEY_SET)?;
-        let raw: raw::KeySet = strict_json::from_str(text).map_err(|_| NOT_A_KEY_SET)?;
-        if raw.keys.len() > MAX_KEYS {
-            return Err(malformed("at most 64 keys"));
-        }
-        let mut keys: Vec<(String, MaaKey)> = Vec::new();
-        for entry in raw.keys {
-            let Some((id, key)) = parse_entry(entry)? else {
-                continue;
-            };
-            if keys.iter().any(|(known, _)| *known == id) {
-                return Err(malformed("each `kid` once"));
-            }
-            keys.push((id, key));
-        }
+        let keys = key_set::read(json, DOCUMENT, Self::MAX_BYTES, parse_entry)?;
         Ok(Self { keys })
     }
 
@@ -58,10 +38,7 @@ impl MaaKeys {
     }
 
     pub(super) fn find(&self, key_id: &str) -> Option<&MaaKey> {
-        self.keys
-            .iter()
-            .find(|(id, _)| id == key_id)
-            .map(|(_, key)| key)
+        key_set::find(&self.keys, key_id)
     }
 
     /// The most bytes that a key document may have.
@@ -92,7 +69,7 @@ fn parse_entry(entry: raw::Key) -> Result<Option<(String, MaaKey)>, Endorsements
     let spki_der = spki.to_der().map_err(|_| NOT_AN_RSA_KEY)?;
     let key = MaaKey {
         public_key: ParsedPublicKey::new(&RS256, spki_der).map_err(|_| NOT_AN_RSA_KEY)?,
-        modulus_bits: bits(numbers.modulus),
+        modulus_bits: numbers.modulus_bits(),
         certificate: der.as_slice().into(),
     };
     Ok(Some((id, key)))
@@ -118,22 +95,6 @@ fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     bytes.get(zeros..).unwrap_or_default()
 }
 
-fn bits(number: UintRef<'_>) -> u32 {
-    let bytes = number.as_bytes();
-    let zeros = bytes.first().map_or(0, |byte| byte.leading_zeros());
-    u32::try_from(bytes.len())
-        .unwrap_or(u32::MAX)
-        .saturating_mul(8)
-        .saturating_sub(zeros)
-}
-
-/// `RSAPublicKey` (RFC 8017 appendix A.1.1).
-#[derive(Sequence)]
-struct RsaNumbers<'a> {
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-}
-
 const fn malformed(expected: &'static str) -> EndorsementsParseError {
     EndorsementsParseError::Malformed {
         document: DOCUMENT,
@@ -142,20 +103,12 @@ const fn malformed(expected: &'static str) -> EndorsementsParseError {
 }
 
 const DOCUMENT: &str = "key document";
-const NOT_A_KEY_SET: EndorsementsParseError =
-    malformed("a JSON object with `keys`, each with `kty` and no member twice");
 const NOT_AN_RSA_KEY: EndorsementsParseError = malformed("certificates of RSA keys in `x5c`");
-const MAX_KEYS: usize = 64;
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// The JSON as it stands on the wire; other members are of no use here.
 mod raw {
     use serde::Deserialize;
-
-    #[derive(Deserialize)]
-    pub(super) struct KeySet {
-        pub(super) keys: Vec<Key>,
-    }
 
     #[derive(Deserialize)]
     pub(super) struct Key {

@@ -92,19 +92,7 @@ impl RevocationList {
             });
         }
         algorithm::verify(&self.signed, issuer, subject)?;
-        let Window { from, until } = self.window;
-        if now < from {
-            let subject = subject();
-            return Err(CertificateError::NotYetValid { subject, from, now });
-        }
-        if now > until {
-            let subject = subject();
-            return Err(CertificateError::Expired {
-                subject,
-                until,
-                now,
-            });
-        }
+        self.window.expect(now, subject)?;
         Ok(self.window)
     }
 }

@@ -23,6 +23,31 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Whether `now` is in it.
+    ///
+    /// # Errors
+    /// [`CertificateError::NotYetValid`], [`CertificateError::Expired`], of `subject`.
+    pub(crate) fn expect(
+        self,
+        now: Timestamp,
+        subject: impl FnOnce() -> String,
+    ) -> Result<(), CertificateError> {
+        let Self { from, until } = self;
+        if now < from {
+            let subject = subject();
+            return Err(CertificateError::NotYetValid { subject, from, now });
+        }
+        if now > until {
+            let subject = subject();
+            return Err(CertificateError::Expired {
+                subject,
+                until,
+                now,
+            });
+        }
+        Ok(())
+    }
+
     /// The time that lies in both.
     pub(crate) fn narrowed(self, other: Self) -> Self {
         Self {
