@@ -24,6 +24,7 @@ use casque_types::{Digest, Secret, Timestamp};
 use thiserror::Error;
 
 pub use endorse::PcsDocuments;
+pub(crate) use measure::digest_of;
 pub use measure::{measure_program, software_identity, software_signer};
 pub use quote::{QuoteFlaw, QuoteSpec};
 pub use spec::{EndorsementSpec, Standing, TdxModuleSpec};

@@ -13,8 +13,17 @@ use casque_types::{MrEnclave, MrSigner, SgxIdentity, sha256};
 ///
 /// # Errors
 /// The reader's own.
-pub fn measure_program(mut program: impl Read) -> io::Result<MrEnclave> {
-    let mut context = digest::Context::new(&digest::SHA256);
+pub fn measure_program(program: impl Read) -> io::Result<MrEnclave> {
+    let measurement: [u8; 32] = digest_of(program, &digest::SHA256)?;
+    Ok(measurement.into())
+}
+
+/// The digest, `N` bytes long, of everything that `program` yields.
+pub(crate) fn digest_of<const N: usize>(
+    mut program: impl Read,
+    algorithm: &'static digest::Algorithm,
+) -> io::Result<[u8; N]> {
+    let mut context = digest::Context::new(algorithm);
     let mut block = [0_u8; 16 * 1024];
     loop {
         let read = match program.read(&mut block) {
@@ -25,9 +34,9 @@ pub fn measure_program(mut program: impl Read) -> io::Result<MrEnclave> {
         };
         context.update(block.get(..read).unwrap_or_default());
     }
-    let mut measurement = [0_u8; 32];
+    let mut measurement = [0_u8; N];
     measurement.copy_from_slice(context.finish().as_ref());
-    Ok(measurement.into())
+    Ok(measurement)
 }
 
 /// The signer of every program in the software TEE.

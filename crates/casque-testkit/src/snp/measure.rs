@@ -5,24 +5,14 @@ use std::io::{self, Read};
 use aws_lc_rs::digest;
 use casque_types::{Digest, SnpIdentity, sha256};
 
+use crate::sgx::digest_of;
+
 /// Measures a program: SHA-384 over everything that `program` yields.
 ///
 /// # Errors
 /// The reader's own.
-pub fn measure_snp_program(mut program: impl Read) -> io::Result<Digest<48>> {
-    let mut context = digest::Context::new(&digest::SHA384);
-    let mut block = [0_u8; 16 * 1024];
-    loop {
-        let read = match program.read(&mut block) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        context.update(block.get(..read).unwrap_or_default());
-    }
-    let mut measurement = [0_u8; 48];
-    measurement.copy_from_slice(context.finish().as_ref());
+pub fn measure_snp_program(program: impl Read) -> io::Result<Digest<48>> {
+    let measurement: [u8; 48] = digest_of(program, &digest::SHA384)?;
     Ok(measurement.into())
 }
 
