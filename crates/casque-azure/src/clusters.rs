@@ -28,8 +28,8 @@ use crate::code::Code;
 use crate::failure::{CLUSTER, lasting, passing, quoted};
 use crate::http::{Answer, Call, Http, Pause, TimerPause};
 use crate::json;
-use crate::key_cache::{KeysState, Look};
-use crate::slots::{Slot, Slots};
+use crate::key_cache::KeysState;
+use crate::slots::Slots;
 use settings::{Cluster, KeysFrom, is_of_aks};
 pub use settings::{ClusterSettings, ClusterSettingsError};
 
@@ -94,20 +94,6 @@ impl Clusters {
              `[[kubernetes.clusters]]` of the server's configuration",
         ))
     }
-
-    async fn renew_keys(
-        &self,
-        asked: &Asked<'_>,
-        slot: &Slot<KeysState<ServiceAccountKeys>>,
-        now: Timestamp,
-    ) -> Result<Arc<ServiceAccountKeys>, SourceFailure> {
-        let fetched = asked.keys(now).await;
-        if let Err(failure) = &fetched {
-            let issuer = &asked.cluster.issuer;
-            tracing::warn!(code = failure.code, %issuer, "no keys of a cluster");
-        }
-        slot.state().settle(fetched.map(Arc::new), now)
-    }
 }
 
 impl fmt::Debug for Clusters {
@@ -127,21 +113,17 @@ impl ClusterSource for Clusters {
             cluster: &self.trusted(issuer)?,
         };
         let slot = self.slots.slot(&issuer.to_owned(), now);
-        let flights = slot.state().flights();
-        let first = slot.state().look(key_id, now);
-        let flight = match first {
-            Look::Serve(keys) => return Ok(keys),
-            Look::Refuse(failure) => return Err(failure),
-            Look::Fetch => slot.flight.lock().await,
-        };
-        let landed = slot.state().landed_since(flights);
-        let outcome = match landed {
-            Some(outcome) => outcome,
-            None => self.renew_keys(&asked, &slot, now).await,
-        };
-        drop(flight);
-        outcome
+        slot.keys(key_id, now, fetched(&asked, now)).await
     }
+}
+
+async fn fetched(asked: &Asked<'_>, now: Timestamp) -> Result<ServiceAccountKeys, SourceFailure> {
+    let fetched = asked.keys(now).await;
+    if let Err(failure) = &fetched {
+        let issuer = &asked.cluster.issuer;
+        tracing::warn!(code = failure.code, %issuer, "no keys of a cluster");
+    }
+    fetched
 }
 
 /// Which cluster is asked.

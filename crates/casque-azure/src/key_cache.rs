@@ -11,7 +11,7 @@ use casque_appraise::{MaaKeys, ServiceAccountKeys};
 use casque_core::SourceFailure;
 use casque_types::{Seconds, Timestamp};
 
-use crate::slots::Kept;
+use crate::slots::{Kept, Slot};
 
 /// A set of keys, each with an id.
 pub(crate) trait KeySet {
@@ -50,6 +50,31 @@ pub(crate) enum Look<K> {
     Fetch,
     /// There are none, and it is too early to ask again.
     Refuse(SourceFailure),
+}
+
+impl<K: KeySet> Slot<KeysState<K>> {
+    /// The keys, with `key_id` among them if the party has it; `fetch` is polled only where they are to be fetched, by one
+    /// for all who wait.
+    pub(crate) async fn keys(
+        &self,
+        key_id: &str,
+        now: Timestamp,
+        fetch: impl Future<Output = Result<K, SourceFailure>> + Send,
+    ) -> Result<Arc<K>, SourceFailure> {
+        let flights = self.state().flights();
+        let first = self.state().look(key_id, now);
+        let _flight = match first {
+            Look::Serve(keys) => return Ok(keys),
+            Look::Refuse(failure) => return Err(failure),
+            Look::Fetch => self.flight.lock().await,
+        };
+        let landed = self.state().landed_since(flights);
+        if let Some(outcome) = landed {
+            return outcome;
+        }
+        let fetched = fetch.await;
+        self.state().settle(fetched.map(Arc::new), now)
+    }
 }
 
 impl<K> Default for KeysState<K> {

@@ -23,8 +23,8 @@ use crate::code::Code;
 use crate::failure::{MAA, lasting};
 use crate::http::{Answer, Call};
 use crate::json;
-use crate::key_cache::{KeysState, Look};
-use crate::slots::{Slot, Slots};
+use crate::key_cache::KeysState;
+use crate::slots::Slots;
 use crate::throttle::Throttle;
 use submission::{NotSubmitted, Submission};
 
@@ -43,19 +43,6 @@ impl Maa {
             throttle: Throttle::default(),
             slots: Slots::new(MAX_CACHED_INSTANCES),
         }
-    }
-
-    async fn renew_keys(
-        &self,
-        asked: &Asked<'_>,
-        slot: &Slot<KeysState<MaaKeys>>,
-        now: Timestamp,
-    ) -> Result<Arc<MaaKeys>, SourceFailure> {
-        let fetched = fetch_keys(asked, now).await;
-        if let Err(failure) = &fetched {
-            tracing::warn!(code = failure.code, instance = %asked.url, "no attestation keys");
-        }
-        slot.state().settle(fetched.map(Arc::new), now)
     }
 }
 
@@ -99,21 +86,16 @@ impl MaaSource for Maa {
             what: "for its signing keys",
         };
         let slot = self.slots.slot(url, now);
-        let flights = slot.state().flights();
-        let first = slot.state().look(key_id, now);
-        let flight = match first {
-            Look::Serve(keys) => return Ok(keys),
-            Look::Refuse(failure) => return Err(failure),
-            Look::Fetch => slot.flight.lock().await,
-        };
-        let landed = slot.state().landed_since(flights);
-        let outcome = match landed {
-            Some(outcome) => outcome,
-            None => self.renew_keys(&asked, &slot, now).await,
-        };
-        drop(flight);
-        outcome
+        slot.keys(key_id, now, fetched(&asked, now)).await
     }
+}
+
+async fn fetched(asked: &Asked<'_>, now: Timestamp) -> Result<MaaKeys, SourceFailure> {
+    let fetched = fetch_keys(asked, now).await;
+    if let Err(failure) = &fetched {
+        tracing::warn!(code = failure.code, instance = %asked.url, "no attestation keys");
+    }
+    fetched
 }
 
 async fn fetch_keys(asked: &Asked<'_>, now: Timestamp) -> Result<MaaKeys, SourceFailure> {
