@@ -212,6 +212,32 @@ impl Client {
         Ok((sealed, Seconds(answer.refresh_after_s)))
     }
 
+    /// Has the policy's attestation service judge an Azure virtual machine with its TPM; answered with a token that only
+    /// the machine's TPM opens. `attestation_info` is what `attest/AzureGuest` takes, `evidence` is bound to `runtime`.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], as [`Client::attest`] is, or where the policy has no such service.
+    pub fn submit_guest(
+        &self,
+        runtime: &RuntimeData,
+        evidence: &wire::Evidence,
+        attestation_info: &str,
+    ) -> Result<String, ClientError> {
+        let expected = "a sealed token";
+        let request = wire::GuestRequest {
+            runtime_data: wire::B64(runtime.as_bytes().to_vec()),
+            evidence: evidence.clone(),
+            attestation_info: attestation_info.to_owned(),
+        };
+        let body =
+            serde_json::to_vec(&request).map_err(|_| self.exchange.malformed(0, expected))?;
+        let small = Expected::small(expected);
+        let answer: wire::GuestAnswer =
+            self.exchange
+                .send("/v1/attest/azure-guest", JSON, &body, small)?;
+        Ok(answer.sealed_token)
+    }
+
     /// Asks what answers.
     ///
     /// # Errors

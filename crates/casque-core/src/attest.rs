@@ -56,11 +56,7 @@ impl<P: Ports> Casque<P> {
     pub async fn attest(&self, request: AttestRequest) -> Result<Released, AttestError> {
         let now = self.ports.clock().now();
         // 4. redeem the nonce, parse the runtime data strictly, load policy and service
-        let runtime = RuntimeData::parse(&request.runtime_data)?;
-        if runtime.server() != self.identity.key_hash() {
-            return Err(AttestError::OtherServer);
-        }
-        self.challenge.redeem(runtime.nonce(), now)?;
+        let runtime = self.redeemed(&request.runtime_data, now)?;
         let config = runtime.config().clone();
         let loaded = self.policy_of(&config).await?;
         let service = service_of(&loaded, &config)?;
@@ -76,6 +72,20 @@ impl<P: Ports> Casque<P> {
         let attempt = told.attempt(&request.evidence, loaded.hash, outcome.as_ref(), now);
         self.attempts.keep(&config, attempt);
         outcome
+    }
+
+    /// The runtime data of an attester that answers a challenge of this server, or of a replica.
+    pub(crate) fn redeemed(
+        &self,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<RuntimeData, AttestError> {
+        let runtime = RuntimeData::parse(bytes)?;
+        if runtime.server() != self.identity.key_hash() {
+            return Err(AttestError::OtherServer);
+        }
+        self.challenge.redeem(runtime.nonce(), now)?;
+        Ok(runtime)
     }
 
     /// 5. to 11., for a service that exists.
@@ -209,7 +219,7 @@ impl<P: Ports> Casque<P> {
         }
     }
 
-    async fn policy_of(
+    pub(crate) async fn policy_of(
         &self,
         config: &ConfigId,
     ) -> Result<std::sync::Arc<LoadedPolicy>, AttestError> {
@@ -224,7 +234,10 @@ impl<P: Ports> Casque<P> {
     }
 }
 
-fn service_of<'a>(loaded: &'a LoadedPolicy, config: &ConfigId) -> Result<&'a Service, AttestError> {
+pub(crate) fn service_of<'a>(
+    loaded: &'a LoadedPolicy,
+    config: &ConfigId,
+) -> Result<&'a Service, AttestError> {
     let found = loaded.policy.service(config.service());
     found.ok_or_else(|| no_service(config))
 }

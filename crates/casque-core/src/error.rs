@@ -74,6 +74,14 @@ pub enum AttestError {
         /// Whether anyone may read the policy, and so see what it expects.
         expected_is_public: bool,
     },
+    /// Evidence is to be judged with the attestation service's help, and the policy has none.
+    #[error(
+        "the policy of `{config}` has no instance of the attestation service that could judge a guest"
+    )]
+    NoGuestJudge {
+        /// What was asked for.
+        config: ConfigId,
+    },
     /// A verifier or endorser did not do its part.
     #[error(transparent)]
     Source(#[from] SourceFailure),
@@ -164,7 +172,7 @@ impl AttestError {
                 Blame::Unauthenticated
             }
             Self::NoService { .. } => Blame::Absent,
-            Self::Denied { .. } => Blame::Denied,
+            Self::Denied { .. } | Self::NoGuestJudge { .. } => Blame::Denied,
             Self::Secret { cause, .. } | Self::Factor { cause, .. } => cause.blame(),
             Self::Volume { cause, .. } => cause.blame(),
             Self::Source(failure) => failure.blame(),
@@ -185,6 +193,7 @@ impl AttestError {
             Self::Appraise(error) => error.code(),
             Self::NoService { .. } => "no-such-service",
             Self::Denied { .. } => "denied",
+            Self::NoGuestJudge { .. } => "guest-judge-absent",
             Self::Source(failure) => failure.code,
             Self::Secret { .. } => "secret-unavailable",
             Self::Clause { .. } => "demands-unreadable",

@@ -194,7 +194,7 @@ impl<P: Ports> Casque<P> {
     }
 }
 
-fn demands<'p>(
+pub(crate) fn demands<'p>(
     loaded: &'p LoadedPolicy,
     service: &'p Service,
     config: &ConfigId,
@@ -208,7 +208,7 @@ fn demands<'p>(
 }
 
 /// How evidence is judged before others are asked; a fault of another kind, or of `security` itself, ends it.
-fn mode_before_others(
+pub(crate) fn mode_before_others(
     loaded: &LoadedPolicy,
     config: &ConfigId,
     fills: &Fills,

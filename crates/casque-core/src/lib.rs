@@ -14,6 +14,7 @@ mod export;
 mod exported;
 mod factors;
 mod fill;
+mod guest;
 mod judge;
 mod outside;
 mod policies;
@@ -34,6 +35,7 @@ pub use error::{
 };
 pub use exported::{PublicValue, ValueQuery};
 pub use factors::SecondFactors;
+pub use guest::{AttestationInfo, GuestRequest, GuestRequestError, GuestTextError, SealedToken};
 pub use ports::{
     AccessToken, AuditAction, AuditEvent, Clock, ClusterSource, EndorsementSource, ExportRequest,
     KeepError, Kept, KeptKey, KeptKeyError, KeptRevision, MaaSource, NewPolicy, Once, OnceError,

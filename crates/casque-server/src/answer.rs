@@ -181,6 +181,9 @@ const fn attest_hint(error: &AttestError) -> Option<&'static str> {
         AttestError::NoService { .. } => {
             "check namespace, policy and service in the config id, and that the policy was uploaded to this server"
         }
+        AttestError::NoGuestJudge { .. } => {
+            "attest without `--azure-guest`, or set `mode: maa` or `require: [maa, evidence]` in the policy's `security.attestation`"
+        }
         AttestError::NotBound => {
             "gather the evidence anew, over the runtime data that is sent with it"
         }

@@ -1,7 +1,7 @@
 //! Evidence and second factors from the wire.
 
 use casque_appraise::{MaaToken, ServiceAccountToken};
-use casque_core::{AttestRequest, Blame, SecondFactors};
+use casque_core::{AttestRequest, Blame, GuestRequest, SecondFactors};
 use casque_secrets::OtpCode;
 use casque_wire as wire;
 use zeroize::Zeroizing;
@@ -32,6 +32,17 @@ pub(crate) fn request(raw: wire::AttestRequest) -> Result<AttestRequest, Refusal
                 .map(|text| ServiceAccountToken::parse(&text))
                 .transpose()?,
         },
+    })
+}
+
+/// Parses what a guest wants the attestation service to judge.
+pub(crate) fn guest_request(raw: wire::GuestRequest) -> Result<GuestRequest, Refusal> {
+    let evidence = casque_explain::evidence_of(&raw.evidence)?;
+    let request = GuestRequest::new(raw.runtime_data.0, evidence, raw.attestation_info);
+    request.map_err(|error| {
+        let hint = "docs/http.md says what it is; `casque-agent run --azure-guest` makes it";
+        let (blame, code) = (Blame::Malformed, Code::RequestMalformed);
+        Refusal::new(blame, code, error.to_string(), Some(hint))
     })
 }
 

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `POST /v1/challenge` | empty | [`Challenge`] |
 //! | `POST /v1/attest` | [`AttestRequest`] | [`AttestAnswer`] |
+//! | `POST /v1/attest/azure-guest` | [`GuestRequest`] | [`GuestAnswer`] |
 //! | `POST /v1/exports` | [`ExportRequest`] | [`ExportAnswer`] |
 //! | `GET /v1/attempts/<name>/<service>` | | [`Attempts`] |
 //! | `GET /v1/version` | | [`Version`] |
@@ -75,6 +76,28 @@ pub struct AttestRequest {
     /// A projected service account token of a Kubernetes cluster, for policies that demand one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<String>,
+}
+
+/// What an Azure virtual machine wants the policy's attestation service to judge with its TPM.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GuestRequest {
+    /// The runtime data, verbatim.
+    pub runtime_data: B64,
+    /// Evidence of kind `azure-snp-vtpm` or `azure-tdx-vtpm`, bound to the runtime data.
+    pub evidence: Evidence,
+    /// `AttestationInfo` of the service's `attest/AzureGuest`: base64url without padding, at most 1 MiB.
+    pub attestation_info: String,
+}
+
+/// The service's answer.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GuestAnswer {
+    /// A token that only the guest's TPM opens: base64url without padding.
+    pub sealed_token: String,
 }
 
 /// Evidence by kind; also the form of an evidence file of `casque explain`.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use casque_appraise::{Evidence, EvidenceKind, MaaKeys, MaaToken};
-use casque_core::{MaaSource, SourceFailure, SourceKind};
+use casque_core::{AttestationInfo, MaaSource, SealedToken, SourceFailure, SourceKind};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
@@ -59,19 +59,25 @@ impl MaaSource for Maa {
             url,
             what: what(evidence.kind()),
         };
-        self.throttle.check(url.authority(), now)?;
-        let submission = Submission::of(evidence, runtime);
-        let Submission { path, body } = submission.map_err(|why| asked.not_submitted(why))?;
-        let call = asked.call(Method::POST, path, body, MAX_TOKEN_ANSWER_BYTES)?;
-        let answer = asked.exchange(call).await?;
-        if answer.status != StatusCode::OK {
-            let failure = refusal::failure(&asked, &answer, now);
-            self.throttle.note(url.authority(), &failure, now);
-            return Err(failure);
-        }
-        let raw: Option<RawToken> = json::read(&answer.body);
-        let token = raw.ok_or_else(|| asked.malformed("a JSON object with a `token`"))?;
-        MaaToken::parse(&token.token).map_err(|_| asked.malformed("an attestation token"))
+        let token = self.submit(&asked, Submission::of(evidence, runtime), now);
+        let token = MaaToken::parse(&token.await?);
+        token.map_err(|_| asked.malformed("an attestation token"))
+    }
+
+    async fn attest_guest(
+        &self,
+        url: &MaaUrl,
+        info: &AttestationInfo,
+        now: Timestamp,
+    ) -> Result<SealedToken, SourceFailure> {
+        let asked = Asked {
+            cloud: self.clouds.for_maa(url)?,
+            url,
+            what: "to judge an Azure virtual machine with its TPM",
+        };
+        let token = self.submit(&asked, Submission::of_guest(info), now);
+        let token = SealedToken::parse(&token.await?);
+        token.map_err(|_| asked.malformed("a sealed token in base64url"))
     }
 
     async fn keys(
@@ -87,6 +93,30 @@ impl MaaSource for Maa {
         };
         let slot = self.slots.slot(url, now);
         slot.keys(key_id, now, fetched(&asked, now)).await
+    }
+}
+
+impl Maa {
+    /// What an instance answers to a submission: the token as it stands there.
+    async fn submit(
+        &self,
+        asked: &Asked<'_>,
+        submission: Result<Submission, NotSubmitted>,
+        now: Timestamp,
+    ) -> Result<String, SourceFailure> {
+        let authority = asked.url.authority();
+        self.throttle.check(authority, now)?;
+        let Submission { path, body } = submission.map_err(|why| asked.not_submitted(why))?;
+        let call = asked.call(Method::POST, path, body, MAX_TOKEN_ANSWER_BYTES)?;
+        let answer = asked.exchange(call).await?;
+        if answer.status != StatusCode::OK {
+            let failure = refusal::failure(asked, &answer, now);
+            self.throttle.note(authority, &failure, now);
+            return Err(failure);
+        }
+        let raw: Option<RawToken> = json::read(&answer.body);
+        let token = raw.ok_or_else(|| asked.malformed("a JSON object with a `token`"))?;
+        Ok(token.token)
     }
 }
 

@@ -7,13 +7,13 @@
 //! | report of SEV-SNP | `SevSnpVm`, 2022-08-01 | `report`: JSON of `SnpReport` and `VcekCertChain` |
 //! | confidential containers | `SevSnpVm`, 2022-08-01 | the same, and `Endorsements`: JSON of `Uvm`, a list of references |
 //! | Azure VM | as its TEE | as its TEE, with the paravisor's data as runtime data |
+//! | Azure VM, on its own request | `AzureGuest`, 2020-10-01 | `AttestationInfo`, as the guest made it |
 //!
 //! All blobs are in base64url, JSON inside JSON too. `VcekCertChain` is PEM: the certificate of the key that signed
 //! the report, its authority, the root. With each goes `runtimeData` of type JSON, whose SHA-256 the service
 //! compares with the report data: ours, or the paravisor's.
 //!
-//! `AzureGuest` is not called: the service seals its token to a key of the guest's TPM, so that no server can read
-//! it; an agent may bring such a token. `initTimeData` are not sent: what they state (host data, MRCONFIGID) is in
+//! The answer of `AzureGuest` is sealed to a key of the guest's TPM: it is handed back unread. `initTimeData` are not sent: what they state (host data, MRCONFIGID) is in
 //! the token anyway.
 //!
 //! Source: Azure Attestation REST API 2020-10-01 to 2025-06-01, `Attestation` operations.
@@ -22,6 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use casque_appraise::{AzureVmEvidence, Evidence, SnpEvidence};
+use casque_core::AttestationInfo;
 use casque_types::RuntimeData;
 use serde::Serialize;
 
@@ -57,6 +58,14 @@ impl Submission {
             }
             Evidence::AzureVm(vm) => Self::machine(vm),
         }
+    }
+
+    /// The request that a guest made.
+    pub(super) fn of_guest(info: &AttestationInfo) -> Result<Self, NotSubmitted> {
+        let body = RawGuest {
+            attestation_info: info.as_str(),
+        };
+        Self::to(AZURE_GUEST, &body)
     }
 
     /// The TEE's part; the paravisor's data are what its report data are the digest of.
@@ -113,9 +122,16 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, NotSubmitted> {
     serde_json::to_vec(value).map_err(|_| NotSubmitted::Kind)
 }
 
+const AZURE_GUEST: &str = "/attest/AzureGuest?api-version=2020-10-01";
 const SGX_ENCLAVE: &str = "/attest/SgxEnclave?api-version=2020-10-01";
 const TDX_VM: &str = "/attest/TdxVm?api-version=2025-06-01";
 const SEV_SNP_VM: &str = "/attest/SevSnpVm?api-version=2022-08-01";
+
+#[derive(Serialize)]
+struct RawGuest<'a> {
+    #[serde(rename = "AttestationInfo")]
+    attestation_info: &'a str,
+}
 
 #[derive(Serialize)]
 struct RawQuote {

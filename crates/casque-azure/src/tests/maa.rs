@@ -10,7 +10,7 @@ use casque_appraise::{
     AciEvidence, Appraiser, AzureVmEvidence, AzureVmParts, Evidence, MaaKeys, MaaToken, MaaTrust,
     SgxQuote, SignerDemand, SnpEvidence, TdxQuote, TrustAnchors,
 };
-use casque_core::{MaaSource as _, SourceFailure, SourceKind};
+use casque_core::{AttestationInfo, MaaSource as _, SealedToken, SourceFailure, SourceKind};
 use casque_testkit::aci::{SoftwareUvmIssuer, UvmSpec, software_policy};
 use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm, TpmQuoteSpec};
 use casque_testkit::maa::{JwksShape, SoftwareMaa, TokenSpec};
@@ -543,4 +543,38 @@ async fn key_url_of_a_token_is_not_fetched() {
     keys(&azure, &world, token.key_id(), NOW).await.unwrap();
     assert_eq!(elsewhere.connections(), 0);
     assert_eq!(world.seen().len(), 2);
+}
+
+async fn attest_guest(reply: Reply) -> (World, Result<SealedToken, SourceFailure>) {
+    let world = World::always(reply).await;
+    let info = AttestationInfo::parse("eyJhIjoxfQ".to_owned()).unwrap();
+    let answer = (world.azure().maa.attest_guest(&url(&world), &info, NOW)).await;
+    (world, answer)
+}
+
+#[tokio::test]
+async fn request_of_a_guest_is_sent_as_it_is_and_its_answer_taken_unread() {
+    for answer in ["eyJKd3QiOiIifQ", "eyJKd3QiOiIifQ=="] {
+        let body = format!(r#"{{"token":"{answer}"}}"#);
+        let (world, sealed) = attest_guest(Reply::new(200, body)).await;
+        assert_eq!(sealed.unwrap().as_str(), "eyJKd3QiOiIifQ");
+        let seen = &world.seen()[0];
+        assert_eq!(seen.target, "/attest/AzureGuest?api-version=2020-10-01");
+        let sent: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+        assert_eq!(sent, serde_json::json!({"AttestationInfo": "eyJhIjoxfQ"}));
+    }
+}
+
+#[tokio::test]
+async fn answer_to_a_guest_that_is_none_is_refused() {
+    for body in [r#"{"token":"a.b.c"}"#, r#"{"token":""}"#, "{}"] {
+        let (_, answer) = attest_guest(Reply::new(200, body)).await;
+        assert_eq!(answer.unwrap_err().code, "maa-answer-malformed", "{body}");
+    }
+    let refusal = r#"{"error":{"code":"InvalidParameter","message":"the quote"}}"#;
+    let (_, answer) = attest_guest(Reply::new(400, refusal)).await;
+    let failure = answer.unwrap_err();
+    assert_eq!(failure.code, "maa-evidence-refused");
+    let sentence = "to judge an Azure virtual machine with its TPM";
+    assert!(failure.what.contains(sentence), "{}", failure.what);
 }

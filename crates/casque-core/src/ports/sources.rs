@@ -13,7 +13,7 @@ use casque_types::{
 };
 use thiserror::Error;
 
-use crate::Blame;
+use crate::{AttestationInfo, Blame, SealedToken};
 
 /// Gets access tokens from Entra ID; caches by credential and scope, one request at a time for each.
 pub trait TokenSource: Send + Sync {
@@ -134,6 +134,17 @@ pub trait MaaSource: Send + Sync {
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> impl Future<Output = Result<MaaToken, SourceFailure>> + Send;
+
+    /// Hands on what a guest wants `attest/AzureGuest` to judge; the answer is sealed to the guest's TPM.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when it refuses the request or cannot be reached.
+    fn attest_guest(
+        &self,
+        url: &MaaUrl,
+        info: &AttestationInfo,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<SealedToken, SourceFailure>> + Send;
 
     /// The keys under `<url>/certs`: cached, fetched again (not too often) when `key_id` is not among them.
     ///

@@ -11,14 +11,14 @@ use pollster::block_on;
 
 use crate::policies::{assert_nothing_released, reasons};
 
-const HARDWARE: &str = "{mode: hardware}";
-const MAA: &str =
+pub(crate) const HARDWARE: &str = "{mode: hardware}";
+pub(crate) const MAA: &str =
     "{mode: maa, url: 'https://casque.eus.attest.azure.net', tolerate: [maa-managed-tcb]}";
-const BOTH: &str =
+pub(crate) const BOTH: &str =
     "{mode: maa, require: [maa, evidence], url: 'https://casque.eus.attest.azure.net'}";
 
 /// How a kind of evidence is made.
-type Make = fn(&TestWorld, &Attempt) -> Evidence;
+pub(crate) type Make = fn(&TestWorld, &Attempt) -> Evidence;
 
 /// One service for each kind of evidence, and how evidence that satisfies it is made.
 const KINDS: [(&str, EvidenceKind, Make); 6] = [
@@ -39,7 +39,7 @@ const KINDS: [(&str, EvidenceKind, Make); 6] = [
 ];
 
 /// A world with a service for each kind.
-fn world(attestation: &str) -> TestWorld {
+pub(crate) fn world(attestation: &str) -> TestWorld {
     let world = TestWorld::new();
     let enclave = TestWorld::program().mr_enclave;
     let guest = TestWorld::guest();
@@ -80,7 +80,10 @@ services:
     world
 }
 
-fn attempts(world: &TestWorld, service: &str) -> Vec<std::sync::Arc<casque_core::Attempt>> {
+pub(crate) fn attempts(
+    world: &TestWorld,
+    service: &str,
+) -> Vec<std::sync::Arc<casque_core::Attempt>> {
     let author = Credentials::of_tls(world.author);
     let config = format!("tees/{service}").parse().unwrap();
     block_on(world.casque.attempts(&config, &author)).unwrap()

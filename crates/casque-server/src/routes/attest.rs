@@ -9,7 +9,7 @@ use casque_core::Blame;
 use casque_types::ConfigId;
 use casque_wire as wire;
 
-use super::description::{ATTEMPTS, CHALLENGE, RELEASE, VERSION};
+use super::description::{ATTEMPTS, AZURE_GUEST, CHALLENGE, RELEASE, VERSION};
 use super::{MaybePath, Routes, Shared, malformed, malformed_json, text_of};
 use crate::answer::Refusal;
 use crate::attempts::attempt;
@@ -38,6 +38,11 @@ pub(super) async fn challenge(State(routes): Shared) -> Response {
 pub(super) async fn attest(State(routes): Shared, body: Body) -> Response {
     let answer = routes.attest(body).await;
     routes.answer(&RELEASE, answer)
+}
+
+pub(super) async fn azure_guest(State(routes): Shared, body: Body) -> Response {
+    let answer = routes.azure_guest(body).await;
+    routes.answer(&AZURE_GUEST, answer)
 }
 
 pub(super) async fn attempts(
@@ -70,6 +75,17 @@ impl Routes {
         let kept = self.casque.attempts(&config, &caller.credentials()).await?;
         Ok(wire::Attempts {
             attempts: kept.iter().map(|kept| attempt(&config, kept)).collect(),
+        })
+    }
+
+    async fn azure_guest(&self, body: Body) -> Result<wire::GuestAnswer, Refusal> {
+        let body = bounded(body, MOST_ATTEST_BYTES, "docs/http.md shows the request").await?;
+        let raw = serde_json::from_slice(&body);
+        let raw = raw.map_err(|error| malformed_json("a request of a guest", &error))?;
+        let request = evidence::guest_request(raw)?;
+        let sealed = self.casque.submit_guest(request).await?;
+        Ok(wire::GuestAnswer {
+            sealed_token: sealed.into_string(),
         })
     }
 

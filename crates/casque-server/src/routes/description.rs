@@ -41,6 +41,17 @@ pub(super) const RELEASE: Operation = Operation {
     ..PLAIN
 };
 
+pub(super) const AZURE_GUEST: Operation = Operation {
+    id: "attest-azure-guest",
+    route: "attest-azure-guest",
+    method: HttpMethod::Post,
+    path: "/v1/attest/azure-guest",
+    summary: "Has the policy's attestation service judge an Azure virtual machine with its TPM, whose answer only the machine opens",
+    body: Some(Body(&[Content::Json(described::<wire::GuestRequest>)])),
+    answer: Content::Json(described::<wire::GuestAnswer>),
+    ..RELEASE
+};
+
 pub(super) const ATTEMPTS: Operation = Operation {
     id: "attempts",
     route: "attempts",

@@ -52,14 +52,20 @@ struct Route {
     operations: &'static [Operation],
 }
 
-fn table() -> Vec<Route> {
-    use description as described;
-    let route = |path, methods, operations| Route {
+const fn route(
+    path: &'static str,
+    methods: MethodRouter<Arc<Routes>>,
+    operations: &'static [Operation],
+) -> Route {
+    Route {
         path,
         methods,
         operations,
-    };
-    let encrypted = put(policies::create_encrypted).post(policies::create_encrypted);
+    }
+}
+
+fn attestation() -> Vec<Route> {
+    use description as described;
     vec![
         route(
             "/v1/challenge",
@@ -68,10 +74,23 @@ fn table() -> Vec<Route> {
         ),
         route("/v1/attest", post(attest::attest), &[described::RELEASE]),
         route(
+            "/v1/attest/azure-guest",
+            post(attest::azure_guest),
+            &[described::AZURE_GUEST],
+        ),
+        route(
             "/v1/attempts/{*config}",
             get(attest::attempts),
             &[described::ATTEMPTS],
         ),
+    ]
+}
+
+fn table() -> Vec<Route> {
+    use description as described;
+    let encrypted = put(policies::create_encrypted).post(policies::create_encrypted);
+    let mut routes = attestation();
+    routes.extend([
         route("/v1/version", get(attest::version), &[described::VERSION]),
         route("/session", post(policies::create), &[described::CREATE]),
         route("/v1/encrypted_sessions", encrypted, described::ENCRYPTED),
@@ -110,7 +129,8 @@ fn table() -> Vec<Route> {
         route("/healthz", get(state::healthy), &[described::HEALTHY]),
         route("/readyz", get(state::ready), &[described::READY]),
         route("/metrics", get(state::metrics), &[described::METRICS]),
-    ]
+    ]);
+    routes
 }
 
 /// All that is said of the routes.

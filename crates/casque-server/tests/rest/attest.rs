@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use crate::peer::Answer;
 use crate::{World, policy, refusal, refused};
 
+/// A change of a request.
+type Bend = fn(&mut Value);
+
 /// An attester without evidence.
 pub struct Attester {
     key: ConfigurationKey,
@@ -42,6 +45,15 @@ impl Attester {
         bend(&mut request);
         let peer = world.server.connect(None);
         peer.post("/v1/attest", request.to_string().as_bytes())
+    }
+
+    /// Asks for the judgement of a machine with its TPM.
+    fn guest(&self, world: &World, bend: impl FnOnce(&mut Value)) -> Answer {
+        let mut request = self.request();
+        request["attestation_info"] = json!("e30");
+        bend(&mut request);
+        let peer = world.server.connect(None);
+        peer.post("/v1/attest/azure-guest", request.to_string().as_bytes())
     }
 
     pub fn open(&self, world: &World, answer: &Answer) -> Configuration {
@@ -222,6 +234,36 @@ fn tokens_that_are_none_are_refused() {
         let answer = Attester::new(&world, "app/web").attest(&world, bend);
         assert_eq!(refusal(&answer), refused(400, "evidence-malformed"));
         assert!(!answer.body.contains("secret-a"), "{}", answer.body);
+    }
+}
+
+#[test]
+fn request_of_a_guest_that_is_none_is_refused() {
+    let world = World::new();
+    world.put(&policy("app", &service("  attestation: {mode: none}\n")));
+    let guest = |bend: Bend| Attester::new(&world, "app/web").guest(&world, bend);
+    let bends: [(Bend, &str); 4] = [
+        (
+            |_| {},
+            "expected evidence of an Azure virtual machine (`azure-snp-vtpm` or `azure-tdx-vtpm`), found `none`",
+        ),
+        (
+            |request| request["attestation_info"] = json!(7),
+            "expected a request of a guest in JSON",
+        ),
+        (
+            |request| request["otp"] = json!("123456"),
+            "unknown field `otp`",
+        ),
+        (
+            |request| *request = json!([]),
+            "expected a request of a guest in JSON",
+        ),
+    ];
+    for (bend, says) in bends {
+        let answer = guest(bend);
+        assert_eq!(refusal(&answer), refused(400, "request-malformed"));
+        assert!(answer.body.contains(says), "{says} {}", answer.body);
     }
 }
 

@@ -75,7 +75,7 @@ fn bodies_over_their_bounds_are_refused() {
             }
         }
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 6);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use casque_appraise::{
     Appraiser, Endorsements, EndorsementsId, Evidence, IntelTee, MaaKeys, MaaToken, TrustAnchors,
 };
-use casque_core::{MaaSource, SourceFailure, SourceKind};
+use casque_core::{AttestationInfo, MaaSource, SealedToken, SourceFailure, SourceKind};
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 
 use super::{Calls, lock};
@@ -39,6 +39,8 @@ type Endorse = dyn Fn(&EndorsementsId, Timestamp) -> Result<Endorsements, String
 pub enum MaaCall {
     /// To judge a quote.
     Attest(MaaUrl),
+    /// To judge a guest with its TPM.
+    AttestGuest(MaaUrl, AttestationInfo),
     /// For the keys.
     Keys(MaaUrl),
 }
@@ -144,6 +146,20 @@ impl MaaSource for FakeMaa {
         let token = (self.token(evidence, runtime, now))
             .map_err(|what| refusal("maa-evidence-refused", what))?;
         MaaToken::parse(&token).map_err(|error| refusal("maa-answer-malformed", error.to_string()))
+    }
+
+    /// The request itself is the answer: what an instance makes of it is for `casque-dev`.
+    async fn attest_guest(
+        &self,
+        url: &MaaUrl,
+        info: &AttestationInfo,
+        _now: Timestamp,
+    ) -> Result<SealedToken, SourceFailure> {
+        let call = MaaCall::AttestGuest(url.clone(), info.clone());
+        self.calls.record(call)?;
+        self.expect_here(url)?;
+        SealedToken::parse(info.as_str())
+            .map_err(|error| refusal("maa-answer-malformed", error.to_string()))
     }
 
     async fn keys(
