@@ -26,12 +26,13 @@ pub struct AzureVtpm {
     tcti: Tcti,
     imds: Imds,
     waiter: Box<dyn Waiter + Send + Sync>,
+    ak_intermediates: Vec<u8>,
 }
 
 /// What the paravisor's report holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hardware<'a> {
-    Snp,
+pub(crate) enum Hardware<'a> {
+    Snp { report: &'a [u8] },
     Tdx { report: &'a [u8] },
 }
 
@@ -45,7 +46,21 @@ impl AzureVtpm {
     /// The same with another way to wait for a TPM that is busy.
     #[must_use]
     pub fn with_waiter(tcti: Tcti, imds: Imds, waiter: Box<dyn Waiter + Send + Sync>) -> Self {
-        Self { tcti, imds, waiter }
+        Self {
+            tcti,
+            imds,
+            waiter,
+            ak_intermediates: Vec::new(),
+        }
+    }
+
+    /// With the authorities between the attestation key's certificate and Azure's root for virtual TPMs, PEM. The TPM
+    /// does not have them, and a policy that demands a certified key needs them. They are sent as they are, at most
+    /// four certificates: whoever appraises the evidence believes its own root alone.
+    #[must_use]
+    pub fn with_ak_intermediates(mut self, pem: Vec<u8>) -> Self {
+        self.ak_intermediates = pem;
+        self
     }
 
     /// Whether the TPM has a paravisor's report.
@@ -57,8 +72,15 @@ impl AzureVtpm {
     fn of_tpm(&self, carried: &GuestData) -> Result<AzureVm, AttesterError> {
         // Before the TPM is opened.
         let extra_data = extra_data(carried)?;
-        let tpm = Tpm::open(&self.tcti, &*self.waiter)?;
-        AzureVm::of_tpm(tpm, extra_data)
+        let mut vm = AzureVm::of_tpm(self.open_tpm()?, extra_data)?;
+        if !vm.ak_certificate.is_empty() {
+            vm.ak_intermediates = self.ak_intermediates.clone();
+        }
+        Ok(vm)
+    }
+
+    pub(crate) fn open_tpm(&self) -> Result<Tpm<'_>, TpmError> {
+        Tpm::open(&self.tcti, &*self.waiter)
     }
 }
 
@@ -89,6 +111,7 @@ impl AzureVm {
             hcl,
             quote,
             ak_certificate,
+            ak_intermediates: Vec::new(),
         })
     }
 }
@@ -111,7 +134,7 @@ impl EvidenceSource for AzureVtpm {
     fn gather(&self, report_data: &GuestData) -> Result<Collected, AttesterError> {
         let vm = self.of_tpm(report_data)?;
         let collected = match hardware(&vm.hcl).ok_or(AttesterError::Paravisor)? {
-            Hardware::Snp => {
+            Hardware::Snp { .. } => {
                 // Without it the verifier asks AMD: no reason to fail.
                 let vek = self.imds.amd_certificates().ok();
                 Collected::AzureSnp { vm, vek }
@@ -138,17 +161,32 @@ impl std::fmt::Debug for AzureVtpm {
 }
 
 /// Header of 32 bytes that begins with `HCLA`; the hardware's report in 1184 bytes; sizes and kinds, little-endian.
-fn hardware(hcl: &[u8]) -> Option<Hardware<'_>> {
+pub(crate) fn hardware(hcl: &[u8]) -> Option<Hardware<'_>> {
     hcl.starts_with(b"HCLA").then_some(())?;
-    let kind = hcl.get(KIND_OFFSET..)?.first_chunk::<4>()?;
-    match u32::from_le_bytes(*kind) {
-        2 => Some(Hardware::Snp),
+    let kind = u32_le(hcl, KIND_OFFSET)?;
+    let report = hcl.get(REPORT_OFFSET..)?;
+    match kind {
+        2 => {
+            let report = report.get(..SNP_REPORT_BYTES)?;
+            Some(Hardware::Snp { report })
+        }
         4 => {
-            let report = hcl.get(REPORT_OFFSET..)?.get(..TDREPORT_BYTES)?;
+            let report = report.get(..TDREPORT_BYTES)?;
             Some(Hardware::Tdx { report })
         }
         _ => None,
     }
+}
+
+/// The paravisor's data, exactly as their digest in the hardware's report covers them.
+pub(crate) fn paravisor_data(hcl: &[u8]) -> Option<&[u8]> {
+    let size = usize::try_from(u32_le(hcl, DATA_SIZE_OFFSET)?).ok()?;
+    hcl.get(DATA_OFFSET..)?.get(..size)
+}
+
+fn u32_le(hcl: &[u8], offset: usize) -> Option<u32> {
+    let bytes = hcl.get(offset..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*bytes))
 }
 
 /// The DER value at the start of a padded area: `SEQUENCE` with a length in two bytes, as certificates have it.
@@ -165,10 +203,13 @@ pub(crate) const NAME: &str = "Azure vTPM";
 const NO_HALF: AttesterError = AttesterError::SecondHalf { source_name: NAME };
 pub(crate) const HCL_REPORT: u32 = 0x0140_0001;
 const AK_CERTIFICATE: u32 = 0x01C1_01D0;
-const AK: u32 = 0x8100_0003;
+pub(crate) const AK: u32 = 0x8100_0003;
 const REPORT_OFFSET: usize = 0x20;
 const TDREPORT_BYTES: usize = 1024;
+const SNP_REPORT_BYTES: usize = 1184;
 const KIND_OFFSET: usize = 0x4C8;
+const DATA_SIZE_OFFSET: usize = 0x4D0;
+const DATA_OFFSET: usize = 0x4D4;
 /// Such reports have some 2,600 bytes.
 const MAX_HCL_BYTES: usize = 16 * 1024;
 const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;

@@ -5,7 +5,11 @@
 //! report data at its byte 520; version 5: 6 bytes of body type and size before the body); AMD SEV-SNP ABI
 //! 56860, table 23 (report data at byte 80). A TPM quote carries the first 32 bytes as its `extraData`.
 
-use crate::tpm::attest::Attest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::tpm::attest::Quote;
+use crate::tpm::wire::ALL_REGISTERS;
 use crate::{GuestData, SecurityContext};
 
 /// Evidence, untouched.
@@ -57,6 +61,30 @@ pub struct AzureVm {
     pub quote: TpmQuote,
     /// The attestation key's certificate, DER; empty when there is none.
     pub ak_certificate: Vec<u8>,
+    /// The authorities between that certificate and Azure's root, PEM, as they were configured; empty when none
+    /// were, or when there is no certificate.
+    pub ak_intermediates: Vec<u8>,
+}
+
+impl AzureVm {
+    /// The attestation key's certificate and its authorities, as a verifier takes them: DER of the certificate alone,
+    /// PEM of all of them, or nothing.
+    #[must_use]
+    pub fn ak_chain(&self) -> Vec<u8> {
+        if self.ak_certificate.is_empty() || self.ak_intermediates.is_empty() {
+            return self.ak_certificate.clone();
+        }
+        let leaf = STANDARD.encode(&self.ak_certificate);
+        let lines = leaf.as_bytes().chunks(PEM_LINE_BYTES);
+        let lines = lines.map(|line| [line, b"\n"].concat()).collect::<Vec<_>>();
+        [
+            &b"-----BEGIN CERTIFICATE-----\n"[..],
+            &lines.concat(),
+            b"-----END CERTIFICATE-----\n",
+            &self.ak_intermediates,
+        ]
+        .concat()
+    }
 }
 
 /// A quote over all registers of the SHA-256 bank.
@@ -144,12 +172,12 @@ impl Collected {
 impl TpmQuote {
     fn is_for(&self, report_data: &GuestData) -> bool {
         let mut found = [0_u8; 64];
-        let Some(attest) = Attest::parse(&self.message) else {
+        let Some(quote) = Quote::parse(&self.message, ALL_REGISTERS) else {
             return false;
         };
         let (Some(start), Ok(extra)) = (
             found.first_chunk_mut::<32>(),
-            <[u8; 32]>::try_from(attest.extra_data),
+            <[u8; 32]>::try_from(quote.extra_data),
         ) else {
             return false;
         };
@@ -162,3 +190,8 @@ const SGX_OFFSET: usize = 48 + 320;
 const TDX_4_OFFSET: usize = 48 + 520;
 const TDX_5_OFFSET: usize = 48 + 6 + 520;
 const SNP_OFFSET: usize = 80;
+/// RFC 7468.
+const PEM_LINE_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{ContextError, Detection, ImdsError, TeeKind, TpmError};
+use crate::{ContextError, Detection, ImdsError, SealedTokenError, TeeKind, TpmError};
 
 /// Why no evidence was gathered.
 #[derive(Debug, Error)]
@@ -114,6 +114,24 @@ pub enum AttesterError {
         /// Which source.
         source_name: &'static str,
     },
+    /// A request about a whole machine needs the processor's certificates.
+    #[error(
+        "Azure vTPM: a request to `attest/AzureGuest` needs the certificates of the host's processor, and the metadata service did not give them (`/metadata/THIM/amd/certification`): try again, and let the guest reach `169.254.169.254`"
+    )]
+    NoProcessorCertificates,
+    /// A request about a whole machine is too long.
+    #[error(
+        "Azure vTPM: the request to `attest/AzureGuest`: expected at most {limit_bytes} bytes, found {found_bytes}: the firmware's log is most of it"
+    )]
+    RequestTooLong {
+        /// Its length.
+        found_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The answer to a request about a whole machine.
+    #[error(transparent)]
+    SealedToken(#[from] SealedTokenError),
     /// The security context of a confidential container.
     #[error(transparent)]
     Context(#[from] ContextError),

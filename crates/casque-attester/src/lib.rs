@@ -13,6 +13,9 @@
 //!
 //! [`detect`] chooses one and says why.
 //!
+//! A [`GuestRequest`] has an attestation service judge a whole machine of Azure, with its TPM and boot, and opens the
+//! token that the service seals to a key of that TPM.
+//!
 //! Nothing is judged here: what is checked is only that the evidence carries the report data asked for,
 //! which finds two users of one source that came between each other.
 
@@ -25,6 +28,7 @@ mod error;
 mod files;
 mod gramine;
 mod guest_data;
+mod guest_request;
 mod imds;
 mod probe;
 mod thim;
@@ -40,6 +44,7 @@ pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
 pub use guest_data::GuestData;
+pub use guest_request::{GuestPlaces, GuestRequest, SealedToken, SealedTokenError};
 pub use imds::{Imds, ImdsError};
 pub use probe::snp_reports;
 pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};

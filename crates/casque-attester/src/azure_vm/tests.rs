@@ -10,7 +10,9 @@ fn hcl(kind: u32) -> Vec<u8> {
 
 #[test]
 fn paravisors_report_says_which_hardware_it_is_on() {
-    assert_eq!(hardware(&hcl(2)), Some(Hardware::Snp));
+    let snp = hcl(2);
+    let report = &snp[0x20..0x4C0];
+    assert_eq!(hardware(&snp), Some(Hardware::Snp { report }));
     let tdx = hcl(4);
     let report = &tdx[0x20..0x420];
     assert_eq!(hardware(&tdx), Some(Hardware::Tdx { report }));
@@ -22,6 +24,19 @@ fn paravisors_report_of_another_form_is_none() {
     other_magic[0] = b'X';
     for bent in [hcl(3), other_magic, hcl(2)[..0x4CA].to_vec(), Vec::new()] {
         assert_eq!(hardware(&bent), None);
+    }
+}
+
+#[test]
+fn paravisors_data_are_as_long_as_they_say() {
+    let mut whole = hcl(2);
+    whole[0x4D4..0x4D8].copy_from_slice(b"{ } ");
+    whole[0x4D0] = 3;
+    assert_eq!(paravisor_data(&whole), Some(&b"{ }"[..]));
+    let mut longer = whole.clone();
+    longer[0x4D2] = 1;
+    for bent in [longer, whole[..0x4D6].to_vec(), whole[..0x4D2].to_vec()] {
+        assert_eq!(paravisor_data(&bent), None);
     }
 }
 

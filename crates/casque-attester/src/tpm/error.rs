@@ -68,6 +68,11 @@ pub enum TpmError {
         /// How many quotes were made.
         quotes: u32,
     },
+    /// The registers are not those any more that a key is bound to.
+    #[error(
+        "registers (PCRs) 0 to 7 of the TPM were extended since the request was made, and the key of its answer is bound to what they were: attest again when the machine has started"
+    )]
+    RegistersChanged,
 }
 
 fn hint(error: &io::Error) -> &'static str {
@@ -96,6 +101,17 @@ impl ResponseCode {
     #[must_use]
     pub const fn is_absent(self) -> bool {
         matches!(self.0 & 0x8FF, 0x08B) && self.0 & 0x040 == 0 || matches!(self.0, 0x910..=0x916)
+    }
+
+    /// Whether a value is not the one that the TPM has (`TPM_RC_VALUE`), or has a size that it cannot have
+    /// (`TPM_RC_SIZE`).
+    pub(crate) const fn is_other_value(self) -> bool {
+        matches!(self.base(), 0x084 | 0x095)
+    }
+
+    /// Whether registers were extended since a policy session looked at them (`TPM_RC_PCR_CHANGED`).
+    pub(crate) const fn is_registers_changed(self) -> bool {
+        self.0 == 0x128
     }
 
     /// The code without the number of the parameter, handle or session that it is about.
@@ -143,6 +159,10 @@ const SENTENCES: &[(u32, &str)] = &[
     ),
     (0x101, "it is in failure mode: restart the machine"),
     (0x120, "the command is disabled"),
+    (
+        0x128,
+        "registers were extended since the policy was looked at",
+    ),
     (0x12F, "authorisation by password is not available for this"),
     (0x142, "the command has a wrong size"),
     (0x143, "it does not know the command"),
@@ -158,6 +178,7 @@ const SENTENCES: &[(u32, &str)] = &[
     (0x092, "the key has another signature scheme"),
     (0x095, "a size is wrong: too long for this TPM"),
     (0x09A, "too few bytes"),
+    (0x09D, "the policy of the key is not fulfilled"),
     (0x0A2, "the authorisation failed: the password is not empty"),
     (
         0x902,

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::wire::{HEADER_BYTES, Reader};
 
@@ -115,14 +116,16 @@ fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 
 /// One command, one answer of the length that it states, at most [`MAX_ANSWER_BYTES`].
 ///
-/// A device wants the command in one write, and older kernels give the answer to one read alone.
-pub(crate) fn exchange(stream: &mut dyn Stream, command: &[u8]) -> io::Result<Vec<u8>> {
+/// A device wants the command in one write, and older kernels give the answer to one read alone. Answers may hold
+/// secrets, and are wiped.
+pub(crate) fn exchange(stream: &mut dyn Stream, command: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     stream.write_all(command)?;
     stream.flush()?;
-    let mut answer = Vec::new();
-    let mut buffer = [0_u8; MAX_ANSWER_BYTES];
+    // It never grows: fewer bytes than the largest answer, and one read behind them.
+    let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES.saturating_mul(2)));
+    let mut buffer = Zeroizing::new([0_u8; MAX_ANSWER_BYTES]);
     loop {
-        let count = match stream.read(&mut buffer) {
+        let count = match stream.read(&mut *buffer) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

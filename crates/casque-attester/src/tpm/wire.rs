@@ -49,6 +49,11 @@ impl<'a> Reader<'a> {
         (self.u32()? == expected).then_some(())
     }
 
+    /// All that is left.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// That nothing is left.
     pub(crate) fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
@@ -80,17 +85,17 @@ pub(crate) fn sized(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([&size.to_be_bytes()[..], bytes].concat())
 }
 
-/// One command. With [`Session::EmptyPassword`] the first handle is authorised by an empty password.
+/// One command. The session's authorisations are for its first handles.
 pub(crate) fn command(code: u32, handles: &[u32], session: Session, parameters: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     for handle in handles {
         body.extend(handle.to_be_bytes());
     }
-    if session == Session::EmptyPassword {
-        // Size of the area, TPM_RS_PW, empty nonce, no attributes, empty password.
-        body.extend(9_u32.to_be_bytes());
-        body.extend(RS_PW.to_be_bytes());
-        body.extend([0; 5]);
+    if session != Session::None {
+        let area = session.authorisations();
+        let size = u32::try_from(area.len()).unwrap_or(u32::MAX);
+        body.extend(size.to_be_bytes());
+        body.extend(area);
     }
     body.extend(parameters);
     let size = u32::try_from(body.len().saturating_add(HEADER_BYTES)).unwrap_or(u32::MAX);
@@ -106,16 +111,38 @@ pub(crate) fn command(code: u32, handles: &[u32], session: Session, parameters: 
 pub(crate) enum Session {
     /// Not at all.
     None,
-    /// By an empty password.
+    /// By an empty password for the first handle.
     EmptyPassword,
+    /// By empty passwords for the first two handles.
+    TwoEmptyPasswords,
+    /// By this policy session, without HMAC, for the first handle. It lives on after the command.
+    Policy(u32),
 }
 
 impl Session {
     pub(crate) const fn tag(self) -> u16 {
         match self {
             Self::None => 0x8001,
-            Self::EmptyPassword => 0x8002,
+            Self::EmptyPassword | Self::TwoEmptyPasswords | Self::Policy(_) => 0x8002,
         }
+    }
+
+    const fn count(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::EmptyPassword | Self::Policy(_) => 1,
+            Self::TwoEmptyPasswords => 2,
+        }
+    }
+
+    /// For each: the session's handle, empty nonce, attributes, empty password or HMAC.
+    fn authorisations(self) -> Vec<u8> {
+        let (handle, attributes) = match self {
+            Self::Policy(handle) => (handle, CONTINUE_SESSION),
+            _ => (RS_PW, 0),
+        };
+        let one = [&handle.to_be_bytes()[..], &[0, 0, attributes, 0, 0]].concat();
+        one.repeat(self.count())
     }
 
     /// The parameters of a successful answer without what the session adds; `None` when it has another form.
@@ -126,16 +153,24 @@ impl Session {
         let mut reader = Reader::new(body);
         let size = usize::try_from(reader.u32()?).ok()?;
         let parameters = reader.take(size)?;
-        let _nonce = reader.sized()?;
-        let _attributes = reader.u8()?;
-        let _acknowledgement = reader.sized()?;
+        for _ in 0..self.count() {
+            let _nonce = reader.sized()?;
+            let _attributes = reader.u8()?;
+            let _acknowledgement = reader.sized()?;
+        }
         reader.end()?;
         Some(parameters)
     }
 }
 
+/// Registers 0 to 23.
+pub(crate) const ALL_REGISTERS: [u8; 3] = [0xFF; 3];
+/// Registers 0 to 7: what the firmware measures.
+pub(crate) const BOOT_REGISTERS: [u8; 3] = [0xFF, 0, 0];
 pub(crate) const ALG_NULL: u16 = 0x0010;
 pub(crate) const ALG_SHA256: u16 = 0x000B;
 pub(crate) const ALG_RSASSA: u16 = 0x0014;
 pub(crate) const HEADER_BYTES: usize = 10;
 const RS_PW: u32 = 0x4000_0009;
+/// `TPMA_SESSION`, bit 0.
+const CONTINUE_SESSION: u8 = 1;
