@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use casque_attester::{EvidenceSource, Look};
+use casque_attester::{EvidenceSource, GuestPlaces, Look};
 use clap::{Args, Parser, Subcommand};
 
 use crate::report::report;
 use crate::show::{ShowArguments, show_evidence};
-use crate::sources::{EvidenceChoice, Source, SourceArguments};
+use crate::sources::{ADVANCED, EvidenceChoice, Source, SourceArguments};
 use crate::{
-    AgentError, AgentExit, AgentSettings, EvidencePlan, HostEnvironment, MaaPassport,
-    SettingsError, run,
+    AgentError, AgentExit, AgentSettings, AzureGuest, EvidencePlan, HostEnvironment, MaaPassport,
+    SettingsError, run, run_with,
 };
 
 /// Attests to a Casque server, places the files that it releases, and starts the workload.
@@ -53,6 +53,14 @@ pub(crate) struct RunArguments {
     /// First write the runtime data here that the token must be over
     #[arg(long, value_name = "FILE", requires = "maa_token_file")]
     pub(crate) runtime_data_file: Option<PathBuf>,
+    /// Have the policy's attestation service judge this Azure virtual machine with its TPM and boot, and show its token
+    /// beside the evidence [env: `CASQUE_AZURE_GUEST`]
+    #[arg(long, conflicts_with_all = ["maa_token_file", "runtime_data_file"])]
+    pub(crate) azure_guest: bool,
+    /// What the firmware measured of the boot, without it `/sys/kernel/security/tpm0/binary_bios_measurements`; for
+    /// `--azure-guest` [env: `CASQUE_TCG_LOG`]
+    #[arg(long, value_name = "PATH", help_heading = ADVANCED)]
+    pub(crate) tcg_log: Option<PathBuf>,
     /// One-time password of 6 digits, for policies that ask for one [env: `CASQUE_OTP`]
     #[arg(long, value_name = "DIGITS")]
     pub(crate) otp: Option<String>,
@@ -113,6 +121,9 @@ fn run_arguments(
     notes: &mut dyn Write,
 ) -> Result<AgentExit, AgentError> {
     let settings = AgentSettings::resolve(&arguments, host)?;
+    if is_azure_guest(&arguments, host)? {
+        return run_azure_guest(&arguments, &settings, host, notes);
+    }
     let runtime_data_file = arguments.runtime_data_file;
     let passport = arguments.maa_token_file.map(|token_file| MaaPassport {
         token_file,
@@ -137,6 +148,40 @@ fn run_arguments(
         Some(passport) => EvidencePlan::Both { source, passport },
     };
     Ok(run(&settings, &plan, notes))
+}
+
+fn is_azure_guest(arguments: &RunArguments, host: &HostEnvironment) -> Result<bool, SettingsError> {
+    if arguments.azure_guest || arguments.maa_token_file.is_some() {
+        return Ok(arguments.azure_guest);
+    }
+    match host.setting("CASQUE_AZURE_GUEST") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(SettingsError::AzureGuest),
+    }
+}
+
+fn run_azure_guest(
+    arguments: &RunArguments,
+    settings: &AgentSettings,
+    host: &HostEnvironment,
+    notes: &mut dyn Write,
+) -> Result<AgentExit, AgentError> {
+    let vtpm = &arguments.sources.open_azure_vtpm(host)?;
+    let usual = GuestPlaces::default();
+    let of_host = || host.setting("CASQUE_TCG_LOG").map(PathBuf::from);
+    let tcg_log = arguments.tcg_log.clone().or_else(of_host);
+    let places = &GuestPlaces {
+        tcg_log: tcg_log.unwrap_or(usual.tcg_log),
+        ..usual
+    };
+    let judge = &settings.client()?;
+    let plan = EvidencePlan::AzureGuest(AzureGuest {
+        vtpm,
+        places,
+        judge,
+    });
+    Ok(run_with(judge, settings, &plan, notes))
 }
 
 const EXIT_CODES: &str = "\

@@ -48,9 +48,12 @@ impl AgentError {
     pub const fn exit(&self) -> AgentExit {
         match self {
             Self::Settings(_) => AgentExit::Usage,
+            Self::Client(error)
+            | Self::Release(
+                ReleaseError::Client(error) | ReleaseError::Evidence(EvidenceError::Judge(error)),
+            ) => exit_of(error),
             Self::Attester(_) | Self::Release(ReleaseError::Evidence(_)) => AgentExit::NoEvidence,
             Self::Harden(_) | Self::Release(ReleaseError::Key(_)) => AgentExit::Failed,
-            Self::Client(error) | Self::Release(ReleaseError::Client(error)) => exit_of(error),
             Self::Release(ReleaseError::Open(_) | ReleaseError::Factor(_)) => {
                 AgentExit::OtherServer
             }

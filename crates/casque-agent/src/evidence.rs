@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use casque_attester::{AttesterError, AzureVm, Collected, EvidenceSource, TeeKind};
-use casque_client::{Challenge, EvidenceKind, Gathered};
+use casque_attester::{
+    AttesterError, AzureVm, AzureVtpm, Collected, EvidenceSource, GuestPlaces, TeeKind,
+};
+use casque_client::{Challenge, Client, ClientError, EvidenceKind, Gathered};
 use casque_types::RuntimeData;
 use casque_wire::{AnyB64, Evidence, TpmQuote};
 use thiserror::Error;
@@ -25,8 +27,46 @@ pub enum EvidencePlan<'a> {
         /// The token about the same TEE.
         passport: MaaPassport,
     },
+    /// Evidence of an Azure virtual machine, and a token of Microsoft Azure Attestation about the machine with its TPM,
+    /// which the server asks for and this TPM opens.
+    AzureGuest(AzureGuest<'a>),
     /// None: for policies with `mode: none`, which release to anyone.
     Absent,
+}
+
+/// A virtual machine of Azure that the attestation service is to judge with its TPM (`attest/AzureGuest`).
+pub struct AzureGuest<'a> {
+    /// Its TPM and metadata service.
+    pub vtpm: &'a AzureVtpm,
+    /// Where it says what it booted.
+    pub places: &'a GuestPlaces,
+    /// Who hands the request on.
+    pub judge: &'a dyn GuestJudge,
+}
+
+/// Whoever has the policy's attestation service judge a guest: a server, or a test's stand-in.
+pub trait GuestJudge {
+    /// Hands on `attestation_info`, and gives back the sealed token.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    fn submit_guest(
+        &self,
+        runtime: &RuntimeData,
+        evidence: &Evidence,
+        attestation_info: &str,
+    ) -> Result<String, ClientError>;
+}
+
+impl GuestJudge for Client {
+    fn submit_guest(
+        &self,
+        runtime: &RuntimeData,
+        evidence: &Evidence,
+        attestation_info: &str,
+    ) -> Result<String, ClientError> {
+        Self::submit_guest(self, runtime, evidence, attestation_info)
+    }
 }
 
 /// How a token over the runtime data of one exchange comes to the agent (passport model).
@@ -48,6 +88,9 @@ pub enum EvidenceError {
     /// The source failed.
     #[error(transparent)]
     Attester(#[from] AttesterError),
+    /// The server, or the policy's attestation service, does not judge this guest.
+    #[error("no token about this virtual machine could be had")]
+    Judge(#[source] ClientError),
     /// The server appraises other evidence.
     #[error("this guest has evidence of kind `{found}`, the server takes: {taken}")]
     NotTaken {
@@ -98,6 +141,7 @@ impl EvidencePlan<'_> {
                 Ok(Evidence::Maa { token }.into())
             }
             Self::Source(source) => Ok(taken_from(*source, runtime, challenge)?.into()),
+            Self::AzureGuest(guest) => guest.gather(runtime, challenge),
             Self::Both { source, passport } => {
                 // The token comes first: whoever obtains one on an Azure VM may write `user-data` for it, which are in
                 // the paravisor's report, and the evidence must have the report that the token is about.
@@ -109,6 +153,30 @@ impl EvidencePlan<'_> {
                 })
             }
         }
+    }
+}
+
+impl AzureGuest<'_> {
+    /// The evidence first: the request holds the same report, and the policy may deny the evidence's claims before the
+    /// service is asked.
+    fn gather(
+        &self,
+        runtime: &RuntimeData,
+        challenge: &Challenge,
+    ) -> Result<Gathered, EvidenceError> {
+        require_taken(EvidenceKind::Maa, challenge)?;
+        let collected = self.vtpm.gather(&runtime.report_data().into())?;
+        require_taken(kind_of(collected.kind()), challenge)?;
+        let binding = runtime.binding();
+        let request = (self.vtpm).guest_request(&collected, binding.as_bytes(), self.places)?;
+        let evidence = evidence_of(collected);
+        let info = request.attestation_info();
+        let sealed = self.judge.submit_guest(runtime, &evidence, info);
+        let token = request.open(&sealed.map_err(EvidenceError::Judge)?)?;
+        Ok(Gathered {
+            evidence,
+            maa_token: Some(token),
+        })
     }
 }
 
@@ -140,13 +208,13 @@ pub(crate) fn evidence_of(collected: Collected) -> Evidence {
         },
         Collected::AzureSnp { vm, vek } => Evidence::AzureSnpVtpm {
             quote: quote_of(&vm),
-            ak_chain: base64_of(&vm.ak_certificate),
+            ak_chain: chain_of(&vm),
             hcl: AnyB64(vm.hcl),
             vek,
         },
         Collected::AzureTdx { vm, td_quote } => Evidence::AzureTdxVtpm {
             quote: quote_of(&vm),
-            ak_chain: base64_of(&vm.ak_certificate),
+            ak_chain: chain_of(&vm),
             hcl: AnyB64(vm.hcl),
             td_quote: AnyB64(td_quote),
         },
@@ -168,6 +236,15 @@ fn quote_of(vm: &AzureVm) -> TpmQuote {
         message: AnyB64(vm.quote.message.clone()),
         signature: AnyB64(vm.quote.signature.clone()),
         pcrs: vm.quote.pcrs.iter().map(hex::encode).collect(),
+    }
+}
+
+/// PEM as it is, DER in base64.
+fn chain_of(vm: &AzureVm) -> Option<String> {
+    let chain = vm.ak_chain();
+    match str::from_utf8(&chain) {
+        Ok(pem) if pem.contains(PEM_BEGIN) => Some(pem.to_owned()),
+        _ => base64_of(&chain),
     }
 }
 
@@ -250,6 +327,7 @@ pub(crate) fn is_compact_jws(token: &str) -> bool {
     token.split('.').count() == 3 && token.split('.').all(is_part)
 }
 
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -44,14 +44,16 @@ mod supervise;
 mod template;
 mod volumes;
 
-pub use casque_attester::{AttesterError, Collected, EvidenceSource, GuestData, TeeKind};
+pub use casque_attester::{
+    AttesterError, AzureVtpm, Collected, EvidenceSource, GuestData, GuestPlaces, TeeKind,
+};
 pub use casque_client::{
     Challenge, ClientError, EvidenceKind, FactorError, Gathered, ReleaseError, Released,
     SecondFactors, ServerAddress, Timeouts,
 };
 pub use cli::{AgentCli, main_with};
 pub use error::AgentError;
-pub use evidence::{EvidenceError, EvidencePlan, MaaPassport};
+pub use evidence::{AzureGuest, EvidenceError, EvidencePlan, GuestJudge, MaaPassport};
 pub use exit::AgentExit;
 pub use host::HostEnvironment;
 pub use place::{PlaceError, Placed, place_files};

@@ -10,9 +10,9 @@ use casque_client::{ClientError, ReleaseError};
 use casque_types::{ConfigId, FileSystemProtection};
 use casque_wire::{Failure, Reason};
 
-use crate::AgentError;
 use crate::place::Placed;
 use crate::volumes::MountedVolumes;
+use crate::{AgentError, EvidenceError};
 
 /// Says what went wrong, with its causes; of a refusal every reason.
 ///
@@ -79,9 +79,10 @@ fn note(what: &str, of: Vec<String>, notes: &mut dyn Write) {
 const fn refusal_in(error: &AgentError) -> Option<(u16, &Failure)> {
     match error {
         AgentError::Client(ClientError::Refused { status, failure })
-        | AgentError::Release(ReleaseError::Client(ClientError::Refused { status, failure })) => {
-            Some((*status, failure))
-        }
+        | AgentError::Release(
+            ReleaseError::Client(ClientError::Refused { status, failure })
+            | ReleaseError::Evidence(EvidenceError::Judge(ClientError::Refused { status, failure })),
+        ) => Some((*status, failure)),
         _ => None,
     }
 }

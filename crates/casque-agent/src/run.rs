@@ -47,13 +47,7 @@ pub fn run(
     evidence: &EvidencePlan<'_>,
     notes: &mut dyn Write,
 ) -> AgentExit {
-    let client = Client::new(
-        settings.address.clone(),
-        &settings.trust(),
-        None,
-        settings.timeouts,
-    );
-    match client {
+    match settings.client() {
         Ok(client) => run_with(&client, settings, evidence, notes),
         Err(error) => failed(&error.into(), settings, notes),
     }

@@ -6,7 +6,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use casque_attester::{ImdsError, TctiParseError};
-use casque_client::{AddressParseError, SecondFactors, ServerAddress, ServerTrust, Timeouts};
+use casque_client::{
+    AddressParseError, Client, ClientError, SecondFactors, ServerAddress, ServerTrust, Timeouts,
+};
 use casque_secrets::{OtpCode, OtpCodeParseError};
 use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError, Secret};
 use thiserror::Error;
@@ -117,6 +119,26 @@ pub enum SettingsError {
         "`--evidence none` with `--maa-token-file`: leave `--evidence` out to show the token alone, or name a source to show both"
     )]
     TokenBesideNothing,
+    /// A guest is to be judged by another source.
+    #[error(
+        "`--azure-guest` with `--evidence {found}`: only the TPM of an Azure virtual machine (`azure-vtpm`) opens what the attestation service answers"
+    )]
+    GuestOfOtherSource {
+        /// The source that was named.
+        found: String,
+    },
+    /// A switch that is neither.
+    #[error("`CASQUE_AZURE_GUEST`: expected `true` or `false`")]
+    AzureGuest,
+    /// The file of intermediate certificates.
+    #[error("cannot read certificates of the TPM's attestation key from `{}`", .path.display())]
+    AkIntermediates {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system met.
+        #[source]
+        source: io::Error,
+    },
     /// How the TPM is reached.
     #[error("the TPM")]
     Tpm(#[source] TctiParseError),
@@ -190,6 +212,14 @@ impl AgentSettings {
             host: host.clone(),
             timeouts: Timeouts::default(),
         })
+    }
+
+    /// A client of the server.
+    ///
+    /// # Errors
+    /// [`ClientError`]: the authorities, or the address.
+    pub(crate) fn client(&self) -> Result<Client, ClientError> {
+        Client::new(self.address.clone(), &self.trust(), None, self.timeouts)
     }
 
     /// Whom the client is to believe.

@@ -1,6 +1,8 @@
 //! Which source of evidence is used, and where it is: by flags, else by variables, else as Linux and Azure have it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use casque_attester::{
     AzureVtpm, ConfidentialContainer, ConfigfsTsm, ContextPlaces, Detection, EvidenceSource,
@@ -21,6 +23,10 @@ pub(crate) struct SourceArguments {
     /// [env: `CASQUE_TPM`]
     #[arg(long, value_name = "TCTI", help_heading = ADVANCED)]
     pub(crate) tpm: Option<String>,
+    /// Certificates between the TPM's attestation key and Azure's root, PEM: a TPM holds the key's own alone
+    /// [env: `CASQUE_AK_INTERMEDIATES`]
+    #[arg(long, value_name = "FILE", help_heading = ADVANCED)]
+    pub(crate) ak_intermediates: Option<PathBuf>,
     /// Azure's metadata service, without it `http://169.254.169.254` [env: `CASQUE_IMDS`]
     #[arg(long, value_name = "URL", help_heading = ADVANCED)]
     pub(crate) imds: Option<String>,
@@ -98,13 +104,30 @@ impl SourceArguments {
                 let imds = imds(&roots)?;
                 Box::new(TdxGuest::new(roots.tdx_guest, imds))
             }
-            EvidenceChoice::AzureVtpm => {
-                let imds = imds(&roots)?;
-                Box::new(AzureVtpm::new(roots.tpm, imds))
-            }
+            EvidenceChoice::AzureVtpm => Box::new(azure_vtpm(roots)?),
         };
         let detection = None;
         Ok(Source::There { source, detection })
+    }
+
+    /// The TPM of an Azure virtual machine, and no other source.
+    pub(crate) fn open_azure_vtpm(&self, host: &HostEnvironment) -> Result<AzureVtpm, AgentError> {
+        match self.evidence.unwrap_or_default() {
+            EvidenceChoice::Auto | EvidenceChoice::AzureVtpm => Ok(azure_vtpm(self.roots(host)?)?),
+            other => {
+                let name = other.to_possible_value();
+                let found = name.map_or_else(String::new, |name| name.get_name().to_owned());
+                Err(SettingsError::GuestOfOtherSource { found }.into())
+            }
+        }
+    }
+
+    fn ak_intermediates(&self, host: &HostEnvironment) -> Result<Vec<u8>, SettingsError> {
+        let of_host = || host.setting("CASQUE_AK_INTERMEDIATES").map(PathBuf::from);
+        let Some(path) = self.ak_intermediates.clone().or_else(of_host) else {
+            return Ok(Vec::new());
+        };
+        read_intermediates(&path).map_err(|source| SettingsError::AkIntermediates { path, source })
     }
 
     fn roots(&self, host: &HostEnvironment) -> Result<SourceRoots, SettingsError> {
@@ -127,6 +150,7 @@ impl SourceArguments {
             tsm: path(&self.tsm_dir, "CASQUE_TSM_DIR").unwrap_or(usual.tsm),
             tpm: tpm.unwrap_or(usual.tpm),
             imds: text(&self.imds, "CASQUE_IMDS").unwrap_or(usual.imds),
+            ak_intermediates: self.ak_intermediates(host)?,
             context: ContextPlaces {
                 directory: path(&self.security_context_dir, "UVM_SECURITY_CONTEXT_DIR"),
                 policy: variable("UVM_SECURITY_POLICY"),
@@ -138,8 +162,29 @@ impl SourceArguments {
     }
 }
 
+/// At most as much as a verifier takes of a chain.
+fn read_intermediates(path: &Path) -> io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    let file = File::open(path)?;
+    file.take(MAX_INTERMEDIATES_BYTES + 1)
+        .read_to_end(&mut pem)?;
+    match u64::try_from(pem.len()) {
+        Ok(..=MAX_INTERMEDIATES_BYTES) => Ok(pem),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it has more than {MAX_INTERMEDIATES_BYTES} bytes"),
+        )),
+    }
+}
+
+fn azure_vtpm(roots: SourceRoots) -> Result<AzureVtpm, SettingsError> {
+    let imds = imds(&roots)?;
+    Ok(AzureVtpm::new(roots.tpm, imds).with_ak_intermediates(roots.ak_intermediates))
+}
+
 fn imds(roots: &SourceRoots) -> Result<Imds, SettingsError> {
     Imds::new(&roots.imds).map_err(SettingsError::Imds)
 }
 
-const ADVANCED: &str = "Places of the sources";
+const MAX_INTERMEDIATES_BYTES: u64 = 32 * 1024;
+pub(crate) const ADVANCED: &str = "Places of the sources";

@@ -79,6 +79,7 @@ impl EvidenceSource for Machine {
                 hcl: machine.hcl,
                 quote,
                 ak_certificate: Vec::new(),
+                ak_intermediates: Vec::new(),
             },
             vek: machine.vek,
         })

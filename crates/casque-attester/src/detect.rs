@@ -22,6 +22,10 @@ pub struct SourceRoots {
     pub tdx_guest: PathBuf,
     /// The TPM.
     pub tpm: Tcti,
+    /// Authorities of the TPM's attestation key, PEM, as [`AzureVtpm::with_ak_intermediates`] takes them.
+    ///
+    /// [`AzureVtpm::with_ak_intermediates`]: crate::AzureVtpm::with_ak_intermediates
+    pub ak_intermediates: Vec<u8>,
     /// The address of Azure's metadata service.
     pub imds: String,
     /// The security context of confidential containers.
@@ -37,6 +41,7 @@ impl Default for SourceRoots {
             sev_guest: PathBuf::from("/dev/sev-guest"),
             tdx_guest: PathBuf::from("/dev/tdx_guest"),
             tpm: Tcti::default(),
+            ak_intermediates: Vec::new(),
             imds: Imds::BASE.to_owned(),
             context: ContextPlaces::default(),
         }

@@ -189,7 +189,10 @@ fn azure_vtpm(roots: &SourceRoots) -> Probed {
     }
     match Imds::new(&roots.imds) {
         Ok(imds) => Probed::There {
-            source: Box::new(AzureVtpm::new(roots.tpm.clone(), imds)),
+            source: Box::new(
+                AzureVtpm::new(roots.tpm.clone(), imds)
+                    .with_ak_intermediates(roots.ak_intermediates.clone()),
+            ),
             why: "the TPM has a paravisor's report (NV index `0x01400001`)".to_owned(),
         },
         Err(error) => Probed::Unusable(causes(&error)),

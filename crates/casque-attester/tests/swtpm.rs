@@ -273,6 +273,7 @@ fn roots(tpm: Tcti, empty: &Path) -> SourceRoots {
         sev_guest: empty.join("sev-guest"),
         tdx_guest: empty.join("tdx_guest"),
         tpm,
+        ak_intermediates: Vec::new(),
         imds: Imds::BASE.to_owned(),
         context: ContextPlaces {
             mounts: empty.to_owned(),

@@ -50,6 +50,7 @@ fn cli_wrong_arguments_exit_with_usage() {
         &["run", "--skip"],
         &["run", "a/b", "program-without-dashes"],
         &["run", "--runtime-data-file", "x"],
+        &["run", "--azure-guest", "--maa-token-file", "x"],
         &["run", "--volumes"],
     ] {
         let (exit, output, notes) = run_with_no_environment(arguments);
@@ -70,6 +71,49 @@ fn cli_token_beside_no_evidence_exits_with_usage() {
     let (exit, output, notes) = run_with_no_environment(&[&settings[..], &token].concat());
     assert_eq!((exit, output.as_str()), (AgentExit::Usage, ""));
     assert!(notes.contains("leave `--evidence` out"), "{notes}");
+}
+
+/// Exit and standard error of `run` with these settings of the environment besides.
+fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> (AgentExit, String) {
+    let key = "0".repeat(64);
+    let settings = ["run", "a/b", "--addr", "localhost:1", "--server-key", &key];
+    let all = [&["casque-agent"], &settings[..], arguments].concat();
+    let (mut output, mut notes) = (Vec::new(), Vec::new());
+    let host: HostEnvironment = environment.iter().copied().collect();
+    let arguments = all.into_iter().map(OsString::from);
+    let exit = main_with(arguments, &host, &mut output, &mut notes);
+    assert!(output.is_empty());
+    (exit, String::from_utf8(notes).unwrap())
+}
+
+#[test]
+fn cli_azure_guest_takes_the_tpm_of_azure_alone() {
+    for named in ["tsm", "none"] {
+        let (exit, notes) = run_in(&[], &["--azure-guest", "--evidence", named]);
+        assert_eq!(exit, AgentExit::Usage, "{notes}");
+        assert!(notes.contains(&format!("`--evidence {named}`")), "{notes}");
+    }
+    let named = ["--evidence", "tsm"];
+    let (exit, notes) = run_in(&[("CASQUE_AZURE_GUEST", "true")], &named);
+    assert_eq!(exit, AgentExit::Usage, "{notes}");
+    let (exit, notes) = run_in(&[("CASQUE_AZURE_GUEST", "yes")], &named);
+    assert_eq!(exit, AgentExit::Usage, "{notes}");
+    assert!(notes.contains("expected `true` or `false`"), "{notes}");
+}
+
+#[test]
+fn cli_certificates_of_the_tpms_key_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let absent = directory.path().join("absent").display().to_string();
+    let (exit, notes) = run_in(&[("CASQUE_AK_INTERMEDIATES", &absent)], &[]);
+    assert_eq!(exit, AgentExit::Usage, "{notes}");
+    assert!(notes.contains(&absent), "{notes}");
+    let long = directory.path().join("long");
+    std::fs::write(&long, vec![b'-'; 32 * 1024 + 1]).unwrap();
+    let long = long.display().to_string();
+    let (exit, notes) = run_in(&[], &["--ak-intermediates", &long]);
+    assert_eq!(exit, AgentExit::Usage, "{notes}");
+    assert!(notes.contains("more than 32768 bytes"), "{notes}");
 }
 
 #[test]
@@ -112,7 +156,10 @@ fn cli_help_names_every_setting_of_the_environment() {
         "SCONE_SERVICE_ACCESS_TOKEN",
         "CASQUE_VOLUMES",
         "CASQUE_SERVICE_ACCOUNT_TOKEN_FILE",
+        "CASQUE_AZURE_GUEST",
+        "CASQUE_TCG_LOG",
         "CASQUE_TPM",
+        "CASQUE_AK_INTERMEDIATES",
         "CASQUE_IMDS",
         "CASQUE_GRAMINE_DIR",
         "CASQUE_TSM_DIR",

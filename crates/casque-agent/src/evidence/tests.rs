@@ -53,6 +53,7 @@ fn vm() -> AzureVm {
             pcrs: vec![[0xAB; 32]; 24],
         },
         ak_certificate: Vec::new(),
+        ak_intermediates: Vec::new(),
     }
 }
 
@@ -274,4 +275,45 @@ fn both_need_a_server_that_takes_each() {
 fn no_evidence_is_shown_when_asked_to() {
     let evidence = EvidencePlan::Absent.gather(&runtime(), &challenge(&[]));
     assert_eq!(evidence.unwrap(), Evidence::None {}.into());
+}
+
+#[test]
+fn certificate_of_a_tpms_key_is_sent_with_its_authorities() {
+    let mut machine = vm();
+    assert_eq!(chain_of(&machine), None);
+    machine.ak_certificate = vec![0x30, 0x82, 0, 0];
+    assert_eq!(chain_of(&machine).unwrap(), "MIIAAA==");
+    machine.ak_intermediates = b"-----BEGIN CERTIFICATE-----\nAA==\n".to_vec();
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIAAA==\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAA==\n";
+    assert_eq!(chain_of(&machine).unwrap(), pem);
+}
+
+struct Nobody;
+
+impl GuestJudge for Nobody {
+    fn submit_guest(
+        &self,
+        _runtime: &RuntimeData,
+        _evidence: &Evidence,
+        _attestation_info: &str,
+    ) -> Result<String, ClientError> {
+        Err(ClientError::CertificateAuthority)
+    }
+}
+
+#[test]
+fn guest_is_not_judged_for_a_server_that_takes_no_tokens() {
+    let (tpm, imds) = ("device:/nowhere".parse().unwrap(), "http://127.0.0.1:9");
+    let vtpm = AzureVtpm::new(tpm, casque_attester::Imds::new(imds).unwrap());
+    let guest = AzureGuest {
+        vtpm: &vtpm,
+        places: &GuestPlaces::default(),
+        judge: &Nobody,
+    };
+    let plan = EvidencePlan::AzureGuest(guest);
+    let refused = plan.gather(&runtime(), &challenge(&[EvidenceKind::AzureSnpVtpm]));
+    assert_matches!(refused, Err(EvidenceError::NotTaken { found: "maa", .. }));
+    let both = challenge(&[EvidenceKind::Maa, EvidenceKind::AzureSnpVtpm]);
+    let refused = plan.gather(&runtime(), &both);
+    assert_matches!(refused, Err(EvidenceError::Attester(AttesterError::Tpm(_))));
 }

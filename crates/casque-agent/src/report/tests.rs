@@ -2,6 +2,10 @@ use super::*;
 use crate::SettingsError;
 
 fn denial() -> AgentError {
+    AgentError::Client(refused())
+}
+
+fn refused() -> ClientError {
     let reason = |code: &str, expected: Option<&str>| Reason {
         code: code.to_owned(),
         path: "services[0].mrenclaves".to_owned(),
@@ -18,10 +22,10 @@ fn denial() -> AgentError {
         diagnostics: Vec::new(),
     };
     let failure = Box::new(failure);
-    AgentError::Client(ClientError::Refused {
+    ClientError::Refused {
         status: 403,
         failure,
-    })
+    }
 }
 
 fn said(error: &AgentError) -> String {
@@ -46,6 +50,9 @@ casque-agent: the server does not release `app/web`: the policy denies (`denied`
 ";
     assert_eq!(said(&denial()), expected);
     assert_eq!(denial().exit().code(), 103);
+    let of_guest = AgentError::Release(ReleaseError::Evidence(EvidenceError::Judge(refused())));
+    assert_eq!(said(&of_guest), expected);
+    assert_eq!(of_guest.exit().code(), 103);
 }
 
 #[test]

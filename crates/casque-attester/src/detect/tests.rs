@@ -13,6 +13,7 @@ fn roots(of: &TempDir) -> SourceRoots {
         sev_guest: of.path().join("sev-guest"),
         tdx_guest: of.path().join("tdx_guest"),
         tpm: Tcti::Device(of.path().join("tpmrm0")),
+        ak_intermediates: Vec::new(),
         imds: "http://127.0.0.1:9".to_owned(),
         context: ContextPlaces {
             mounts: of.path().to_owned(),
