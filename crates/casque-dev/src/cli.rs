@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::bench;
 use crate::demo;
+use crate::machine;
 use crate::measure;
 use crate::quote;
 use crate::run;
@@ -41,6 +42,8 @@ enum Command {
         /// The program; without a slash it is looked up in PATH.
         program: OsString,
     },
+    /// Start a program beside a real TPM (swtpm), as in an Azure VM on the software TEE.
+    Machine(machine::MachineArgs),
     /// Tell the whole story, step by step, with the real programs.
     Demo(demo::DemoArgs),
     /// Measure what operations cost the server.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::up(args).map_err(boxed),
         Command::Run(args) => return run::run(args),
         Command::Measure { tee, program } => measure::print(&program, tee).map_err(boxed),
+        Command::Machine(args) => return machine::run(&args),
         Command::Demo(args) => return demo::demo(&args),
         Command::Bench(args) => return bench::bench(&args),
         Command::Serve(args) => serve::serve(&args).map_err(boxed),

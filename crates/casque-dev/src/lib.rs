@@ -19,6 +19,7 @@ pub mod cas;
 pub mod cli;
 mod clock;
 pub mod demo;
+pub mod machine;
 pub mod measure;
 pub mod quote;
 pub mod roots;

@@ -231,9 +231,9 @@ async fn attest_quote_of_tdx_is_answered_with_a_token_that_verifies() {
 }
 
 #[tokio::test]
-async fn attest_azure_guest_is_not_found() {
+async fn attest_tpm_is_not_found() {
     let local = Local::start().await;
-    let (status, answer) = attest(&local, "AzureGuest", &json!({})).await;
+    let (status, answer) = attest(&local, "Tpm", &json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(code(&answer), "NotFound");
 }

@@ -10,6 +10,8 @@
 //! Source: spec/evidence.md section 2.3; TPM 2.0 Library Part 2.
 
 mod certificates;
+mod encryption_key;
+mod guest;
 mod hcl;
 mod machine;
 mod quote;
@@ -22,6 +24,11 @@ use der::{Decode as _, Reader as _, SliceReader};
 use thiserror::Error;
 
 pub use certificates::AkChainFlaw;
+pub use encryption_key::{
+    EncryptionKeyFlaw, TpmCertification, TpmCertificationFlaw, TpmEncryptionKey, UnsealError,
+};
+pub(crate) use encryption_key::{KeyArea, SEALED_FOR, name_of, pcr_policy};
+pub use guest::{GuestRequest, GuestSpec, GuestTee};
 pub use hcl::{HclFlaw, HclSpec, HclTee, td_report};
 pub use machine::MachineEvidence;
 pub use quote::{TpmQuote, TpmQuoteFlaw, TpmQuoteSpec};

@@ -1,12 +1,13 @@
 //! A software Microsoft Azure Attestation: its signing key, its key document and its tokens.
 //!
-//! It judges nothing unless asked ([`SoftwareMaa::attest`] does, with the appraiser of
+//! It judges nothing unless asked ([`SoftwareMaa::attest`] and [`SoftwareMaa::judge_guest`] do, with the appraiser of
 //! `casque-appraise`); [`SoftwareMaa::token`] signs whatever a [`TokenSpec`] says, so that tests can bend one
 //! thing. It holds 2048-bit RSA keys only: the crypto provider signs with none shorter.
 //!
 //! Source: spec/azure.md sections 3.1 to 3.4 (what the real service puts on the wire), RFC 7515, RFC 7517.
 
 mod attest;
+mod guest;
 mod signer;
 mod subject;
 mod token;
@@ -25,6 +26,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use attest::{MaaRefusal, submission};
+pub use guest::{AttestationInfo, GuestRefusal};
 pub use signer::{SignerFlaw, SignerTee};
 pub use subject::{AzureVmToken, SnpToken, TdxToken, TokenSubject};
 pub use token::{RuntimeClaim, TokenAlgorithm, TokenCollateral, TokenSpec, default_policy_hash};

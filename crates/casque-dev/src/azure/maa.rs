@@ -1,9 +1,11 @@
 //! Microsoft Azure Attestation: real appraisal of the software TEEs' evidence, and signed tokens
 //! (spec/azure.md section 3).
 //!
-//! Not here: `attest/AzureGuest`, whose answer is sealed to the guest's TPM; draft policies, init time data, setting a
-//! policy. References of utility virtual machines (`Endorsements`) are read and not judged.
+//! Not here: `attest/Tpm`, draft policies, init time data, setting a policy. References of utility virtual machines
+//! (`Endorsements`) are read and not judged. What `attest/AzureGuest` does not judge stands in `casque_testkit::maa`.
 //! `attest/OpenEnclave` takes the same quote behind Open Enclave's header of 16 bytes.
+
+mod guest;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,12 +17,15 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use casque_appraise::{Appraiser, Evidence, EvidenceParseError, SgxQuote, SnpEvidence, TdxQuote};
+use casque_appraise::{
+    Appraiser, Endorsements, Evidence, EvidenceParseError, SgxQuote, SnpEvidence, TdxQuote,
+};
 use casque_testkit::maa::{
-    JwksShape, MaaRefusal, RuntimeClaim, SoftwareMaa, SoftwareMaaError, TokenCollateral, TokenSpec,
+    GuestRefusal, JwksShape, MaaRefusal, RuntimeClaim, SoftwareMaa, SoftwareMaaError,
+    TokenCollateral, TokenSpec,
 };
 use casque_testkit::sgx::software_identity;
-use casque_types::{MaaUrl, Seconds};
+use casque_types::{MaaUrl, Seconds, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -58,6 +63,8 @@ enum AttestError {
     Platform,
     #[error("the evidence is refused: {}", whole(.0))]
     Refused(#[from] MaaRefusal),
+    #[error("the guest is refused: {}", whole(.0))]
+    Guest(#[from] GuestRefusal),
     #[error("the endorsements of the software TEE could not be made")]
     Endorse(#[from] TeesError),
     #[error("the token could not be made: {0}")]
@@ -106,21 +113,35 @@ impl Maa {
         request: AttestBody,
     ) -> Result<String, AttestError> {
         let now = self.faults.now();
-        let id = evidence.endorsements_id()?.ok_or(AttestError::Platform)?;
-        let endorsements = self.tees.endorsements(&id, now)?;
-        if endorsements.intel.is_none() && endorsements.amd.is_none() {
-            return Err(AttestError::Platform);
-        }
+        let endorsements = self.endorsements(evidence, now)?;
         let runtime = request.runtime()?;
         let judged = SoftwareMaa::judge(evidence, runtime, &endorsements, &self.appraiser, now);
         let mut spec = judged?;
-        let life_s = self.faults.token_lifetime_s(EIGHT_HOURS_S);
-        spec.expires = now.plus(Seconds(life_s));
+        spec.expires = self.expiry(now);
         spec.nonce = request.nonce;
         if let (Evidence::Sgx(_), Some(intel)) = (evidence, &endorsements.intel) {
             spec.collateral = Some(TokenCollateral::of(submitted, intel));
         }
         self.sign(&spec)
+    }
+
+    /// What the vendors state of the platform that evidence is of.
+    fn endorsements(
+        &self,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Endorsements, AttestError> {
+        let id = evidence.endorsements_id()?.ok_or(AttestError::Platform)?;
+        let endorsements = self.tees.endorsements(&id, now)?;
+        if endorsements.intel.is_none() && endorsements.amd.is_none() {
+            return Err(AttestError::Platform);
+        }
+        Ok(endorsements)
+    }
+
+    /// When a token of now ends.
+    fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.plus(Seconds(self.faults.token_lifetime_s(EIGHT_HOURS_S)))
     }
 
     /// The policy in force, as a token of its own: what an instance with its default policy answers.
@@ -215,6 +236,7 @@ pub(super) fn router(maa: Arc<Maa>) -> Router {
         .route("/attest/OpenEnclave", post(attest_open_enclave))
         .route("/attest/TdxVm", post(attest_tdx))
         .route("/attest/SevSnpVm", post(attest_snp))
+        .route("/attest/AzureGuest", post(guest::attest))
         .route("/policies/SgxEnclave", get(policy))
         .route("/policies/OpenEnclave", get(policy))
         .route("/certs", get(keys))
@@ -275,9 +297,9 @@ struct EndorsementsBody {
 }
 
 /// A refusal with its causes.
-fn whole(refusal: &MaaRefusal) -> String {
+fn whole(refusal: &dyn std::error::Error) -> String {
     let mut text = refusal.to_string();
-    let mut source = std::error::Error::source(refusal);
+    let mut source = refusal.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
@@ -344,7 +366,7 @@ async fn absent() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
         "NotFound",
-        "the local MAA has attest/SgxEnclave, attest/OpenEnclave, attest/TdxVm and attest/SevSnpVm",
+        "the local MAA has attest/SgxEnclave, attest/OpenEnclave, attest/TdxVm, attest/SevSnpVm and attest/AzureGuest",
     )
 }
 
@@ -372,10 +394,15 @@ fn answer(query: &ApiVersion, token: Result<String, AttestError>) -> Response {
 impl AttestError {
     const fn shape(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Endorse(_) | Self::NoKey | Self::Token(SoftwareMaaError::Key) => {
+            Self::Endorse(_)
+            | Self::NoKey
+            | Self::Token(SoftwareMaaError::Key)
+            | Self::Guest(GuestRefusal::Seal) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
             }
-            Self::Unsupported { .. } => (StatusCode::BAD_REQUEST, "NotSupported"),
+            Self::Unsupported { .. } | Self::Guest(GuestRefusal::TrustedLaunch) => {
+                (StatusCode::BAD_REQUEST, "NotSupported")
+            }
             _ => (StatusCode::BAD_REQUEST, "InvalidParameter"),
         }
     }

@@ -4,6 +4,7 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "shared by the test files, each of which uses its own part"
 )]
 
@@ -11,10 +12,12 @@ use std::sync::Arc;
 
 use casque_dev::ask::{Answered, Asker};
 use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports};
+use casque_dev::machine::{Machine, MachineError, MachineTee};
 use casque_dev::seed::Seed;
 use casque_dev::state::StateDirectory;
 use casque_dev::tees::SoftwareTees;
 use casque_testkit::sgx::SoftwareTee;
+use casque_types::Digest;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -124,4 +127,15 @@ impl Local {
 pub fn json(answered: &Answered) -> (StatusCode, Value) {
     let body = serde_json::from_slice(&answered.body).unwrap_or(Value::Null);
     (answered.status, body)
+}
+
+/// A machine on these TEEs with swtpm as its TPM; `None`, said on standard output, where swtpm is not installed.
+pub fn machine(tees: &SoftwareTees, kind: MachineTee, measurement: Digest<48>) -> Option<Machine> {
+    match Machine::start(tees, kind, measurement) {
+        Err(error @ MachineError::NotInstalled { .. }) => {
+            println!("skipped: {error}");
+            None
+        }
+        started => Some(started.unwrap()),
+    }
 }

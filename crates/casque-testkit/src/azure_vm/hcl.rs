@@ -15,6 +15,8 @@ pub struct HclSpec {
     pub vm_unique_id: String,
     /// `user-data`: 64 bytes.
     pub user_data: [u8; 64],
+    /// The modulus of `HCLAkPub`, of an RSA key with the exponent 65537 in another TPM; this one's when none.
+    pub attestation_key: Option<Vec<u8>>,
     /// What is wrong with the blob.
     pub flaw: Option<HclFlaw>,
 }
@@ -73,6 +75,7 @@ impl Default for HclSpec {
             secure_boot: Some(true),
             vm_unique_id: "CA59CE00-0000-4000-8000-000000000001".to_owned(),
             user_data: [0; 64],
+            attestation_key: None,
             flaw: None,
         }
     }
@@ -85,15 +88,23 @@ impl HclSpec {
         self.flaw = Some(flaw);
         self
     }
+
+    /// The same for another TPM: the modulus of its attestation key.
+    #[must_use]
+    pub fn with_attestation_key(mut self, modulus: &[u8]) -> Self {
+        self.attestation_key = Some(modulus.to_vec());
+        self
+    }
 }
 
 impl SoftwareVtpm {
     /// The paravisor's data.
     #[must_use]
     pub fn paravisor_data(&self, spec: &HclSpec) -> Vec<u8> {
+        let modulus = spec.attestation_key.as_ref().unwrap_or(&self.modulus);
         let modulus = match spec.flaw {
-            Some(HclFlaw::ShortKey) => self.modulus.get(..128).unwrap_or_default(),
-            _ => self.modulus.as_slice(),
+            Some(HclFlaw::ShortKey) => modulus.get(..128).unwrap_or_default(),
+            _ => modulus.as_slice(),
         };
         let key = |kid: &str, operation: &str| {
             let (n, e) = (

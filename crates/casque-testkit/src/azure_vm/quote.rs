@@ -103,22 +103,17 @@ impl TpmQuoteSpec {
     }
 
     fn message(&self) -> Vec<u8> {
-        let (mut magic, mut kind, mut safe) = (MAGIC, ATTEST_QUOTE, 1);
+        let mut head = StatementHead {
+            extra_data: &self.extra_data,
+            ..StatementHead::of(ATTEST_QUOTE)
+        };
         match self.flaw {
-            Some(TpmQuoteFlaw::Magic) => magic[0] = 0,
-            Some(TpmQuoteFlaw::Type(other)) => kind = other,
-            Some(TpmQuoteFlaw::Safe) => safe = 2,
+            Some(TpmQuoteFlaw::Magic) => head.magic[0] = 0,
+            Some(TpmQuoteFlaw::Type(other)) => head.kind = other,
+            Some(TpmQuoteFlaw::Safe) => head.safe = 2,
             _ => {}
         }
-        let mut message = magic.to_vec();
-        message.extend(kind.to_be_bytes());
-        message.extend(sized(
-            &[&SHA_256.to_be_bytes(), [0xA7; 32].as_slice()].concat(),
-        ));
-        message.extend(sized(&self.extra_data));
-        message.extend(1_234_567_u64.to_be_bytes());
-        message.extend([0, 0, 0, 2, 0, 0, 0, 0, safe]);
-        message.extend(0x2020_0312_0012_0003_u64.to_be_bytes());
+        let mut message = head.to_bytes();
         message.extend(self.selections());
         let digest = self.pcr_digest();
         match self.flaw {
@@ -157,6 +152,39 @@ impl TpmQuoteSpec {
     }
 }
 
+/// What every statement of the TPM begins with, `TPMS_ATTEST` up to `attested`.
+pub(super) struct StatementHead<'a> {
+    magic: [u8; 4],
+    pub(super) kind: u16,
+    pub(super) extra_data: &'a [u8],
+    safe: u8,
+}
+
+impl StatementHead<'_> {
+    /// A valid one of this type (`TPM_ST_ATTEST_…`), for nothing.
+    pub(super) const fn of(kind: u16) -> Self {
+        Self {
+            magic: MAGIC,
+            kind,
+            extra_data: &[],
+            safe: 1,
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut head = self.magic.to_vec();
+        head.extend(self.kind.to_be_bytes());
+        head.extend(sized(
+            &[&SHA_256.to_be_bytes(), [0xA7; 32].as_slice()].concat(),
+        ));
+        head.extend(sized(self.extra_data));
+        head.extend(1_234_567_u64.to_be_bytes());
+        head.extend([0, 0, 0, 2, 0, 0, 0, 0, self.safe]);
+        head.extend(0x2020_0312_0012_0003_u64.to_be_bytes());
+        head
+    }
+}
+
 impl SoftwareVtpm {
     /// A quote as specified.
     ///
@@ -184,7 +212,7 @@ impl SoftwareVtpm {
     }
 }
 
-fn sign(key: &Secret, message: &[u8]) -> Result<Vec<u8>, SoftwareVtpmError> {
+pub(super) fn sign(key: &Secret, message: &[u8]) -> Result<Vec<u8>, SoftwareVtpmError> {
     // Exposed: the provider needs the key to sign with it.
     let pair = RsaKeyPair::from_pkcs8(key.expose()).map_err(|_| SoftwareVtpmError::Key)?;
     let mut signature = vec![0; pair.public_modulus_len()];
@@ -199,13 +227,13 @@ fn sign(key: &Secret, message: &[u8]) -> Result<Vec<u8>, SoftwareVtpmError> {
 }
 
 /// With its length before it, two bytes.
-fn sized(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn sized(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes(), bytes].concat()
 }
 
 const MAGIC: [u8; 4] = [0xFF, b'T', b'C', b'G'];
 const ATTEST_QUOTE: u16 = 0x8018;
-const SHA_256: u16 = 0x000B;
+pub(super) const SHA_256: u16 = 0x000B;
 /// The last byte of the clock of a quote without extra data: inside the statement wherever it ends.
 const CLOCK_END: usize = 4 + 2 + 36 + 2 + 7;

@@ -105,7 +105,6 @@ impl TdxToken {
     pub(super) fn claims(&self, report_data: &[u8; 64]) -> Map<String, Value> {
         let domain = &self.identity;
         let mut claims = object(json!({
-            "attester_tcb_status": self.status.as_str(),
             "dbgstat": if domain.debug { "enabled" } else { "disabled" },
             "eat_profile": "https://aka.ms/maa-eat-profile-tdxvm",
             "intuse": "generic",
@@ -127,11 +126,19 @@ impl TdxToken {
             "tdx_tee_tcb_svn": domain.tee_tcb_svn.to_string(),
             "tdx_xfam": domain.xfam.to_string(),
         }));
+        claims.extend(self.tcb_claims(""));
+        insert_compliance(&mut claims, self.compliance.as_deref());
+        claims
+    }
+
+    /// The platform's state, with `place` before each name.
+    pub(super) fn tcb_claims(&self, place: &str) -> Vec<(String, Value)> {
+        let status = Value::from(self.status.as_str());
+        let mut claims = vec![(format!("{place}attester_tcb_status"), status)];
         if !self.advisories.is_empty() {
             let ids: Vec<String> = self.advisories.iter().map(ToString::to_string).collect();
-            claims.insert("attester_advisory_ids".into(), ids.into());
+            claims.push((format!("{place}attester_advisory_ids"), ids.into()));
         }
-        insert_compliance(&mut claims, self.compliance.as_deref());
         claims
     }
 }

@@ -1,0 +1,328 @@
+//! `casque-dev machine`: a program beside a real TPM, as in an Azure VM on a software TEE.
+//!
+//! The TPM is swtpm, a process of its own, on a port of the loopback interface. It holds what Azure's paravisor puts into
+//! the TPM of a machine, and nothing vouches for it but the software TEE:
+//!
+//! | handle | content |
+//! |---|---|
+//! | 0x81000003 | the attestation key, RSA 2048, RSASSA with SHA-256 |
+//! | 0x01400001 | the HCL report around a report of the software TEE, which is over the digest of a text that names this key |
+//!
+//! libtpms has indexes of at most 2048 bytes; real reports are padded to 2600. There is no certificate of the key
+//! (0x01C101D0), and a report does not change with 0x01400002. VCEK and TD quotes are to be had from the world's IMDS.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+
+use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpmError, td_report};
+use casque_testkit::sgx::SoftwareTeeError;
+use casque_testkit::snp::{ReportSpec, software_snp_identity};
+use casque_testkit::tdx::software_tdx_identity;
+use casque_types::Digest;
+use clap::{Args, ValueEnum};
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::cli::{StateArgs, report};
+use crate::measure::{MeasureError, find, measurements};
+use crate::state::{FileError, StateDirectory};
+use crate::tees::{SoftwareTees, TeesError};
+
+/// What to start beside the TPM.
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// What the machine is on.
+    #[arg(long, value_enum, default_value_t)]
+    tee: MachineTee,
+    /// The program, which the TEE measures; it finds the TPM in `CASQUE_TPM` and `TPM2TOOLS_TCTI`.
+    program: OsString,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// What a machine is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MachineTee {
+    /// SEV-SNP.
+    #[default]
+    AzureSnp,
+    /// TDX.
+    AzureTdx,
+}
+
+/// Why there is no machine.
+#[derive(Debug, Error)]
+pub enum MachineError {
+    /// A program that it is made of.
+    #[error(
+        "`{program}` is not installed: on Debian it comes with swtpm, tpm2-tools and libtss2-tcti-swtpm0"
+    )]
+    NotInstalled {
+        /// Its name.
+        program: &'static str,
+    },
+    /// The TPM ended at once, each time.
+    #[error("swtpm did not start on any of ten ports")]
+    NoPort,
+    /// A program refused.
+    #[error("`{program}` refused: {said}")]
+    Tool {
+        /// Its name.
+        program: &'static str,
+        /// What it wrote to standard error.
+        said: String,
+    },
+    /// The operating system.
+    #[error("the operating system")]
+    System(#[from] io::Error),
+    /// The attestation key came in another form.
+    #[error(
+        "expected the attestation key as RSA of 2048 bits with the exponent 65537, in `SubjectPublicKeyInfo`"
+    )]
+    Key,
+    /// The HCL report does not fit into an index.
+    #[error("expected an HCL report of at most 2048 bytes, found {found_bytes}")]
+    TooLong {
+        /// Its length without what pads it.
+        found_bytes: usize,
+    },
+    /// The software TEE.
+    #[error(transparent)]
+    Tee(#[from] SoftwareTeeError),
+    /// The software paravisor.
+    #[error(transparent)]
+    Vtpm(#[from] SoftwareVtpmError),
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] FileError),
+    /// What the state folder holds.
+    #[error(transparent)]
+    Tees(#[from] TeesError),
+    /// The program to be run.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+}
+
+/// A running TPM; ended, by its own process, when it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    process: Child,
+    port: u16,
+    /// The TPM's state, and files for its tools.
+    directory: TempDir,
+}
+
+impl Machine {
+    /// Makes a machine whose paravisor has this measurement: on SNP `measurement`, on TDX `mrtd`.
+    ///
+    /// # Errors
+    /// [`MachineError`]: swtpm or its tools are not there or refuse, or the crypto provider failed.
+    pub fn start(
+        tees: &SoftwareTees,
+        kind: MachineTee,
+        measurement: Digest<48>,
+    ) -> Result<Self, MachineError> {
+        for program in PROGRAMS {
+            let mut command = Command::new(program);
+            command.arg("--version").stdout(Stdio::null());
+            if command.stderr(Stdio::null()).status().is_err() {
+                return Err(MachineError::NotInstalled { program });
+            }
+        }
+        let machine = Self::with_empty_tpm()?;
+        let modulus = machine.make_attestation_key()?;
+        let hcl = hcl_report(tees, kind, measurement, &modulus)?;
+        machine.define(HCL_REPORT, &hcl)?;
+        Ok(machine)
+    }
+
+    /// Where the TPM is, as `CASQUE_TPM` of the agent and `TPM2TOOLS_TCTI` of tpm2-tools say it.
+    #[must_use]
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// Extends a register of the SHA-256 bank by a digest.
+    ///
+    /// # Errors
+    /// [`MachineError`]: the TPM refused.
+    pub fn extend(&self, register: u8, digest: Digest<32>) -> Result<(), MachineError> {
+        let what = format!("{register}:sha256={digest}");
+        self.tool("tpm2_pcrextend", &[&what])
+    }
+
+    /// Another program may take a port that was free: then swtpm ends, and other ports are tried.
+    fn with_empty_tpm() -> Result<Self, MachineError> {
+        for _ in 0..10 {
+            let mut machine = Self::spawn()?;
+            while machine.process.try_wait()?.is_none() {
+                if TcpStream::connect(("127.0.0.1", machine.port)).is_ok() {
+                    return Ok(machine);
+                }
+                std::thread::yield_now();
+            }
+        }
+        Err(MachineError::NoPort)
+    }
+
+    fn spawn() -> Result<Self, MachineError> {
+        let (port, control_port) = two_free_ports()?;
+        let directory = tempfile::tempdir()?;
+        let channel = |port: u16| format!("type=tcp,port={port},bindaddr=127.0.0.1");
+        let process = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+            .args(["--tpmstate", &format!("dir={}", directory.path().display())])
+            .args(["--server", &channel(port), "--ctrl", &channel(control_port)])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            process,
+            port,
+            directory,
+        })
+    }
+
+    /// The modulus of the key that it makes.
+    fn make_attestation_key(&self) -> Result<Vec<u8>, MachineError> {
+        let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
+        let scheme = "rsa2048:rsassa-sha256:null";
+        let create = ["-C", "e", "-G", scheme, "-a", attributes, "-c", "ak"];
+        self.tool("tpm2_createprimary", &create)?;
+        self.tool("tpm2_evictcontrol", &["-C", "o", "-c", "ak", AK])?;
+        self.tool("tpm2_flushcontext", &["-t"])?;
+        let read = ["-c", AK, "-f", "der", "-o", "ak.der"];
+        self.tool("tpm2_readpublic", &read)?;
+        let der = std::fs::read(self.path("ak.der"))?;
+        // The exponent's five bytes stand last.
+        let modulus = der.strip_suffix(&[2, 3, 1, 0, 1]);
+        let modulus = modulus.and_then(<[u8]>::last_chunk::<256>);
+        modulus.map(|it| it.to_vec()).ok_or(MachineError::Key)
+    }
+
+    fn define(&self, index: &str, content: &[u8]) -> Result<(), MachineError> {
+        let (attributes, size) = ("ownerread|ownerwrite|authwrite", content.len().to_string());
+        let define = ["-C", "o", "-s", &size, "-a", attributes, index];
+        self.tool("tpm2_nvdefine", &define)?;
+        std::fs::write(self.path("nv"), content)?;
+        self.tool("tpm2_nvwrite", &["-C", "o", "-i", "nv", index])
+    }
+
+    /// Runs one of tpm2-tools in the directory.
+    fn tool(&self, program: &'static str, arguments: &[&str]) -> Result<(), MachineError> {
+        let output = Command::new(program)
+            .arg("-Q")
+            .args(arguments)
+            .env("TPM2TOOLS_TCTI", self.tcti())
+            .current_dir(self.directory.path())
+            .output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(MachineError::Tool { program, said })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Runs the program beside the TPM; the exit status is its own.
+#[must_use]
+pub fn run(args: &MachineArgs) -> ExitCode {
+    match run_beside(args) {
+        Ok(status) => {
+            let code = status
+                .code()
+                .or(status.signal().map(|signal| signal | 0x80));
+            let code = code.and_then(|code| u8::try_from(code).ok());
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_beside(args: &MachineArgs) -> Result<ExitStatus, MachineError> {
+    let state = StateDirectory::open(&args.state.directory())?;
+    let tees = SoftwareTees::load_or_make(&state)?;
+    let program = find(&args.program, None)?;
+    let measured = measurements(&program)?;
+    let machine = Machine::start(&tees, args.tee, measured.sha384)?;
+    let mut command = Command::new(&program);
+    command.args(&args.arguments);
+    for name in ["CASQUE_TPM", "TPM2TOOLS_TCTI"] {
+        command.env(name, OsStr::new(&machine.tcti()));
+    }
+    Ok(command.status()?)
+}
+
+/// The blob without what pads it beyond an index of libtpms.
+fn hcl_report(
+    tees: &SoftwareTees,
+    kind: MachineTee,
+    measurement: Digest<48>,
+    modulus: &[u8],
+) -> Result<Vec<u8>, MachineError> {
+    let spec = HclSpec::default().with_attestation_key(modulus);
+    let report_data = tees.vtpm.report_data(&spec);
+    let mut hcl = match kind {
+        MachineTee::AzureSnp => {
+            let report = ReportSpec::new(software_snp_identity(measurement), report_data);
+            let report = tees.snp.report(&report)?;
+            tees.vtpm.hcl_report(&spec, HclTee::Snp, &report)?
+        }
+        MachineTee::AzureTdx => {
+            let report = td_report(
+                &software_tdx_identity(*measurement.as_bytes()),
+                &report_data,
+            );
+            tees.vtpm.hcl_report(&spec, HclTee::Tdx, &report)?
+        }
+    };
+    let padding = hcl.iter().rev().take_while(|byte| **byte == 0).count();
+    let found_bytes = hcl.len().saturating_sub(padding);
+    if found_bytes > INDEX_BYTES {
+        return Err(MachineError::TooLong { found_bytes });
+    }
+    hcl.truncate(INDEX_BYTES);
+    Ok(hcl)
+}
+
+/// tpm2-tss takes the control channel to be at the next port.
+fn two_free_ports() -> io::Result<(u16, u16)> {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0")?;
+        let port = first.local_addr()?.port();
+        let Some(next) = port.checked_add(1) else {
+            continue;
+        };
+        if TcpListener::bind(("127.0.0.1", next)).is_ok() {
+            return Ok((port, next));
+        }
+    }
+}
+
+const PROGRAMS: [&str; 2] = ["swtpm", "tpm2_createprimary"];
+const AK: &str = "0x81000003";
+const HCL_REPORT: &str = "0x01400001";
+/// As much as an index of libtpms holds.
+const INDEX_BYTES: usize = 2048;
