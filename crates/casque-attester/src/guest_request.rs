@@ -144,9 +144,11 @@ impl<'a> GuestRequest<'a> {
         let sealed = SealedToken::parse(sealed)?;
         let inner_key = self.tpm.decrypt(&self.key, sealed.encrypted_key());
         let inner_key = inner_key.map_err(|source| match source {
-            TpmError::Refused { code, .. } if code.is_other_value() => {
-                SealedTokenError::OtherKey { source }.into()
-            }
+            TpmError::Refused {
+                command: "TPM2_RSA_Decrypt",
+                code,
+                ..
+            } if code.is_undecryptable() => SealedTokenError::OtherKey { code }.into(),
             source => AttesterError::Tpm(source),
         })?;
         Ok(sealed.open(&inner_key)?)

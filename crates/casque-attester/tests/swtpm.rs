@@ -1,25 +1,21 @@
 //! The sources of an Azure virtual machine against a real TPM, swtpm, and a stand-in for the metadata service.
 //!
-//! The TPM is made up as the paravisor makes it: an attestation key at 0x81000003, a report in NV index
-//! 0x01400001, a certificate in 0x01C101D0. libtpms has NV indexes of at most 2,048 bytes: the report is that
-//! long. Quotes are cross-checked by `tpm2_checkquote`; one machine, on the software TEE for SNP, is appraised.
+//! Quotes are cross-checked by `tpm2_checkquote`; one machine, on the software TEE for SNP, is appraised.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     missing_docs,
     reason = "a test that cannot go on fails"
 )]
 
+mod support;
+
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use assert_matches::assert_matches;
 use base64::Engine as _;
@@ -33,238 +29,10 @@ use casque_attester::{
 };
 use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm};
 use casque_testkit::snp::{ReportSpec, SoftwareSnp, software_snp_identity};
-use casque_types::{Digest, SnpProduct, SnpSigner, Timestamp, sha256};
-use tempfile::TempDir;
-
-/// A TPM of its own for one test, ended on drop.
-struct Swtpm {
-    process: Child,
-    port: u16,
-    directory: TempDir,
-}
-
-impl Swtpm {
-    /// `None`, said on standard output, where the programs are not installed.
-    fn start() -> Option<Self> {
-        for program in ["swtpm", "tpm2_checkquote"] {
-            let mut command = Command::new(program);
-            command.arg("--version").stdout(Stdio::null());
-            if command.stderr(Stdio::null()).status().is_err() {
-                println!("skipped: `{program}` is not installed");
-                return None;
-            }
-        }
-        // Another program may take a port that was free: then swtpm ends, and other ports are tried.
-        let started = (0..10).find_map(|_| Self::at(two_free_ports()));
-        Some(started.unwrap())
-    }
-
-    fn at(port: u16) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let channel = |port: u16| format!("type=tcp,port={port},bindaddr=127.0.0.1");
-        let process = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
-            .args(["--tpmstate", &format!("dir={}", directory.path().display())])
-            .args(["--server", &channel(port)])
-            .args(["--ctrl", &channel(port.checked_add(1).unwrap())])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut swtpm = Self {
-            process,
-            port,
-            directory,
-        };
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if swtpm.process.try_wait().unwrap().is_some() {
-                return None;
-            }
-            std::thread::yield_now();
-        }
-        Some(swtpm)
-    }
-
-    fn tcti(&self) -> Tcti {
-        format!("swtpm:host=127.0.0.1,port={}", self.port)
-            .parse()
-            .unwrap()
-    }
-
-    /// Runs one of tpm2-tools in the directory.
-    fn tool(&self, name: &str, arguments: &[&str]) {
-        let output = Command::new(name)
-            .args(arguments)
-            .env("TPM2TOOLS_TCTI", self.tcti().to_string())
-            .current_dir(self.directory.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name}: {said}");
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.directory.path().join(name), bytes).unwrap();
-    }
-
-    fn make_key(&self) {
-        let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
-        let scheme = "rsa2048:rsassa-sha256:null";
-        let create = [
-            "-Q", "-C", "e", "-G", scheme, "-a", attributes, "-c", "ak.ctx",
-        ];
-        self.tool("tpm2_createprimary", &create);
-        self.tool("tpm2_evictcontrol", &["-Q", "-C", "o", "-c", "ak.ctx", AK]);
-        self.tool("tpm2_flushcontext", &["-t"]);
-        self.tool(
-            "tpm2_readpublic",
-            &["-Q", "-c", AK, "-f", "pem", "-o", "ak.pem"],
-        );
-    }
-
-    fn define(&self, index: &str, bytes: &[u8]) {
-        let attributes = "ownerread|ownerwrite|authwrite";
-        let size = bytes.len().to_string();
-        self.tool(
-            "tpm2_nvdefine",
-            &["-Q", "-C", "o", "-s", &size, "-a", attributes, index],
-        );
-        self.write("nv", bytes);
-        self.tool("tpm2_nvwrite", &["-Q", "-C", "o", "-i", "nv", index]);
-    }
-
-    /// What `tpm2_checkquote` says of a quote for `extra_data`.
-    fn check_quote(&self, vm: &AzureVm, extra_data: &[u8]) {
-        let size = u16::try_from(vm.quote.signature.len()).unwrap();
-        let signature = [
-            &[0, 0x14, 0, 0x0B][..],
-            &size.to_be_bytes(),
-            &vm.quote.signature,
-        ];
-        self.write("message", &vm.quote.message);
-        self.write("signature", &signature.concat());
-        self.write("pcrs", &serialized(&vm.quote.pcrs));
-        let extra_data: String = extra_data
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.tool(
-            "tpm2_checkquote",
-            &[
-                "-u",
-                "ak.pem",
-                "-m",
-                "message",
-                "-s",
-                "signature",
-                "-g",
-                "sha256",
-                "-q",
-                &extra_data,
-                "-f",
-                "pcrs",
-            ],
-        );
-    }
-}
-
-impl Drop for Swtpm {
-    fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _reaped = self.process.wait();
-    }
-}
-
-/// The file of registers of tpm2-tools 5: its structures as they stand in memory (little-endian, padded).
-fn serialized(pcrs: &[[u8; 32]]) -> Vec<u8> {
-    let mut bytes = [
-        &1_u32.to_le_bytes()[..],
-        &[0x0B, 0, 3, 0xFF, 0xFF, 0xFF, 0, 0],
-    ]
-    .concat();
-    bytes.resize(4 + 16 * 8, 0);
-    bytes.extend(3_u32.to_le_bytes());
-    for eight in pcrs.chunks(8) {
-        bytes.extend(8_u32.to_le_bytes());
-        for register in eight {
-            bytes.extend([&32_u16.to_le_bytes()[..], register, &[0; 32]].concat());
-        }
-    }
-    bytes
-}
-
-/// tpm2-tss takes the control channel to be at the next port.
-fn two_free_ports() -> u16 {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        let next = port.checked_add(1);
-        if next.is_some_and(|next| TcpListener::bind(("127.0.0.1", next)).is_ok()) {
-            return port;
-        }
-    }
-}
-
-/// A metadata service that answers one request, and gives back its body.
-struct Service {
-    base: String,
-    thread: JoinHandle<String>,
-}
-
-impl Service {
-    fn start(answer: impl Into<String>) -> Self {
-        let answer = answer.into();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let thread = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                reader.read_line(&mut head).unwrap();
-            }
-            let head = head.to_ascii_lowercase();
-            let length = head.split("content-length: ").nth(1);
-            let length = length.and_then(|text| text.lines().next());
-            let mut body = vec![0; length.map_or(0, |text| text.parse().unwrap())];
-            reader.read_exact(&mut body).unwrap();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
-                answer.len()
-            );
-            let stream = reader.get_mut();
-            stream
-                .write_all(&[head.as_bytes(), answer.as_bytes()].concat())
-                .unwrap();
-            String::from_utf8(body).unwrap()
-        });
-        Self { base, thread }
-    }
-}
-
-/// An address at which nobody answers.
-fn nobody() -> Imds {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    Imds::new(&format!("http://{}", free.local_addr().unwrap())).unwrap()
-}
-
-/// A paravisor's report of 2,048 bytes in Azure's layout.
-fn hcl(kind: u32) -> Vec<u8> {
-    let mut hcl = vec![0; 2048];
-    let data = br#"{"keys":[],"vm-configuration":{"secure-boot":true}}"#;
-    hcl[..4].copy_from_slice(b"HCLA");
-    for (offset, byte) in (0x20..0x4C0).zip(0..=u8::MAX) {
-        hcl[offset] = byte;
-    }
-    hcl[0x4C8..0x4CC].copy_from_slice(&kind.to_le_bytes());
-    hcl[0x4D4..][..data.len()].copy_from_slice(data);
-    hcl
-}
-
-fn report_data(first: u8) -> GuestData {
-    let mut bytes = [0; 64];
-    bytes[..32].copy_from_slice(sha256(&[first]).as_bytes());
-    GuestData::of_no_request(bytes)
-}
+use casque_types::{Digest, SnpProduct, SnpSigner, sha256};
+use support::{
+    AK, AK_CERTIFICATE, HCL_REPORT, NOW, Recorder, Service, Swtpm, THIM, hcl, nobody, report_data,
+};
 
 fn roots(tpm: Tcti, empty: &Path) -> SourceRoots {
     SourceRoots {
@@ -301,29 +69,8 @@ fn snp_machine_gives_report_quote_and_certificates() {
     assert_eq!(vm.hcl, hcl(2));
     assert_eq!(vm.ak_certificate, certificate);
     assert!(vek.unwrap().starts_with("-----BEGIN CERTIFICATE-----\n"));
-    swtpm.check_quote(&vm, sha256(&[1]).as_bytes());
+    swtpm.check_quote(&vm.quote, sha256(&[1]).as_bytes());
     assert_eq!(service.thread.join().unwrap(), "");
-}
-
-/// Keeps what the TPM answers.
-struct Recorder(TcpStream, Arc<Mutex<Vec<u8>>>);
-
-impl Read for Recorder {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.0.read(buffer)?;
-        self.1.lock().unwrap().extend(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-impl Write for Recorder {
-    fn write(&mut self, command: &[u8]) -> io::Result<usize> {
-        self.0.write(command)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }
 
 /// `CASQUE_SEEDS` names a directory for the answers, as the fuzz target `tpm_answer` takes them.
@@ -341,7 +88,7 @@ fn opened_tpm_gives_what_the_source_gives() {
     let recorder = Recorder(stream, Arc::clone(&answers));
     let carried = GuestData::of_no_request([0; 64]);
     let vm = AzureVm::read(recorder, &swtpm.tcti(), &PollEvery::default(), &carried).unwrap();
-    swtpm.check_quote(&vm, &[0; 32]);
+    swtpm.check_quote(&vm.quote, &[0; 32]);
     let gathered = AzureVtpm::new(swtpm.tcti(), nobody()).gather(&carried);
     let Ok(Collected::AzureSnp { vm: gathered, .. }) = gathered else {
         panic!("{gathered:?}");
@@ -375,7 +122,7 @@ fn snp_machine_without_service_and_certificate_gives_the_rest() {
     let after = register(source.gather(&report_data(2)).unwrap());
     let extended = [zero, [0x11; 32]].concat();
     assert_eq!(&after.quote.pcrs[16], sha256(&extended).as_bytes());
-    swtpm.check_quote(&after, sha256(&[2]).as_bytes());
+    swtpm.check_quote(&after.quote, sha256(&[2]).as_bytes());
 }
 
 /// The modulus of an RSA key of 2048 bits with the exponent 65537 in `SubjectPublicKeyInfo`, base64url: it stands
@@ -521,9 +268,3 @@ fn report_data_of_more_than_32_bytes_is_refused() {
     let refused = AzureVtpm::new(tcti, nobody()).gather(&GuestData::of_no_request([1; 64]));
     assert_matches!(refused, Err(AttesterError::SecondHalf { .. }));
 }
-
-const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
-const AK: &str = "0x81000003";
-const HCL_REPORT: &str = "0x01400001";
-const AK_CERTIFICATE: &str = "0x01C101D0";
-const THIM: &str = r#"{"vcekCert":"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n","certificateChain":"","tcbm":"DB18000000000004","cacheControl":"86400"}"#;

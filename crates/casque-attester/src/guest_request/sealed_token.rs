@@ -15,7 +15,7 @@ use casque_types::Secret;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::TpmError;
+use crate::ResponseCode;
 use crate::thim::decode_base64;
 use crate::tpm::sealing_key::KEY_BYTES;
 
@@ -28,7 +28,7 @@ pub struct SealedToken {
 }
 
 /// Why a sealed token was not opened.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum SealedTokenError {
     /// It is longer than any token is.
     #[error("the sealed token: expected at most {limit_bytes} bytes, found {found_bytes}")]
@@ -48,12 +48,11 @@ pub enum SealedTokenError {
     },
     /// Its inner key was encrypted to another key than the request's.
     #[error(
-        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way: attest again"
+        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way: attest again (`TPM2_RSA_Decrypt`: response code `{:#05x}`)", code.0
     )]
     OtherKey {
         /// What the TPM says.
-        #[source]
-        source: TpmError,
+        code: ResponseCode,
     },
     /// Its inner key is none.
     #[error(

@@ -103,10 +103,14 @@ impl ResponseCode {
         matches!(self.0 & 0x8FF, 0x08B) && self.0 & 0x040 == 0 || matches!(self.0, 0x910..=0x916)
     }
 
-    /// Whether a value is not the one that the TPM has (`TPM_RC_VALUE`), or has a size that it cannot have
-    /// (`TPM_RC_SIZE`).
+    /// Whether a value is not the one that the TPM has (`TPM_RC_VALUE`).
     pub(crate) const fn is_other_value(self) -> bool {
-        matches!(self.base(), 0x084 | 0x095)
+        self.base() == 0x084
+    }
+
+    /// Whether it cannot be decrypted: `TPM_RC_VALUE` and `TPM_RC_SIZE`; libtpms says `TPM_RC_FAILURE`, and goes on.
+    pub(crate) const fn is_undecryptable(self) -> bool {
+        matches!(self.base(), 0x084 | 0x095 | 0x101)
     }
 
     /// Whether registers were extended since a policy session looked at them (`TPM_RC_PCR_CHANGED`).
