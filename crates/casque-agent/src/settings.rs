@@ -218,7 +218,7 @@ impl AgentSettings {
     ///
     /// # Errors
     /// [`ClientError`]: the authorities, or the address.
-    pub(crate) fn client(&self) -> Result<Client, ClientError> {
+    pub fn client(&self) -> Result<Client, ClientError> {
         Client::new(self.address.clone(), &self.trust(), None, self.timeouts)
     }
 

@@ -9,7 +9,8 @@
 //! | 0x01400001 | the HCL report around a report of the software TEE, which is over the digest of a text that names this key |
 //!
 //! libtpms has indexes of at most 2048 bytes; real reports are padded to 2600. There is no certificate of the key
-//! (0x01C101D0), and a report does not change with 0x01400002. VCEK and TD quotes are to be had from the world's IMDS.
+//! (0x01C101D0), and a report does not change with 0x01400002. VCEK and TD quotes are to be had from the machine's own
+//! metadata service: plain HTTP, as Azure's is.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -18,6 +19,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
+use casque_attester::{AzureVtpm, Imds};
 use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpmError, td_report};
 use casque_testkit::sgx::SoftwareTeeError;
 use casque_testkit::snp::{ReportSpec, software_snp_identity};
@@ -27,6 +29,7 @@ use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 use thiserror::Error;
 
+use crate::azure::MetadataService;
 use crate::cli::{StateArgs, report};
 use crate::measure::{MeasureError, find, measurements};
 use crate::state::{FileError, StateDirectory};
@@ -40,7 +43,8 @@ pub struct MachineArgs {
     /// What the machine is on.
     #[arg(long, value_enum, default_value_t)]
     tee: MachineTee,
-    /// The program, which the TEE measures; it finds the TPM in `CASQUE_TPM` and `TPM2TOOLS_TCTI`.
+    /// The program, which the TEE measures; it finds the TPM in `CASQUE_TPM` and `TPM2TOOLS_TCTI`, the metadata service in
+    /// `CASQUE_IMDS`.
     program: OsString,
     /// Its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -82,6 +86,9 @@ pub enum MachineError {
     /// The operating system.
     #[error("the operating system")]
     System(#[from] io::Error),
+    /// Its own addresses are none: a defect.
+    #[error("the addresses of TPM and metadata service are none: a defect of casque-dev")]
+    Unreachable,
     /// The attestation key came in another form.
     #[error(
         "expected the attestation key as RSA of 2048 bits with the exponent 65537, in `SubjectPublicKeyInfo`"
@@ -117,6 +124,7 @@ pub struct Machine {
     port: u16,
     /// The TPM's state, and files for its tools.
     directory: TempDir,
+    metadata: MetadataService,
 }
 
 impl Machine {
@@ -136,7 +144,7 @@ impl Machine {
                 return Err(MachineError::NotInstalled { program });
             }
         }
-        let machine = Self::with_empty_tpm()?;
+        let machine = Self::with_empty_tpm(tees)?;
         let modulus = machine.make_attestation_key()?;
         let hcl = hcl_report(tees, kind, measurement, &modulus)?;
         machine.define(HCL_REPORT, &hcl)?;
@@ -149,6 +157,22 @@ impl Machine {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
     }
 
+    /// The source of evidence that the agent has of it.
+    ///
+    /// # Errors
+    /// [`MachineError::Unreachable`]
+    pub fn vtpm(&self) -> Result<AzureVtpm, MachineError> {
+        let tcti = self.tcti().parse().map_err(|_| MachineError::Unreachable)?;
+        let imds = Imds::new(self.imds()).map_err(|_| MachineError::Unreachable)?;
+        Ok(AzureVtpm::new(tcti, imds))
+    }
+
+    /// Where the metadata service is, as `CASQUE_IMDS` of the agent says it.
+    #[must_use]
+    pub fn imds(&self) -> &str {
+        self.metadata.url()
+    }
+
     /// Extends a register of the SHA-256 bank by a digest.
     ///
     /// # Errors
@@ -159,9 +183,9 @@ impl Machine {
     }
 
     /// Another program may take a port that was free: then swtpm ends, and other ports are tried.
-    fn with_empty_tpm() -> Result<Self, MachineError> {
+    fn with_empty_tpm(tees: &SoftwareTees) -> Result<Self, MachineError> {
         for _ in 0..10 {
-            let mut machine = Self::spawn()?;
+            let mut machine = Self::spawn(tees)?;
             while machine.process.try_wait()?.is_none() {
                 if TcpStream::connect(("127.0.0.1", machine.port)).is_ok() {
                     return Ok(machine);
@@ -172,7 +196,8 @@ impl Machine {
         Err(MachineError::NoPort)
     }
 
-    fn spawn() -> Result<Self, MachineError> {
+    fn spawn(tees: &SoftwareTees) -> Result<Self, MachineError> {
+        let metadata = MetadataService::start(tees)?;
         let (port, control_port) = two_free_ports()?;
         let directory = tempfile::tempdir()?;
         let channel = |port: u16| format!("type=tcp,port={port},bindaddr=127.0.0.1");
@@ -187,6 +212,7 @@ impl Machine {
             process,
             port,
             directory,
+            metadata,
         })
     }
 
@@ -272,6 +298,7 @@ fn run_beside(args: &MachineArgs) -> Result<ExitStatus, MachineError> {
     for name in ["CASQUE_TPM", "TPM2TOOLS_TCTI"] {
         command.env(name, OsStr::new(&machine.tcti()));
     }
+    command.env("CASQUE_IMDS", machine.imds());
     Ok(command.status()?)
 }
 

@@ -1,5 +1,7 @@
 //! `casque-dev run`: the agent in the software TEE, against the running local world.
 //!
+//! With `--swtpm` the machine's TPM is a real one, swtpm (module `machine`), and the agent's own source reads it.
+//!
 //! The software TEE measures the file of the program before the agent attests with that measurement, and
 //! the agent starts that file, whose path is the program's first argument. Between the two nothing holds the
 //! file still: this is no protection.
@@ -10,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casque_agent::{
-    AgentExit, AgentSettings, AttesterError, Collected, EvidencePlan, EvidenceSource,
-    HostEnvironment, SettingsError, Timeouts, split_otp,
+    AgentExit, AgentSettings, AttesterError, AzureGuest, ClientError, Collected, EvidencePlan,
+    EvidenceSource, GuestPlaces, HostEnvironment, SettingsError, Timeouts, split_otp,
 };
 use casque_attester::{AzureVm, GuestData, SecurityContext, TpmQuote};
 use casque_types::{ConfigId, NameParseError};
@@ -23,9 +25,10 @@ use thiserror::Error;
 use crate::ask::{AskError, Asker};
 use crate::azure::{EvidenceRequest, Program};
 use crate::cli::{StateArgs, report};
+use crate::machine::{Machine, MachineError, MachineTee};
 use crate::measure::{MeasureError, Measurements, find, measurements};
 use crate::state::{FileError, StateDirectory};
-use crate::tees::TeeKind;
+use crate::tees::{SoftwareTees, TeeKind, TeesError};
 use crate::up::World;
 
 /// What to start.
@@ -36,6 +39,12 @@ pub struct RunArgs {
     /// The kind of TEE that the program is run in.
     #[arg(long, value_enum, default_value_t)]
     tee: TeeKind,
+    /// Read a real TPM (swtpm), for `--tee azure-snp` and `--tee azure-tdx`
+    #[arg(long)]
+    swtpm: bool,
+    /// Have MAA judge the machine with its TPM (`attest/AzureGuest`), with `--swtpm`
+    #[arg(long, requires = "swtpm")]
+    azure_guest: bool,
     /// The service: `[namespace/]policy/service`, and `@123456` behind it where a one-time password is needed.
     config_id: String,
     /// PROGRAM replaces the policy's program; ARGS, when given, its arguments.
@@ -76,6 +85,18 @@ pub enum RunError {
     /// The one-time password.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The kind of TEE has no TPM.
+    #[error("`--swtpm` with this kind of TEE: expected `--tee azure-snp` or `--tee azure-tdx`")]
+    NoTpm,
+    /// The TPM.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The software TEE.
+    #[error(transparent)]
+    Tees(#[from] TeesError),
+    /// The client of the server.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// `up.json` names no server.
     #[error("`up.json` names no server: start `casque-dev up` again")]
     Address,
@@ -84,15 +105,39 @@ pub enum RunError {
 /// Starts the program; the exit status is its own, or one of the agent's.
 #[must_use]
 pub fn run(args: RunArgs) -> ExitCode {
-    let (settings, source) = match prepare(args) {
-        Ok(prepared) => prepared,
+    match try_run(args) {
+        Ok(exit) => exit.into(),
         Err(error) => {
             report(&error);
-            return AgentExit::Usage.into();
+            AgentExit::Usage.into()
         }
-    };
-    let evidence = EvidencePlan::Source(&source);
-    casque_agent::run(&settings, &evidence, &mut io::stderr()).into()
+    }
+}
+
+fn try_run(args: RunArgs) -> Result<AgentExit, RunError> {
+    let (swtpm, azure_guest) = (args.swtpm, args.azure_guest);
+    let (settings, source) = prepare(args)?;
+    let notes = &mut io::stderr();
+    if !swtpm {
+        let evidence = EvidencePlan::Source(&source);
+        return Ok(casque_agent::run(&settings, &evidence, notes));
+    }
+    let machine = source.machine()?;
+    let vtpm = &machine.vtpm()?;
+    if !azure_guest {
+        return Ok(casque_agent::run(
+            &settings,
+            &EvidencePlan::Source(vtpm),
+            notes,
+        ));
+    }
+    let judge = &settings.client()?;
+    let evidence = EvidencePlan::AzureGuest(AzureGuest {
+        vtpm,
+        places: &GuestPlaces::default(),
+        judge,
+    });
+    Ok(casque_agent::run_with(judge, &settings, &evidence, notes))
 }
 
 fn prepare(args: RunArgs) -> Result<(AgentSettings, SoftwareSource), RunError> {
@@ -163,6 +208,18 @@ struct SoftwareSource {
 }
 
 impl SoftwareSource {
+    /// A machine with a real TPM, whose paravisor has the program's measurement.
+    fn machine(&self) -> Result<Machine, RunError> {
+        let kind = match self.kind {
+            TeeKind::AzureSnp => MachineTee::AzureSnp,
+            TeeKind::AzureTdx => MachineTee::AzureTdx,
+            _ => return Err(RunError::NoTpm),
+        };
+        let state = StateDirectory::open(&self.folder)?;
+        let tees = SoftwareTees::load_or_make(&state)?;
+        Ok(Machine::start(&tees, kind, self.program.sha384)?)
+    }
+
     /// Asks the local world, whose TEEs the hardware is.
     fn ask(&self, report_data: &GuestData) -> Result<Evidence, io::Error> {
         let request = EvidenceRequest {
@@ -264,6 +321,7 @@ fn azure_vm(hcl: AnyB64, quote: wire::TpmQuote, ak_chain: Option<String>) -> io:
             pcrs: pcrs?,
         },
         ak_certificate: ak_chain.unwrap_or_default().into_bytes(),
+        ak_intermediates: Vec::new(),
     })
 }
 

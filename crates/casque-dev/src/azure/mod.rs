@@ -14,6 +14,7 @@ mod jws;
 mod kds;
 mod listeners;
 mod maa;
+mod metadata;
 mod pccs;
 mod thim;
 mod tls;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 
 pub use admin::{Answer, Commands, EvidenceRequest, Program};
 pub use faults::{FaultPlan, Faults, Service};
+pub use metadata::MetadataService;
 
 use crate::seed::Seed;
 use crate::state::{FileError, StateDirectory};
