@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use casque_attester::{EvidenceSource, GuestPlaces, Look};
 use clap::{Args, Parser, Subcommand};
 
-use crate::report::report;
+use crate::report::{note_boot_log, report};
 use crate::show::{ShowArguments, show_evidence};
 use crate::sources::{ADVANCED, EvidenceChoice, Source, SourceArguments};
 use crate::{
@@ -175,6 +175,7 @@ fn run_azure_guest(
         tcg_log: tcg_log.unwrap_or(usual.tcg_log),
         ..usual
     };
+    note_boot_log(&places.tcg_log, notes);
     let judge = &settings.client()?;
     let plan = EvidencePlan::AzureGuest(AzureGuest {
         vtpm,

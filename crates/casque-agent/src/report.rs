@@ -3,8 +3,9 @@
 //! Texts of the server are shown without control characters, so that they cannot draw on a terminal.
 
 use std::error::Error;
+use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use casque_client::{ClientError, ReleaseError};
 use casque_types::{ConfigId, FileSystemProtection};
@@ -37,6 +38,14 @@ pub(crate) fn note_placed(placed: &Placed, notes: &mut dyn Write) {
     note(on_disk, paths(&placed.on_disk), notes);
     let unchanged = "without placeholder, as if filled in before (a container that is started again keeps its files)";
     note(unchanged, paths(&placed.unchanged), notes);
+}
+
+/// Says that the log of the boot cannot be read, which is for root alone on most systems.
+pub(crate) fn note_boot_log(path: &Path, notes: &mut dyn Write) {
+    let unreadable = File::open(path).err().map(|_| path.display().to_string());
+    let what =
+        "cannot be read, so that the attestation service learns of the boot what the registers say";
+    note(what, unreadable.into_iter().collect(), notes);
 }
 
 /// Says that the runtime that the policy was written for would have mounted more.
