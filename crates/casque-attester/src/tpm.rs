@@ -428,4 +428,6 @@ const MAX_CHUNK_BYTES: usize = 2048;
 const MAX_QUOTES: u32 = 8;
 
 #[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
 mod tests;
