@@ -1,5 +1,6 @@
 use assert_matches::assert_matches;
 
+use super::nv::{read_nv_buffer_bytes, read_nv_public};
 use super::scripted::{answer, attest, plain, quote, refusal, registers, sized, tpm, with_session};
 use super::*;
 use crate::waiter::Never;
