@@ -6,7 +6,7 @@
 //! 2. read what the firmware logged of the boot, and which distribution it is;
 //! 3. have the TPM make a key that is bound to registers 0 to 7, certify it, and quote the registers
 //!    ([`crate::tpm::sealing_key`]);
-//! 4. put all of it into JSON ([`attestation_info`]);
+//! 4. put all of it into JSON ([`mod@attestation_info`]);
 //! 5. open the sealed token by that key ([`SealedToken`]).
 //!
 //! Source: azure-guest-attestation-sdk 0.1.1 and the Go and Python clients, which agree. Nothing is judged here, the

@@ -73,7 +73,22 @@ fn snp_machine_gives_report_quote_and_certificates() {
     assert_eq!(service.thread.join().unwrap(), "");
 }
 
-/// `CASQUE_SEEDS` names a directory for the answers, as the fuzz target `tpm_answer` takes them.
+#[test]
+fn intermediates_are_carried_beside_a_certificate_and_not_without() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    swtpm.make_key();
+    swtpm.define(HCL_REPORT, &hcl(2));
+    let source = AzureVtpm::new(swtpm.tcti(), nobody()).with_ak_intermediates(b"PEM".to_vec());
+    let intermediates = || match source.gather(&report_data(1)).unwrap() {
+        Collected::AzureSnp { vm, .. } => vm.ak_intermediates,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(intermediates(), b"");
+    swtpm.define(AK_CERTIFICATE, &[0x30, 0x82, 0x00, 0x02, 7, 7, 0, 0]);
+    assert_eq!(intermediates(), b"PEM");
+}
+
+/// `CASQUE_SEEDS` names a directory of directories, one for each fuzz target: the answers.
 #[test]
 fn opened_tpm_gives_what_the_source_gives() {
     let Some(swtpm) = Swtpm::start() else { return };
@@ -99,7 +114,7 @@ fn opened_tpm_gives_what_the_source_gives() {
         (gathered.hcl, gathered.ak_certificate)
     );
     if let Some(directory) = std::env::var_os("CASQUE_SEEDS") {
-        let name = Path::new(&directory).join("swtpm");
+        let name = Path::new(&directory).join("tpm_answer/swtpm");
         fs::write(name, &*answers.lock().unwrap()).unwrap();
     }
 }

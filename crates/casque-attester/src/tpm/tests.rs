@@ -1,79 +1,9 @@
-use std::collections::VecDeque;
-use std::io::{Read, Write};
-
 use assert_matches::assert_matches;
 
+use super::nv::{read_nv_buffer_bytes, read_nv_public};
+use super::scripted::{answer, attest, plain, quote, refusal, registers, sized, tpm, with_session};
 use super::*;
-use crate::testing::Impatient;
 use crate::waiter::Never;
-
-/// A TPM that answers as it is told, whatever it is asked for.
-struct Script {
-    answers: VecDeque<Vec<u8>>,
-    open: Vec<u8>,
-}
-
-impl Write for Script {
-    fn write(&mut self, command: &[u8]) -> io::Result<usize> {
-        self.open.extend(self.answers.pop_front().unwrap());
-        Ok(command.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for Script {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // In pieces, as a socket may.
-        let count = self.open.len().min(buffer.len()).min(700);
-        buffer[..count].copy_from_slice(&self.open[..count]);
-        self.open.drain(..count);
-        Ok(count)
-    }
-}
-
-fn tpm(answers: impl IntoIterator<Item = Vec<u8>>) -> Tpm<'static> {
-    let script = Script {
-        answers: answers.into_iter().collect(),
-        open: Vec::new(),
-    };
-    Tpm {
-        tcti: Tcti::default(),
-        stream: Box::new(script),
-        waiter: &Impatient,
-        loaded: Vec::new(),
-    }
-}
-
-fn answer(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(body.len()).unwrap().checked_add(10).unwrap();
-    let header = [
-        &tag.to_be_bytes()[..],
-        &size.to_be_bytes(),
-        &code.to_be_bytes(),
-    ];
-    [&header.concat()[..], body].concat()
-}
-
-fn plain(body: &[u8]) -> Vec<u8> {
-    answer(0x8001, 0, body)
-}
-
-fn with_session(parameters: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(parameters.len()).unwrap();
-    let body = [&size.to_be_bytes()[..], parameters, &[0, 0, 1, 0, 0]];
-    answer(0x8002, 0, &body.concat())
-}
-
-fn refusal(code: u32) -> Vec<u8> {
-    answer(0x8001, code, &[])
-}
-
-fn sized(bytes: &[u8]) -> Vec<u8> {
-    wire::sized(bytes).unwrap()
-}
 
 fn nv_public(index: u32, attributes: u32, size_bytes: u16) -> Vec<u8> {
     let public = [
@@ -89,33 +19,6 @@ fn nv_public(index: u32, attributes: u32, size_bytes: u16) -> Vec<u8> {
 fn nv_buffer(size_bytes: u32) -> Vec<u8> {
     let numbers = [6, 1, 0x12C, size_bytes].map(u32::to_be_bytes);
     plain(&[&[0][..], &numbers.concat()].concat())
-}
-
-fn attest(extra_data: &[u8], digest: &[u8]) -> Vec<u8> {
-    let parts = [
-        vec![0xFF, 0x54, 0x43, 0x47, 0x80, 0x18],
-        sized(&[1; 34]),
-        sized(extra_data),
-        vec![0; 25],
-        wire::selection([0xFF; 3]),
-        sized(digest),
-    ];
-    parts.concat()
-}
-
-fn quote(message: &[u8]) -> Vec<u8> {
-    with_session(&[sized(message), vec![0, 0x14, 0, 0x0B], sized(&[9; 256])].concat())
-}
-
-fn registers(mask: [u8; 3], register: u8) -> Vec<u8> {
-    let digests = sized(&[register; 32]).repeat(8);
-    let parts = [
-        1_u32.to_be_bytes().to_vec(),
-        wire::selection(mask),
-        8_u32.to_be_bytes().to_vec(),
-        digests,
-    ];
-    plain(&parts.concat())
 }
 
 fn all_registers(register: u8) -> [Vec<u8>; 3] {

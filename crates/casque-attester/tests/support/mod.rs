@@ -169,8 +169,7 @@ impl Drop for Swtpm {
 /// The file of registers of tpm2-tools 5: its structures as they stand in memory (little-endian, padded).
 fn serialized(pcrs: &[[u8; 32]]) -> Vec<u8> {
     let lists = pcrs.len().div_ceil(8);
-    let mut bytes = [&1_u32.to_le_bytes()[..], &[0x0B, 0, 3]].concat();
-    bytes.resize(7 + lists, 0xFF);
+    let mut bytes = [&1_u32.to_le_bytes()[..], &[0x0B, 0, 3], &vec![0xFF; lists]].concat();
     bytes.resize(4 + 16 * 8, 0);
     bytes.extend(u32::try_from(lists).unwrap().to_le_bytes());
     for eight in pcrs.chunks(8) {
