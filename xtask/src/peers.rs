@@ -2,8 +2,8 @@
 //! schemathesis, run against its casqued.
 //!
 //! They are installed from their registries into `target/peers`, at the versions that `peers/python/requirements.txt`,
-//! `peers/node/package.json`, `peers/openapi/requirements.txt` and `peers/rust/Cargo.lock` name. Without Python, Node or
-//! the registries their scripts count as skipped.
+//! `peers/node/package.json`, `peers/openapi/requirements.txt` and `peers/rust/Cargo.lock` name. Without Python, Node
+//! or the registries their scripts count as skipped.
 
 mod clients;
 mod local_azure;

@@ -1,13 +1,13 @@
 //! `casque-dev machine`: a program beside a real TPM, as in an Azure VM on a software TEE.
 //!
-//! The TPM is swtpm, a process of its own, on a port of the loopback interface. It holds what Azure's paravisor puts into
-//! the TPM of a machine, and nothing vouches for it but the software TEE:
+//! The TPM is swtpm, a process of its own, on a port of the loopback interface. It holds what Azure's paravisor puts
+//! into the TPM of a machine, and nothing vouches for it but the software TEE:
 //!
 //! | handle | content |
 //! |---|---|
 //! | 0x81000003 | the attestation key, RSA 2048, RSASSA with SHA-256 |
-//! | 0x01400001 | the HCL report around a report of the software TEE, which is over the digest of a text that names this key |
-//! | 0x01C101D0 | a certificate of this key with zeros behind it; its authorities are nowhere to be had, so that it proves nothing |
+//! | 0x01400001 | the HCL report around a report of the software TEE; the data that this is over name the key |
+//! | 0x01C101D0 | a certificate of the key with zeros behind it; it proves nothing, as its authorities are not served |
 //!
 //! libtpms has indexes of at most 2048 bytes; real ones of reports have 2600, of certificates 4096. A report does not
 //! change with 0x01400002. VCEK and TD quotes are to be had from the world's IMDS.
