@@ -2,7 +2,8 @@
 //! schemathesis, run against its casqued.
 //!
 //! They are installed from their registries into `target/peers`, at the versions that `peers/python/requirements.txt`,
-//! `peers/node/package.json` and `peers/openapi/requirements.txt` name. Without Python, Node or the registries their scripts count as skipped.
+//! `peers/node/package.json`, `peers/openapi/requirements.txt` and `peers/rust/Cargo.lock` name. Without Python, Node
+//! or the registries their scripts count as skipped.
 
 mod clients;
 mod local_azure;
@@ -12,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::report::stage;
-use crate::run::{Profile, build_programs, built, not_started, program, root, target};
+use crate::run::{Profile, build_programs, built, not_started, root, target};
 use crate::{Failure, Tally};
 
-use clients::{Clients, Language};
+use clients::{Clients, Language, Runner};
 use local_azure::LocalAzure;
 
 /// Builds the programs and runs all scripts.
@@ -36,10 +37,16 @@ pub fn command() -> Result<ExitCode, Failure> {
 pub fn run() -> Result<Tally, Failure> {
     let mut total = Tally::default();
     let mut ready = Vec::new();
-    for language in [Language::Python, Language::Node, Language::OpenApi] {
+    let languages = [
+        Language::Python,
+        Language::Node,
+        Language::OpenApi,
+        Language::Rust,
+    ];
+    for language in languages {
         let scripts = scripts(language)?;
         match clients::install(language)? {
-            Clients::Ready(interpreter) => ready.push((interpreter, scripts)),
+            Clients::Ready(runner) => ready.push((runner, scripts)),
             Clients::Unavailable(why) => {
                 println!(
                     "skipped: {} scripts of {}: {why}",
@@ -54,11 +61,11 @@ pub fn run() -> Result<Tally, Failure> {
         return Ok(total);
     }
     let azure = LocalAzure::start()?;
-    for (interpreter, scripts) in &ready {
+    for (runner, scripts) in &ready {
         for script in scripts {
             let name = script.strip_prefix(root()).unwrap_or(script);
             total += stage(&name.display().to_string(), || {
-                run_script(interpreter, script, &azure)
+                run_script(runner, script, &azure)
             });
         }
     }
@@ -67,7 +74,7 @@ pub fn run() -> Result<Tally, Failure> {
 
 /// The scripts of a language; `peer.py` is what the Python ones share.
 fn scripts(language: Language) -> Result<Vec<PathBuf>, Failure> {
-    let folder = root().join("peers").join(language.name());
+    let folder = language.scripts();
     let unreadable =
         |error| Failure::new(format!("`{}` cannot be read: {error}", folder.display()));
     let mut scripts = Vec::new();
@@ -85,10 +92,9 @@ fn scripts(language: Language) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Runs one script: one line `ok NAME`, `FAIL NAME why` or `skipped: why` for each of its checks.
-fn run_script(interpreter: &Path, script: &Path, azure: &LocalAzure) -> Result<Tally, Failure> {
-    let mut command = program(interpreter);
+fn run_script(runner: &Runner, script: &Path, azure: &LocalAzure) -> Result<Tally, Failure> {
+    let mut command = runner.command(script);
     command
-        .arg(script)
         .arg(azure.json_file())
         .env("CASQUE_DEV_JSON", azure.json_file())
         .env("CASQUE_DEV_PROGRAM", built(Profile::Dev, "casque-dev"))

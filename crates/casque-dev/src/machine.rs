@@ -1,16 +1,17 @@
 //! `casque-dev machine`: a program beside a real TPM, as in an Azure VM on a software TEE.
 //!
-//! The TPM is swtpm, a process of its own, on a port of the loopback interface. It holds what Azure's paravisor puts into
-//! the TPM of a machine, and nothing vouches for it but the software TEE:
+//! The TPM is swtpm, a process of its own, on a port of the loopback interface. It holds what Azure's paravisor puts
+//! into the TPM of a machine, and nothing vouches for it but the software TEE:
 //!
 //! | handle | content |
 //! |---|---|
 //! | 0x81000003 | the attestation key, RSA 2048, RSASSA with SHA-256 |
-//! | 0x01400001 | the HCL report around a report of the software TEE, which is over the digest of a text that names this key |
+//! | 0x01400001 | the HCL report around a report of the software TEE; the data that this is over name the key |
+//! | 0x01C101D0 | a certificate of the key with zeros behind it; it proves nothing, as its authorities are not served |
 //!
-//! libtpms has indexes of at most 2048 bytes; real reports are padded to 2600. There is no certificate of the key
-//! (0x01C101D0), and a report does not change with 0x01400002. VCEK and TD quotes are to be had from the machine's own
-//! metadata service: plain HTTP, as Azure's is.
+//! libtpms has indexes of at most 2048 bytes; real ones of reports have 2600, of certificates 4096. A report does not
+//! change with 0x01400002. VCEK and TD quotes are to be had from the machine's own metadata service: plain HTTP, as
+//! Azure's is.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -94,8 +95,8 @@ pub enum MachineError {
         "expected the attestation key as RSA of 2048 bits with the exponent 65537, in `SubjectPublicKeyInfo`"
     )]
     Key,
-    /// The HCL report does not fit into an index.
-    #[error("expected an HCL report of at most 2048 bytes, found {found_bytes}")]
+    /// A report or a certificate does not fit into an index.
+    #[error("expected at most 2048 bytes for an index of the TPM, found {found_bytes}")]
     TooLong {
         /// Its length without what pads it.
         found_bytes: usize,
@@ -145,9 +146,11 @@ impl Machine {
             }
         }
         let machine = Self::with_empty_tpm(tees)?;
-        let modulus = machine.make_attestation_key()?;
-        let hcl = hcl_report(tees, kind, measurement, &modulus)?;
+        let spki = machine.make_attestation_key()?;
+        let hcl = hcl_report(tees, kind, measurement, modulus_of(&spki)?)?;
         machine.define(HCL_REPORT, &hcl)?;
+        let certificate = tees.vtpm.ak_certificate_of(&spki)?;
+        machine.define(AK_CERTIFICATE, &for_index(certificate)?)?;
         Ok(machine)
     }
 
@@ -216,9 +219,11 @@ impl Machine {
         })
     }
 
-    /// The modulus of the key that it makes.
+    /// The public part of the key that it makes, `SubjectPublicKeyInfo`.
     fn make_attestation_key(&self) -> Result<Vec<u8>, MachineError> {
-        let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
+        // Without `noda` the first use of the key is answered `TPM_RC_RETRY`, which not every client takes for that.
+        let attributes =
+            "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign";
         let scheme = "rsa2048:rsassa-sha256:null";
         let create = ["-C", "e", "-G", scheme, "-a", attributes, "-c", "ak"];
         self.tool("tpm2_createprimary", &create)?;
@@ -226,11 +231,7 @@ impl Machine {
         self.tool("tpm2_flushcontext", &["-t"])?;
         let read = ["-c", AK, "-f", "der", "-o", "ak.der"];
         self.tool("tpm2_readpublic", &read)?;
-        let der = std::fs::read(self.path("ak.der"))?;
-        // The exponent's five bytes stand last.
-        let modulus = der.strip_suffix(&[2, 3, 1, 0, 1]);
-        let modulus = modulus.and_then(<[u8]>::last_chunk::<256>);
-        modulus.map(|it| it.to_vec()).ok_or(MachineError::Key)
+        Ok(std::fs::read(self.path("ak.der"))?)
     }
 
     fn define(&self, index: &str, content: &[u8]) -> Result<(), MachineError> {
@@ -302,7 +303,7 @@ fn run_beside(args: &MachineArgs) -> Result<ExitStatus, MachineError> {
     Ok(command.status()?)
 }
 
-/// The blob without what pads it beyond an index of libtpms.
+/// The blob, as long as an index.
 fn hcl_report(
     tees: &SoftwareTees,
     kind: MachineTee,
@@ -311,7 +312,7 @@ fn hcl_report(
 ) -> Result<Vec<u8>, MachineError> {
     let spec = HclSpec::default().with_attestation_key(modulus);
     let report_data = tees.vtpm.report_data(&spec);
-    let mut hcl = match kind {
+    let hcl = match kind {
         MachineTee::AzureSnp => {
             let report = ReportSpec::new(software_snp_identity(measurement), report_data);
             let report = tees.snp.report(&report)?;
@@ -325,13 +326,25 @@ fn hcl_report(
             tees.vtpm.hcl_report(&spec, HclTee::Tdx, &report)?
         }
     };
-    let padding = hcl.iter().rev().take_while(|byte| **byte == 0).count();
-    let found_bytes = hcl.len().saturating_sub(padding);
+    for_index(hcl)
+}
+
+/// As long as an index, by zeros behind it, more or fewer.
+fn for_index(mut content: Vec<u8>) -> Result<Vec<u8>, MachineError> {
+    let padding = content.iter().rev().take_while(|byte| **byte == 0).count();
+    let found_bytes = content.len().saturating_sub(padding);
     if found_bytes > INDEX_BYTES {
         return Err(MachineError::TooLong { found_bytes });
     }
-    hcl.truncate(INDEX_BYTES);
-    Ok(hcl)
+    content.resize(INDEX_BYTES, 0);
+    Ok(content)
+}
+
+/// Of a key with the exponent 65537, whose five bytes stand last.
+fn modulus_of(spki: &[u8]) -> Result<&[u8], MachineError> {
+    let before = spki.strip_suffix(&[2, 3, 1, 0, 1]);
+    let modulus = before.and_then(<[u8]>::last_chunk::<256>);
+    modulus.map(<[u8; 256]>::as_slice).ok_or(MachineError::Key)
 }
 
 /// tpm2-tss takes the control channel to be at the next port.
@@ -351,5 +364,6 @@ fn two_free_ports() -> io::Result<(u16, u16)> {
 const PROGRAMS: [&str; 2] = ["swtpm", "tpm2_createprimary"];
 const AK: &str = "0x81000003";
 const HCL_REPORT: &str = "0x01400001";
+const AK_CERTIFICATE: &str = "0x01C101D0";
 /// As much as an index of libtpms holds.
 const INDEX_BYTES: usize = 2048;

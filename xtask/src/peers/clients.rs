@@ -1,10 +1,10 @@
-//! The clients' installation, in `target/peers`: done once for each list of versions.
+//! The clients' installation, in `target/peers`: done once for each list of versions; those in Rust are built.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::Failure;
-use crate::run::{is_there, not_started, program, root, target};
+use crate::run::{cargo, is_there, not_started, program, root, target};
 
 /// What the clients are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) enum Language {
     Node,
     /// schemathesis, in Python too; apart, since it needs much that the others do not.
     OpenApi,
+    /// azure-guest-attestation-sdk.
+    Rust,
 }
 
 impl Language {
@@ -24,6 +26,16 @@ impl Language {
             Self::Python => "python",
             Self::Node => "node",
             Self::OpenApi => "openapi",
+            Self::Rust => "rust",
+        }
+    }
+
+    /// Where its scripts stand.
+    pub(super) fn scripts(self) -> PathBuf {
+        let folder = root().join("peers").join(self.name());
+        match self {
+            Self::Python | Self::Node | Self::OpenApi => folder,
+            Self::Rust => folder.join("src"),
         }
     }
 
@@ -32,6 +44,7 @@ impl Language {
         match self {
             Self::Python | Self::OpenApi => "py",
             Self::Node => "mjs",
+            Self::Rust => "rs",
         }
     }
 
@@ -39,6 +52,7 @@ impl Language {
         match self {
             Self::Python | Self::OpenApi => "requirements.txt",
             Self::Node => "package.json",
+            Self::Rust => "Cargo.lock",
         }
     }
 
@@ -47,16 +61,38 @@ impl Language {
         match self {
             Self::Python | Self::OpenApi => &["python3", "python3-venv"],
             Self::Node => &["nodejs", "npm"],
+            Self::Rust => &[],
         }
     }
 }
 
 /// Whether scripts can be run.
 pub(super) enum Clients {
-    /// With this interpreter.
-    Ready(PathBuf),
+    /// By this.
+    Ready(Runner),
     /// Not here; why.
     Unavailable(&'static str),
+}
+
+/// What runs a script.
+pub(super) enum Runner {
+    /// An interpreter, given the script.
+    Interpreter(PathBuf),
+    /// The script itself, built.
+    Program(PathBuf),
+}
+
+impl Runner {
+    pub(super) fn command(&self, script: &Path) -> Command {
+        match self {
+            Self::Interpreter(interpreter) => {
+                let mut command = program(interpreter);
+                command.arg(script);
+                command
+            }
+            Self::Program(built) => program(built),
+        }
+    }
 }
 
 /// Why an installation did not happen.
@@ -81,7 +117,7 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
     })?;
     let stamp = folder.join("installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(Clients::Ready(interpreter(language, &folder)));
+        return Ok(Clients::Ready(runner(language, &folder)));
     }
     println!("installing the clients of {}", language.name());
     let mut outcome = install_into(language, &folder, &versions);
@@ -90,8 +126,11 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
     }
     match outcome {
         Ok(()) => {
-            std::fs::write(&stamp, wanted).map_err(|error| unwritable(&stamp, &error))?;
-            Ok(Clients::Ready(interpreter(language, &folder)))
+            // Cargo itself knows what it has built.
+            if language != Language::Rust {
+                std::fs::write(&stamp, wanted).map_err(|error| unwritable(&stamp, &error))?;
+            }
+            Ok(Clients::Ready(runner(language, &folder)))
         }
         Err(NotInstalled::NoTool) => Ok(Clients::Unavailable("neither there nor to be installed")),
         Err(NotInstalled::Offline) => Ok(Clients::Unavailable("offline")),
@@ -99,10 +138,11 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
     }
 }
 
-fn interpreter(language: Language, folder: &Path) -> PathBuf {
+fn runner(language: Language, folder: &Path) -> Runner {
     match language {
-        Language::Python | Language::OpenApi => folder.join("bin/python"),
-        Language::Node => PathBuf::from("node"),
+        Language::Python | Language::OpenApi => Runner::Interpreter(folder.join("bin/python")),
+        Language::Node => Runner::Interpreter(PathBuf::from("node")),
+        Language::Rust => Runner::Program(folder.join("debug/casque-peer")),
     }
 }
 
@@ -112,6 +152,7 @@ fn install_into(language: Language, folder: &Path, versions: &Path) -> Result<()
     match language {
         Language::Python | Language::OpenApi => install_python(folder, versions),
         Language::Node => install_node(folder, versions),
+        Language::Rust => build_rust(folder),
     }
 }
 
@@ -144,6 +185,14 @@ fn install_node(folder: &Path, versions: &Path) -> Result<(), NotInstalled> {
     let mut npm = program("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]);
     download(npm.current_dir(folder))
+}
+
+/// Builds the clients and the program that uses them, as far as they are not built.
+fn build_rust(folder: &Path) -> Result<(), NotInstalled> {
+    let mut build = cargo(&["build", "--locked", "--quiet"]);
+    build.arg("--manifest-path");
+    build.arg(root().join("peers/rust/Cargo.toml"));
+    download(build.arg("--target-dir").arg(folder))
 }
 
 /// Runs an installer, and tells a registry that does not answer from an installation that fails.
@@ -185,8 +234,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("`{}` cannot be written: {error}", path.display()))
 }
 
-/// What pip and npm say when a registry cannot be reached.
-const OFFLINE: [&str; 9] = [
+/// What pip, npm and cargo say when a registry cannot be reached.
+const OFFLINE: [&str; 12] = [
     "NewConnectionError",
     "ConnectTimeoutError",
     "NameResolutionError",
@@ -196,4 +245,7 @@ const OFFLINE: [&str; 9] = [
     "EAI_AGAIN",
     "ECONNREFUSED",
     "ETIMEDOUT",
+    "Could not resolve host",
+    "Could not connect to server",
+    "Timeout was reached",
 ];

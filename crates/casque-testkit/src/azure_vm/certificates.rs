@@ -3,7 +3,7 @@
 use casque_types::{Seconds, Secret, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SubjectPublicKeyInfo,
 };
 use time::OffsetDateTime;
 
@@ -169,12 +169,27 @@ impl SoftwareVtpm {
         Ok(all.map(|der| pem::encode("CERTIFICATE", &der)).collect())
     }
 
-    fn ak_certificate(&self, flaw: Option<AkChainFlaw>) -> Result<Vec<u8>, SoftwareVtpmError> {
-        let of = &self.authorities;
-        let mut params = params("casque.ConfidentialVM.Azure.invalid", of.created)?;
-        params.not_after = date(of.created.plus(A_YEAR))?;
+    /// A certificate of another TPM's attestation key, given as `SubjectPublicKeyInfo`; DER.
+    ///
+    /// # Errors
+    /// [`SoftwareVtpmError`]: the key is none, or the certificate could not be issued.
+    pub fn ak_certificate_of(&self, spki: &[u8]) -> Result<Vec<u8>, SoftwareVtpmError> {
+        let key = SubjectPublicKeyInfo::from_der(spki)?;
+        let issuer = &self.authorities.second.issuer;
+        Ok(self.ak_params()?.signed_by(&key, issuer)?.der().to_vec())
+    }
+
+    fn ak_params(&self) -> Result<CertificateParams, SoftwareVtpmError> {
+        let created = self.authorities.created;
+        let mut params = params("casque.ConfidentialVM.Azure.invalid", created)?;
+        params.not_after = date(created.plus(A_YEAR))?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        Ok(params)
+    }
+
+    fn ak_certificate(&self, flaw: Option<AkChainFlaw>) -> Result<Vec<u8>, SoftwareVtpmError> {
+        let (of, params) = (&self.authorities, self.ak_params()?);
         if flaw == Some(AkChainFlaw::OtherKey) {
             let other = KeyPair::generate()?;
             return Ok(params.signed_by(&other, &of.second.issuer)?.der().to_vec());

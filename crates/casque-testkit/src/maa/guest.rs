@@ -8,7 +8,8 @@
 //!             └─ EncKeyCertifyInfo: the name of EncKeyPub
 //!                  └─ to be used while these registers hold these values
 //! ```
-//! The token is sealed to `EncKeyPub`, so that nobody but this guest, booted like this, reads it ([`AttestationInfo::seal`]).
+//! The token is sealed to `EncKeyPub`, so that nobody but this guest, booted like this, reads it
+//! ([`AttestationInfo::seal`]).
 //!
 //! What the real service does and this one does not: `TcgLogs` are taken and not replayed, so that claims about boot
 //! are the paravisor's (`secure-boot`) or say what is good; `AikCert` is taken and not judged, as the TEE's report

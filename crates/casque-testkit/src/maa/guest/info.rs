@@ -1,5 +1,5 @@
-//! `AttestationInfo` as it stands on the wire: JSON in base64url, and in it blobs in the standard alphabet with padding;
-//! in base64url, with padding or without, what belongs to SEV-SNP.
+//! `AttestationInfo` as it stands on the wire: JSON in base64url, and in it blobs in the standard alphabet with
+//! padding; in base64url, with padding or without, what belongs to SEV-SNP.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
