@@ -16,7 +16,7 @@ use assert_matches::assert_matches;
 use casque_appraise::{Scope, SignerDemand};
 use casque_policy::{
     AciRule, AllowAllRule, AttestationKeyRule, AzureVmTeeRule, ClaimConstant, ClaimDemand, Fill,
-    Fills, MigrationRule, Mode, Policy, SecureBootRule, SmtRule, TeeRule, policy_hash,
+    Fills, MigrationRule, Mode, Policy, SecureBootRule, Severity, SmtRule, TeeRule, policy_hash,
 };
 use casque_types::{Digest, Seconds, Secret, SnpProduct};
 
@@ -28,8 +28,22 @@ const BASE: &str = include_str!("tees.yaml");
 
 fn base() -> Policy {
     let parsed = Policy::parse(BASE).unwrap();
-    assert_eq!(parsed.warnings, []);
+    let warned: Vec<&str> = parsed.warnings.iter().map(|found| found.code).collect();
+    assert_eq!(warned, DANGERS);
     parsed.policy
+}
+
+/// What the base is warned of: it has every key, the dangerous ones too.
+const DANGERS: [&str; 2] = ["dangerous-allow-migration", "dangerous-allow-all-policy"];
+
+/// The base without what is dangerous.
+fn harmless() -> String {
+    let digest = "42".repeat(32);
+    BASE.replace("          dangerous_allow_migration: true\n", "")
+        .replace(
+            "dangerous_allow_all_policy: true",
+            &format!("policy_digest: {digest}"),
+        )
 }
 
 /// The entries of a service, as its text states them.
@@ -420,7 +434,7 @@ fn require_alone_says_who_judges() {
 /// Only entries that SGX may satisfy need `maa-managed-tcb` with `mode: maa`.
 #[test]
 fn maa_managed_tcb_is_needed_for_sgx_alone() {
-    let text = BASE.replace("    require: [maa, evidence]\n", "");
+    let text = harmless().replace("    require: [maa, evidence]\n", "");
     assert_eq!(codes_of(&text), [""; 0]);
     for entry in [
         format!("{{mrenclave: {}}}", "ab".repeat(32)),
@@ -436,7 +450,7 @@ fn maa_managed_tcb_is_needed_for_sgx_alone() {
 /// The lint of spec/evidence.md section 5; and words that do nothing beside `maa-managed-tcb`.
 #[test]
 fn tolerations_beside_maa_managed_tcb_are_warned_of() {
-    let text = BASE.replace("    require: [maa, evidence]\n", "");
+    let text = harmless().replace("    require: [maa, evidence]\n", "");
     let with = |words: &str| codes_of(&text.replace("[outdated-tcb]", words));
     assert_eq!(
         with("[maa-managed-tcb, outdated-tcb]"),
@@ -448,6 +462,48 @@ fn tolerations_beside_maa_managed_tcb_are_warned_of() {
     );
     assert_eq!(with("[maa-managed-tcb, debug-mode]"), [""; 0]);
     assert_eq!(with("[software-hardening-needed]"), [""; 0]);
+}
+
+#[test]
+fn dangerous_words_of_entries_are_warned_of_where_they_stand() {
+    let found = found_in(BASE);
+    let told: Vec<_> = found.iter().map(|f| (f.code, f.severity)).collect();
+    let [migration, allow_all] = DANGERS;
+    assert_eq!(
+        told,
+        [
+            (migration, Severity::Warning),
+            (allow_all, Severity::Warning)
+        ]
+    );
+    for (found, key) in found.iter().zip([
+        "dangerous_allow_migration: true",
+        "dangerous_allow_all_policy: true",
+    ]) {
+        let line = BASE.lines().nth(found.position.line - 1).unwrap();
+        let at = line.chars().skip(found.position.column - 1);
+        assert_eq!(at.collect::<String>(), key);
+        assert!(found.hint.is_some(), "{key} has a mend");
+    }
+    // Without a digest the entry takes every group; with one, the group of that digest.
+    assert!(found[1].message.contains("without `policy_digest`"));
+    let digest = "42".repeat(32);
+    let listed = BASE.replace("svn_min: 23", &format!("policy_digest: {digest}"));
+    let found = found_in(&listed);
+    let allow_all = found.iter().find(|found| found.code == allow_all).unwrap();
+    assert!(allow_all.message.contains("if its digest is listed"));
+    // Off is no danger.
+    assert_eq!(codes_of(&harmless()), [""; 0]);
+    let off = "guest_svn_min: 3\n          dangerous_allow_migration: false";
+    let off = harmless().replace("guest_svn_min: 3", off);
+    assert_eq!(codes_of(&off), [""; 0]);
+}
+
+#[test]
+fn migration_below_a_paravisor_is_warned_of_too() {
+    let below = "tcb: {milan: {snp: 1}}\n          dangerous_allow_migration: true";
+    let text = harmless().replacen("tcb: {milan: {snp: 1}}", below, 1);
+    assert_eq!(codes_of(&text), ["dangerous-allow-migration"]);
 }
 
 #[test]
