@@ -36,6 +36,13 @@ fn base() -> Policy {
 /// What the base is warned of: it has every key, the dangerous ones too.
 const DANGERS: [&str; 2] = ["dangerous-allow-migration", "dangerous-allow-all-policy"];
 
+/// The harmless base with the attestation service alone, whose tokens prove no certificate of a TPM's key.
+fn by_maa_alone() -> String {
+    harmless()
+        .replace("    require: [maa, evidence]\n", "")
+        .replace("        attestation_key: certified\n", "")
+}
+
 /// The base without what is dangerous.
 fn harmless() -> String {
     let digest = "42".repeat(32);
@@ -418,7 +425,9 @@ fn codes_of(text: &str) -> Vec<&'static str> {
 #[test]
 fn require_alone_says_who_judges() {
     let with = |mode: &str| {
-        let text = BASE.replace("    mode: maa\n    require: [maa, evidence]\n", mode);
+        let text = BASE
+            .replace("        attestation_key: certified\n", "")
+            .replace("    mode: maa\n    require: [maa, evidence]\n", mode);
         let policy = Policy::parse(&text).unwrap().policy;
         policy.security.stated().unwrap().mode.clone()
     };
@@ -434,7 +443,7 @@ fn require_alone_says_who_judges() {
 /// Only entries that SGX may satisfy need `maa-managed-tcb` with `mode: maa`.
 #[test]
 fn maa_managed_tcb_is_needed_for_sgx_alone() {
-    let text = harmless().replace("    require: [maa, evidence]\n", "");
+    let text = by_maa_alone();
     assert_eq!(codes_of(&text), [""; 0]);
     for entry in [
         format!("{{mrenclave: {}}}", "ab".repeat(32)),
@@ -450,7 +459,7 @@ fn maa_managed_tcb_is_needed_for_sgx_alone() {
 /// The lint of spec/evidence.md section 5; and words that do nothing beside `maa-managed-tcb`.
 #[test]
 fn tolerations_beside_maa_managed_tcb_are_warned_of() {
-    let text = harmless().replace("    require: [maa, evidence]\n", "");
+    let text = by_maa_alone();
     let with = |words: &str| codes_of(&text.replace("[outdated-tcb]", words));
     assert_eq!(
         with("[maa-managed-tcb, outdated-tcb]"),
@@ -556,6 +565,37 @@ fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_par
         assert_eq!(codes_of(&text(&vm)), ["nothing-pinned"], "{vm}");
     }
     assert_eq!(codes_of(&text("{pcrs: {}, tdx: {}}")), ["empty-list"]);
+}
+
+/// A token says nothing of a certificate of the TPM's key, also where it comes beside evidence.
+#[test]
+fn azure_vm_with_a_certified_key_is_refused_where_only_the_attestation_service_judges() {
+    let maa_alone = harmless().replace("    require: [maa, evidence]\n", "");
+    let found = found_in(&maa_alone);
+    let [found] = found.as_slice() else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(
+        (found.code, found.severity),
+        ("key-not-for-mode", Severity::Error)
+    );
+    let line = maa_alone.lines().nth(found.position.line - 1);
+    assert_eq!(line, Some("      azure_vm:"));
+    let mends = "have Casque verify it, by `require: [maa, evidence]` or `mode: hardware`; or leave `attestation_key` out";
+    assert_eq!(found.hint.as_deref(), Some(mends));
+    // Each of the mends is one.
+    assert_eq!(codes_of(&harmless()), [""; 0]);
+    assert_eq!(codes_of(&by_maa_alone()), [""; 0]);
+    let reported = maa_alone.replace("attestation_key: certified", "attestation_key: reported");
+    assert_eq!(codes_of(&reported), [""; 0]);
+    let (digest, vm) = (
+        "ab".repeat(48),
+        "attestation_key: certified, vm_unique_id: x",
+    );
+    let hardware = format!(
+        "name: a\nversion: '0.3'\nservices:\n- name: web\n  one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH\n  attestation: {{azure_vm: {{{vm}, tdx: {{mrtd: {digest}}}}}}}\n"
+    );
+    assert_eq!(codes_of(&hardware), [""; 0]);
 }
 
 #[test]
