@@ -44,6 +44,17 @@ macro_rules! floor {
     };
 }
 
+/// The versions that the software platform is at, with `$module` as the security version of the TDX module.
+macro_rules! versions {
+    ($module:literal) => {
+        concat!(
+            "tee_tcb_svn_min: ",
+            $module,
+            "010600000000000000000000000000"
+        )
+    };
+}
+
 const TEES: &[Tee] = &[
     Tee {
         word: "sgx",
@@ -65,7 +76,7 @@ const TEES: &[Tee] = &[
     },
     Tee {
         word: "tdx",
-        entry: "tdx: {mrtd: MEASURED}",
+        entry: concat!("tdx: {mrtd: MEASURED, ", versions!("05"), "}"),
         claims: "[{name: x-ms-attestation-type, equals: tdxvm}]",
         evidence: "tdx",
         scope: "vm",
@@ -87,7 +98,11 @@ const TEES: &[Tee] = &[
     },
     Tee {
         word: "azure-tdx",
-        entry: "azure_vm: {secure_boot: true, tdx: {mrtd: MEASURED}}",
+        entry: concat!(
+            "azure_vm: {secure_boot: true, tdx: {mrtd: MEASURED, ",
+            versions!("05"),
+            "}}"
+        ),
         claims: "[{name: x-ms-attestation-type, equals: tdxvm}]",
         evidence: "azure-tdx-vtpm",
         scope: "vm",
@@ -312,6 +327,15 @@ fn token_of_another_claim_is_denied_and_keys_may_rotate_between_starts() {
         world.put(name, WAYS[2].security, &[entry.clone(), conditions]);
         let told = world.refused("snp", name, &[]);
         assert!(told.contains(code), "{told}");
+    }
+    // The same program on a platform that is too old.
+    let domain = world.entry(World::tee("tdx"));
+    let newer = domain.replace(versions!("05"), versions!("06"));
+    for way in WAYS {
+        let name = format!("newer-{}", way.name);
+        world.put(&name, way.security, std::slice::from_ref(&newer));
+        let told = world.refused("tdx", &name, &[]);
+        assert!(told.contains("tdx-svn-too-low"), "{name}: {told}");
     }
     // The same program in another TEE.
     let told = world.refused("sgx", "right", &[]);

@@ -16,7 +16,8 @@ use assert_matches::assert_matches;
 use casque_appraise::{Scope, SignerDemand};
 use casque_policy::{
     AciRule, AllowAllRule, AttestationKeyRule, AzureVmTeeRule, ClaimConstant, ClaimDemand, Fill,
-    Fills, MigrationRule, Mode, Policy, SecureBootRule, Severity, SmtRule, TeeRule, policy_hash,
+    Fills, MigrationRule, Mode, Policy, SecureBootRule, Severity, SmtRule, TdxFloor, TeeRule,
+    policy_hash,
 };
 use casque_types::{Digest, Seconds, Secret, SnpProduct};
 
@@ -32,6 +33,8 @@ fn base() -> Policy {
     assert_eq!(warned, DANGERS);
     parsed.policy
 }
+
+const FLOOR_LINE: &str = "        tee_tcb_svn_min: 0501060000000000000000000000002a\n";
 
 /// What the base is warned of: it has every key, the dangerous ones too.
 const DANGERS: [&str; 2] = ["dangerous-allow-migration", "dangerous-allow-all-policy"];
@@ -136,6 +139,8 @@ fn tdx_and_conditions_on_a_token_are_read_key_by_key() {
     assert_eq!(tdx.mr_owner_config, [filled(0x28)]);
     assert_eq!(tdx.mr_seam, [filled(0x29)]);
     assert_eq!(tdx.mr_signer_seam, [filled(0)]);
+    let versions = [5, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x2a];
+    assert_eq!(tdx.floor, Some(TdxFloor(Digest::from(versions))));
     let service = policy.service(&"domain".parse().unwrap()).unwrap();
     let entry = &service.attestation.stated().unwrap()[0];
     let maa = entry.maa.as_ref().unwrap();
@@ -246,6 +251,8 @@ fn hash_counts_the_entries_as_any_other_key() {
         ("guest_svn_min: 3", "guest_svn_min: 4"),
         ("max_token_age_s: 300", "max_token_age_s: 301"),
         ("namespace: shop", "namespace: other"),
+        ("tee_tcb_svn_min: 05", "tee_tcb_svn_min: 04"),
+        (FLOOR_LINE, ""),
     ] {
         assert_ne!(hash(BASE), hash(&BASE.replacen(from, to, 1)), "{to}");
     }
@@ -304,6 +311,11 @@ fn bends() -> Vec<Bend> {
         bend("rtmr0: 22", "rtmr4: 22", "rtmr4", "unknown-key"),
         bend("rtmr2: [24", "rtmr2: [{a: b}, 24", "{a", "wrong-type"),
         bend("mrsignerseam: 00", "mrsignerseam: 0", "0", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn_min: 501", "501", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn_min: x501", "x501", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn: 0501", "tee_tcb_svn", "unknown-key"),
+        bend("tee_tcb_svn_min: 0501060000000000000000000000002a", "tee_tcb_svn_min: [0501060000000000000000000000002a]", "[05", "wrong-type"),
+        bend("- snp:", "- {tdx: {tee_tcb_svn_min: 0501060000000000000000000000002a}}\n      - snp:", "{tee", "nothing-pinned"),
         // maa
         bend("policy_hash: hashhash", "policy_hash: []", "[]", "empty-list"),
         bend("policy_hash: hashhash", "policy_hash: ''", "''", "empty-text"),

@@ -291,6 +291,7 @@ const BENT: &[(&str, &str)] = &[
     ("namespace: shop, ", ""),
     ("mrtd: b1", "mrtd: b"),
     ("rtmr0: b2", "rtmr4: b2"),
+    ("tee_tcb_svn_min: 0501", "tee_tcb_svn_min: x501"),
     ("policy_hash: [9NY0VnTQ]", "policy_hash: []"),
     ("equals: {text: \"1\"}", "equals: {number: 1}"),
     ("any_of: [1, 2]", "any_of: []"),
