@@ -27,6 +27,7 @@
 mod any_b64;
 mod b64;
 mod explanation;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub use any_b64::AnyB64;
 pub use b64::{B64, B64Error};
 pub use explanation::{Attempt, Attempts, Decision, Explanation, Outcome, Rule, TcbState};
 use serde::{Deserialize, Serialize};
+pub use shown::LengthOf;
 
 /// An offer to attest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,8 +79,9 @@ pub struct AttestRequest {
     pub service_account_token: Option<String>,
 }
 
-/// Evidence by kind; also the form of an evidence file of `casque explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Evidence by kind; also the form of an evidence file of `casque explain`. `Debug` shows lengths of tokens and
+/// certificates, not what they say.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Evidence {
