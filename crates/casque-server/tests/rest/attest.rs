@@ -17,7 +17,7 @@ use crate::{World, policy, refusal, refused};
 /// An attester without evidence.
 pub struct Attester {
     key: ConfigurationKey,
-    runtime: RuntimeData,
+    pub runtime: RuntimeData,
 }
 
 impl Attester {
