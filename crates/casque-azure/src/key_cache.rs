@@ -1,9 +1,11 @@
 //! What is kept of the keys that a party publishes for its tokens, and when they are served, fetched again, or given
 //! up.
 //!
-//! Parties change keys without notice: an unknown key id fetches them again, though not more than once
-//! in [`PAUSE_WITH_KEYS`], since anyone can make up key ids. When that fails the last good keys still serve,
-//! for [`MAX_AGE`] at most, so that whoever blocks the way cannot keep a withdrawn key alive.
+//! Parties change keys without notice: an unknown key id fetches them again. Since anyone can make up key ids, a
+//! [`Budget`] bounds that: an ordinary change of keys is seen at once, and of a flood the party sees [`FETCHES_AT_ONCE`]
+//! requests, then one in each [`REFILL`]. Whoever keeps the budget spent keeps the keys as fresh as that. When a fetch
+//! fails the last good keys still serve, for [`MAX_AGE`] at most, so that whoever blocks the way cannot keep a
+//! withdrawn key alive.
 
 use std::sync::Arc;
 
@@ -38,7 +40,29 @@ pub(crate) struct KeysState<K> {
     last_try: Option<Timestamp>,
     /// What the last fetch failed with, if it failed.
     failure: Option<SourceFailure>,
+    budget: Budget,
     flights: u64,
+}
+
+/// How many fetches may still succeed before the next pause: [`FETCHES_AT_ONCE`] when it is whole, and one more after
+/// each [`REFILL`]. Failures have pauses of their own.
+#[derive(Debug, Default)]
+struct Budget {
+    /// When it will be whole; `None` if nothing was ever spent.
+    whole_at: Option<Timestamp>,
+}
+
+impl Budget {
+    fn spend(&mut self, now: Timestamp) {
+        let whole_at = self.whole_at.map_or(now, |at| at.max(now));
+        self.whole_at = Some(whole_at.plus(REFILL));
+    }
+
+    /// From when on there is one to spend.
+    fn next(&self) -> Option<Timestamp> {
+        let spendable = REFILL.0.saturating_mul(FETCHES_AT_ONCE.saturating_sub(1));
+        self.whole_at.map(|at| at.minus(Seconds(spendable)))
+    }
 }
 
 /// What to do for an asker.
@@ -83,6 +107,7 @@ impl<K> Default for KeysState<K> {
             keys: None,
             last_try: None,
             failure: None,
+            budget: Budget::default(),
             flights: 0,
         }
     }
@@ -138,6 +163,7 @@ impl<K: KeySet> KeysState<K> {
             Ok(keys) => {
                 self.keys = Some((Arc::clone(&keys), now));
                 self.failure = None;
+                self.budget.spend(now);
                 Ok(keys)
             }
             Err(failure) => {
@@ -158,17 +184,16 @@ impl<K: KeySet> KeysState<K> {
 
     /// Not before then is the party asked again; `None` if it was never asked.
     fn next_try(&self, has_keys: bool) -> Option<Timestamp> {
+        let Some(failure) = &self.failure else {
+            return self.budget.next();
+        };
         let pause = if has_keys {
             PAUSE_WITH_KEYS
         } else {
             PAUSE_WITHOUT_KEYS
         };
-        let asked_for = self
-            .failure
-            .as_ref()
-            .and_then(|failure| failure.retry_after);
         let last_try = self.last_try?;
-        Some(last_try.plus(asked_for.unwrap_or(pause).max(pause)))
+        Some(last_try.plus(failure.retry_after.unwrap_or(pause).max(pause)))
     }
 }
 
@@ -184,7 +209,14 @@ impl<K: KeySet> Kept for KeysState<K> {
 const FRESH: Seconds = Seconds(24 * 3600);
 /// How long they serve when they cannot be fetched again.
 const MAX_AGE: Seconds = Seconds(7 * 24 * 3600);
-/// The time between two fetches while there are keys.
+/// How many fetches a whole budget has: the first, and those for a change of keys or two.
+const FETCHES_AT_ONCE: u64 = 4;
+/// The time in which a budget gains one fetch.
+const REFILL: Seconds = Seconds(60);
+/// The time after a fetch that failed, while there are keys.
 const PAUSE_WITH_KEYS: Seconds = Seconds(60);
-/// The time between two fetches while there are none.
+/// The time after a fetch that failed, while there are none.
 const PAUSE_WITHOUT_KEYS: Seconds = Seconds(5);
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! One release from the attester's side: challenge, evidence, attest, open (ARCHITECTURE.md section 4,
 //! steps 1 to 3 and 12).
 
+use std::fmt;
+
 use casque_secrets::{ConfigurationKey, OpenError, SealError, open_configuration};
 use casque_types::{ConfigId, Configuration, Rng, RuntimeData, Seconds};
-use casque_wire::Evidence;
+use casque_wire::{Evidence, LengthOf};
 use thiserror::Error;
 
 use crate::{Challenge, Client, ClientError, SecondFactors};
@@ -17,14 +19,27 @@ pub struct Released {
     pub refresh_after: Seconds,
 }
 
-/// What was gathered for one challenge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was gathered for one challenge. `Debug` shows the length of a token, not the token.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Gathered {
     /// The evidence.
     pub evidence: Evidence,
     /// A token of the attestation service about the same TEE; without one the server asks for one where a policy
     /// demands it. No secret: it says what the evidence says.
     pub maa_token: Option<String>,
+}
+
+impl fmt::Debug for Gathered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            evidence,
+            maa_token,
+        } = self;
+        let mut shown = f.debug_struct("Gathered");
+        shown.field("evidence", evidence);
+        let token = maa_token.as_deref().map(LengthOf);
+        shown.field("maa_token", &token).finish()
+    }
 }
 
 impl From<Evidence> for Gathered {

@@ -21,7 +21,7 @@ use casque_secrets::{
     seal_configuration,
 };
 use casque_types::{Configuration, Rng, RngError, RuntimeData, Seconds, Secret, Timestamp};
-use casque_wire as wire;
+use casque_wire::{self as wire, Evidence};
 use fake_server::{FakeServer, Reply, Seen, TestIdentity};
 
 struct SystemRng;
@@ -84,7 +84,7 @@ fn released_by(
     answer: impl Fn(&Seen, &IdentityKey) -> String + Send + Sync + 'static,
     factors: &SecondFactors,
 ) -> Result<Released, ReleaseError<Infallible>> {
-    let gathered = wire::Evidence::None {};
+    let gathered = Evidence::None {};
     released_with(identity, signer, answer, factors, &gathered.into())
 }
 
@@ -209,7 +209,7 @@ fn release_sends_the_tokens_beside_the_evidence() {
         ..SecondFactors::default()
     };
     let gathered = Gathered {
-        evidence: wire::Evidence::None {},
+        evidence: Evidence::None {},
         maa_token: Some("a.b.c".to_owned()),
     };
     assert!(!format!("{factors:?}").contains("d.e.f"));
@@ -230,4 +230,20 @@ fn release_with_a_token_needs_the_servers_proof() {
     assert_matches!(refused, Err(ReleaseError::Factor(FactorError::NoProof)));
     let refused = released_with_tokens(Some("shared"), Some("other"));
     assert_matches!(refused, Err(ReleaseError::Factor(FactorError::OtherToken)));
+}
+
+#[test]
+fn gathered_debug_shows_no_token() {
+    let token = "hunter2.hunter2.hunter2";
+    let bare = Gathered::from(Evidence::Maa {
+        token: token.to_owned(),
+    });
+    let shown = "Gathered { evidence: Maa { token: Text(23 bytes) }, maa_token: None }";
+    assert_eq!(format!("{bare:?}"), shown);
+    let beside = Gathered {
+        evidence: Evidence::None {},
+        maa_token: Some(token.to_owned()),
+    };
+    let shown = "Gathered { evidence: None, maa_token: Some(Text(23 bytes)) }";
+    assert_eq!(format!("{beside:?}"), shown);
 }

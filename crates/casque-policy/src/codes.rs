@@ -76,6 +76,8 @@ codes! {
     NO_UVM_FLOOR = "no-uvm-floor";
     VM_SCOPE_ALONE = "vm-scope-alone";
     ANY_AZURE_VM = "any-azure-vm";
+    DANGEROUS_ALLOW_MIGRATION = "dangerous-allow-migration";
+    DANGEROUS_ALLOW_ALL_POLICY = "dangerous-allow-all-policy";
     BAD_ISSUER = "bad-issuer";
     SVN_RANGE = "svn-range";
     UNBALANCED_QUOTE = "unbalanced-quote";

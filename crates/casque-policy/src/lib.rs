@@ -37,8 +37,8 @@ pub use model::{
     Operation, Origin, OwnVolume, Part, Placeholder, Platform, Policy, Principal, Principals,
     ProtectionUpdate, RemoteCas, Salt, SecretSpec, SecureBootRule, Security, Service,
     ServiceAccountDemand, ServiceAccountRule, SgxRule, SignerRule, SmtRule, SnpFloor, SnpFloors,
-    SnpRule, SvnRule, TdxRule, TeeRule, Template, Toleration, ValueEncoding, Variable, VaultImport,
-    VaultSecretVersion, Volume, VolumeExport, VolumeImport, VolumeOrigin,
+    SnpRule, SvnRule, TdxFloor, TdxRule, TeeRule, Template, Toleration, ValueEncoding, Variable,
+    VaultImport, VaultSecretVersion, Volume, VolumeExport, VolumeImport, VolumeOrigin,
 };
 pub use parse::{LANGUAGE_MAPS, LanguageMap, Parsed};
 pub use reason::{Denial, Reason, ReasonCode};

@@ -100,6 +100,8 @@ reason_codes! {
     TdxModuleMismatch = "tdx-module-mismatch",
     /// Another signer of the TDX module.
     TdxModuleSignerMismatch = "tdx-module-signer-mismatch",
+    /// A component of the TDX platform is older than the policy's floor.
+    TdxSvnTooLow = "tdx-svn-too-low",
     /// A register of the virtual TPM holds something else.
     PcrMismatch = "pcr-mismatch",
     /// A register of the virtual TPM was not quoted.

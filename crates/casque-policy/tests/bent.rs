@@ -829,6 +829,8 @@ fn every_code_is_found_by_some_test() {
         "no-uvm-floor",
         "vm-scope-alone",
         "any-azure-vm",
+        "dangerous-allow-migration",
+        "dangerous-allow-all-policy",
         "bad-issuer",
     ]);
     // Of `substitute`, tested beside it.

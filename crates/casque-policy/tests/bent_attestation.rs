@@ -16,7 +16,8 @@ use assert_matches::assert_matches;
 use casque_appraise::{Scope, SignerDemand};
 use casque_policy::{
     AciRule, AllowAllRule, AttestationKeyRule, AzureVmTeeRule, ClaimConstant, ClaimDemand, Fill,
-    Fills, MigrationRule, Mode, Policy, SecureBootRule, SmtRule, TeeRule, policy_hash,
+    Fills, MigrationRule, Mode, Policy, SecureBootRule, Severity, SmtRule, TdxFloor, TeeRule,
+    policy_hash,
 };
 use casque_types::{Digest, Seconds, Secret, SnpProduct};
 
@@ -28,8 +29,31 @@ const BASE: &str = include_str!("tees.yaml");
 
 fn base() -> Policy {
     let parsed = Policy::parse(BASE).unwrap();
-    assert_eq!(parsed.warnings, []);
+    let warned: Vec<&str> = parsed.warnings.iter().map(|found| found.code).collect();
+    assert_eq!(warned, DANGERS);
     parsed.policy
+}
+
+const FLOOR_LINE: &str = "        tee_tcb_svn_min: 0501060000000000000000000000002a\n";
+
+/// What the base is warned of: it has every key, the dangerous ones too.
+const DANGERS: [&str; 2] = ["dangerous-allow-migration", "dangerous-allow-all-policy"];
+
+/// The harmless base with the attestation service alone, whose tokens prove no certificate of a TPM's key.
+fn by_maa_alone() -> String {
+    harmless()
+        .replace("    require: [maa, evidence]\n", "")
+        .replace("        attestation_key: certified\n", "")
+}
+
+/// The base without what is dangerous.
+fn harmless() -> String {
+    let digest = "42".repeat(32);
+    BASE.replace("          dangerous_allow_migration: true\n", "")
+        .replace(
+            "dangerous_allow_all_policy: true",
+            &format!("policy_digest: {digest}"),
+        )
 }
 
 /// The entries of a service, as its text states them.
@@ -115,6 +139,8 @@ fn tdx_and_conditions_on_a_token_are_read_key_by_key() {
     assert_eq!(tdx.mr_owner_config, [filled(0x28)]);
     assert_eq!(tdx.mr_seam, [filled(0x29)]);
     assert_eq!(tdx.mr_signer_seam, [filled(0)]);
+    let versions = [5, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x2a];
+    assert_eq!(tdx.floor, Some(TdxFloor(Digest::from(versions))));
     let service = policy.service(&"domain".parse().unwrap()).unwrap();
     let entry = &service.attestation.stated().unwrap()[0];
     let maa = entry.maa.as_ref().unwrap();
@@ -225,6 +251,8 @@ fn hash_counts_the_entries_as_any_other_key() {
         ("guest_svn_min: 3", "guest_svn_min: 4"),
         ("max_token_age_s: 300", "max_token_age_s: 301"),
         ("namespace: shop", "namespace: other"),
+        ("tee_tcb_svn_min: 05", "tee_tcb_svn_min: 04"),
+        (FLOOR_LINE, ""),
     ] {
         assert_ne!(hash(BASE), hash(&BASE.replacen(from, to, 1)), "{to}");
     }
@@ -283,6 +311,11 @@ fn bends() -> Vec<Bend> {
         bend("rtmr0: 22", "rtmr4: 22", "rtmr4", "unknown-key"),
         bend("rtmr2: [24", "rtmr2: [{a: b}, 24", "{a", "wrong-type"),
         bend("mrsignerseam: 00", "mrsignerseam: 0", "0", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn_min: 501", "501", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn_min: x501", "x501", "bad-hash"),
+        bend("tee_tcb_svn_min: 0501", "tee_tcb_svn: 0501", "tee_tcb_svn", "unknown-key"),
+        bend("tee_tcb_svn_min: 0501060000000000000000000000002a", "tee_tcb_svn_min: [0501060000000000000000000000002a]", "[05", "wrong-type"),
+        bend("- snp:", "- {tdx: {tee_tcb_svn_min: 0501060000000000000000000000002a}}\n      - snp:", "{tee", "nothing-pinned"),
         // maa
         bend("policy_hash: hashhash", "policy_hash: []", "[]", "empty-list"),
         bend("policy_hash: hashhash", "policy_hash: ''", "''", "empty-text"),
@@ -404,7 +437,9 @@ fn codes_of(text: &str) -> Vec<&'static str> {
 #[test]
 fn require_alone_says_who_judges() {
     let with = |mode: &str| {
-        let text = BASE.replace("    mode: maa\n    require: [maa, evidence]\n", mode);
+        let text = BASE
+            .replace("        attestation_key: certified\n", "")
+            .replace("    mode: maa\n    require: [maa, evidence]\n", mode);
         let policy = Policy::parse(&text).unwrap().policy;
         policy.security.stated().unwrap().mode.clone()
     };
@@ -420,7 +455,7 @@ fn require_alone_says_who_judges() {
 /// Only entries that SGX may satisfy need `maa-managed-tcb` with `mode: maa`.
 #[test]
 fn maa_managed_tcb_is_needed_for_sgx_alone() {
-    let text = BASE.replace("    require: [maa, evidence]\n", "");
+    let text = by_maa_alone();
     assert_eq!(codes_of(&text), [""; 0]);
     for entry in [
         format!("{{mrenclave: {}}}", "ab".repeat(32)),
@@ -436,7 +471,7 @@ fn maa_managed_tcb_is_needed_for_sgx_alone() {
 /// The lint of spec/evidence.md section 5; and words that do nothing beside `maa-managed-tcb`.
 #[test]
 fn tolerations_beside_maa_managed_tcb_are_warned_of() {
-    let text = BASE.replace("    require: [maa, evidence]\n", "");
+    let text = by_maa_alone();
     let with = |words: &str| codes_of(&text.replace("[outdated-tcb]", words));
     assert_eq!(
         with("[maa-managed-tcb, outdated-tcb]"),
@@ -448,6 +483,48 @@ fn tolerations_beside_maa_managed_tcb_are_warned_of() {
     );
     assert_eq!(with("[maa-managed-tcb, debug-mode]"), [""; 0]);
     assert_eq!(with("[software-hardening-needed]"), [""; 0]);
+}
+
+#[test]
+fn dangerous_words_of_entries_are_warned_of_where_they_stand() {
+    let found = found_in(BASE);
+    let told: Vec<_> = found.iter().map(|f| (f.code, f.severity)).collect();
+    let [migration, allow_all] = DANGERS;
+    assert_eq!(
+        told,
+        [
+            (migration, Severity::Warning),
+            (allow_all, Severity::Warning)
+        ]
+    );
+    for (found, key) in found.iter().zip([
+        "dangerous_allow_migration: true",
+        "dangerous_allow_all_policy: true",
+    ]) {
+        let line = BASE.lines().nth(found.position.line - 1).unwrap();
+        let at = line.chars().skip(found.position.column - 1);
+        assert_eq!(at.collect::<String>(), key);
+        assert!(found.hint.is_some(), "{key} has a mend");
+    }
+    // Without a digest the entry takes every group; with one, the group of that digest.
+    assert!(found[1].message.contains("without `policy_digest`"));
+    let digest = "42".repeat(32);
+    let listed = BASE.replace("svn_min: 23", &format!("policy_digest: {digest}"));
+    let found = found_in(&listed);
+    let allow_all = found.iter().find(|found| found.code == allow_all).unwrap();
+    assert!(allow_all.message.contains("if its digest is listed"));
+    // Off is no danger.
+    assert_eq!(codes_of(&harmless()), [""; 0]);
+    let off = "guest_svn_min: 3\n          dangerous_allow_migration: false";
+    let off = harmless().replace("guest_svn_min: 3", off);
+    assert_eq!(codes_of(&off), [""; 0]);
+}
+
+#[test]
+fn migration_below_a_paravisor_is_warned_of_too() {
+    let below = "tcb: {milan: {snp: 1}}\n          dangerous_allow_migration: true";
+    let text = harmless().replacen("tcb: {milan: {snp: 1}}", below, 1);
+    assert_eq!(codes_of(&text), ["dangerous-allow-migration"]);
 }
 
 #[test]
@@ -500,6 +577,37 @@ fn azure_vm_is_pinned_by_a_register_alone_only_where_a_token_vouches_for_the_par
         assert_eq!(codes_of(&text(&vm)), ["nothing-pinned"], "{vm}");
     }
     assert_eq!(codes_of(&text("{pcrs: {}, tdx: {}}")), ["empty-list"]);
+}
+
+/// A token says nothing of a certificate of the TPM's key, also where it comes beside evidence.
+#[test]
+fn azure_vm_with_a_certified_key_is_refused_where_only_the_attestation_service_judges() {
+    let maa_alone = harmless().replace("    require: [maa, evidence]\n", "");
+    let found = found_in(&maa_alone);
+    let [found] = found.as_slice() else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(
+        (found.code, found.severity),
+        ("key-not-for-mode", Severity::Error)
+    );
+    let line = maa_alone.lines().nth(found.position.line - 1);
+    assert_eq!(line, Some("      azure_vm:"));
+    let mends = "have Casque verify it, by `require: [maa, evidence]` or `mode: hardware`; or leave `attestation_key` out";
+    assert_eq!(found.hint.as_deref(), Some(mends));
+    // Each of the mends is one.
+    assert_eq!(codes_of(&harmless()), [""; 0]);
+    assert_eq!(codes_of(&by_maa_alone()), [""; 0]);
+    let reported = maa_alone.replace("attestation_key: certified", "attestation_key: reported");
+    assert_eq!(codes_of(&reported), [""; 0]);
+    let (digest, vm) = (
+        "ab".repeat(48),
+        "attestation_key: certified, vm_unique_id: x",
+    );
+    let hardware = format!(
+        "name: a\nversion: '0.3'\nservices:\n- name: web\n  one_time_password_shared_secret: JBSWY3DPEHPK3PXPJBSWY3DPEH\n  attestation: {{azure_vm: {{{vm}, tdx: {{mrtd: {digest}}}}}}}\n"
+    );
+    assert_eq!(codes_of(&hardware), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The ports of a running server.
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use casque_azure::{Azure, Clusters, Entra, KeyVault, Maa};
 use casque_core::{Clock, Ports};
@@ -12,7 +14,7 @@ use casque_types::{Rng, RngError, Timestamp};
 pub struct ServerPorts {
     pub(crate) store: SqliteStore,
     pub(crate) azure: Azure,
-    pub(crate) endorsements: Endorsers,
+    pub(crate) endorsements: Arc<Endorsers>,
     pub(crate) clusters: Clusters,
     pub(crate) remote: Remote,
     pub(crate) clock: SystemClock,

@@ -50,6 +50,7 @@ impl Server {
         let identity = Arc::new(identity);
         let tls = tls::server_config(&identity, &config.dns_names, SystemClock.now(), &rng)?;
         let ports = ports(config, store, &identity, &anchors, rng)?;
+        let endorsers = Arc::clone(&ports.endorsements);
         let casque = Casque::new(
             ports,
             Arc::clone(&identity),
@@ -57,7 +58,7 @@ impl Server {
             anchors,
             limits(config),
         );
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(move || endorsers.counts()));
         let routes = Arc::new(Routes {
             session_key: SessionEncryptionKey::of_identity(&identity)?,
             casque: Arc::new(casque),
@@ -151,6 +152,7 @@ fn ports(
     )?;
     let cache = config.state_directory.join("endorsements");
     let endorsements = Endorsers::new(&config.endorsements.settings(cache), anchors)?;
+    let endorsements = Arc::new(endorsements);
     let clusters = Clusters::new(config.kubernetes.clusters.clone())?;
     // Other CASes look at its key alone; its name is for people who look at their connections.
     let certificate = identity.certificate("casque", &[], SystemClock.now(), &rng);

@@ -28,6 +28,7 @@
 mod any_b64;
 mod b64;
 mod explanation;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub use any_b64::AnyB64;
 pub use b64::{B64, B64Error};
 pub use explanation::{Attempt, Attempts, Decision, Explanation, Outcome, Rule, TcbState};
 use serde::{Deserialize, Serialize};
+pub use shown::LengthOf;
 
 /// An offer to attest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,14 +96,14 @@ pub struct GuestRequest {
 /// The service's answer.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 pub struct GuestAnswer {
     /// A token that only the guest's TPM opens: base64url without padding.
     pub sealed_token: String,
 }
 
-/// Evidence by kind; also the form of an evidence file of `casque explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Evidence by kind; also the form of an evidence file of `casque explain`. `Debug` shows lengths of tokens and
+/// certificates, not what they say.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Evidence {

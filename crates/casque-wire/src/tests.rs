@@ -122,3 +122,41 @@ fn b64_with_escapes_in_its_text_is_read_too() {
         B64(b"hunter2".to_vec())
     );
 }
+
+#[test]
+fn evidence_debug_shows_lengths_of_tokens_and_certificates() {
+    let quote = r#"{"message":"AQEB","signature":"AgICAg","pcrs":[]}"#;
+    let shown = "TpmQuote { message: AnyB64(3 bytes), signature: AnyB64(4 bytes), pcrs: [] }";
+    for (text, expected) in [
+        (r#""none""#, "None"),
+        (r#""sgx","quote":"CQkJ""#, "Sgx { quote: AnyB64(3 bytes) }"),
+        (r#""tdx","quote":"CQkJ""#, "Tdx { quote: AnyB64(3 bytes) }"),
+        (
+            r#""snp","report":"CQkJ","vek":"hunter2""#,
+            "Snp { report: AnyB64(3 bytes), vek: Some(Text(7 bytes)) }",
+        ),
+        (
+            r#""azure-snp-vtpm","hcl":"CQkJ","quote":QUOTE,"ak_chain":"hunter2""#,
+            "AzureSnpVtpm { hcl: AnyB64(3 bytes), quote: QUOTE, vek: None, ak_chain: Some(Text(7 bytes)) }",
+        ),
+        (
+            r#""azure-tdx-vtpm","hcl":"CQkJ","quote":QUOTE,"td_quote":"CQ","ak_chain":"hunter2""#,
+            "AzureTdxVtpm { hcl: AnyB64(3 bytes), quote: QUOTE, td_quote: AnyB64(1 bytes), ak_chain: Some(Text(7 bytes)) }",
+        ),
+        (
+            r#""aci-snp","report":"CQkJ","vek":"hunter2","policy":"CQ","uvm":"CQk""#,
+            "AciSnp { report: AnyB64(3 bytes), vek: Some(Text(7 bytes)), policy: AnyB64(1 bytes), uvm: AnyB64(2 bytes) }",
+        ),
+        (
+            r#""maa","token":"hunter2.hunter2.hunter2""#,
+            "Maa { token: Text(23 bytes) }",
+        ),
+    ] {
+        let text = format!(r#"{{"type":{}}}"#, text.replace("QUOTE", quote));
+        let evidence: Evidence = serde_json::from_str(&text).unwrap();
+        let expected = expected.replace("QUOTE", shown);
+        assert_eq!(format!("{evidence:?}"), expected);
+        // No layout shows more.
+        assert!(!format!("{evidence:#?}").contains("hunter2"), "{expected}");
+    }
+}

@@ -214,8 +214,8 @@ async fn certificate_of_an_unknown_authority_is_refused() {
 }
 
 #[tokio::test]
-async fn keys_for_an_unknown_id_are_fetched_again_once_a_minute() {
-    let world = World::start(|_, count| jwks(usize::from(count >= 2))).await;
+async fn keys_for_an_unknown_id_are_fetched_again_at_once_and_then_once_a_minute() {
+    let world = World::start(|_, count| jwks(usize::from(matches!(count, 1 | 5..)))).await;
     let settings = ClusterSettings {
         jwks_uri: Some(format!("https://{}/keys", world.host)),
         ..listed(&world)
@@ -227,13 +227,18 @@ async fn keys_for_an_unknown_id_are_fetched_again_once_a_minute() {
         keys.unwrap().contains(key_id)
     };
     assert!(at(&key_id(0), 0).await);
+    assert!(at(&key_id(1), 1).await);
+    assert_eq!(world.seen().len(), 2);
+    for _ in 0..10 {
+        assert!(!at("made-up", 2).await);
+    }
     assert!(!at(&key_id(1), 59).await);
-    assert_eq!(world.seen().len(), 1);
+    assert_eq!(world.seen().len(), 4);
     assert!(!at(&key_id(1), 60).await);
     assert!(!at("made-up", 61).await);
-    assert_eq!(world.seen().len(), 2);
+    assert_eq!(world.seen().len(), 5);
     assert!(at(&key_id(1), 120).await);
-    assert_eq!(world.seen().len(), 3);
+    assert_eq!(world.seen().len(), 6);
     assert!(world.seen().iter().all(|seen| seen.target == "/keys"));
 }
 
@@ -283,7 +288,7 @@ async fn keys_of_a_file_are_read_anew_for_an_unknown_id() {
     let found = keys(&clusters, &issuer, &key_id(0), NOW).await.unwrap();
     assert!(found.contains(&key_id(0)));
     std::fs::write(file.path(), software(1).jwks().unwrap()).unwrap();
-    let found = keys(&clusters, &issuer, &key_id(1), later(60)).await;
+    let found = keys(&clusters, &issuer, &key_id(1), NOW).await;
     assert!(found.unwrap().contains(&key_id(1)));
     assert_eq!(world.connections(), 0);
 }

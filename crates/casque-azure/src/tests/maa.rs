@@ -377,8 +377,8 @@ async fn keys_are_fetched_once_a_day() {
 }
 
 #[tokio::test]
-async fn keys_for_unknown_id_are_fetched_again_once_a_minute() {
-    let world = World::start(|_, count| jwks(usize::from(count >= 2))).await;
+async fn keys_for_unknown_id_are_fetched_again_at_once_and_then_once_a_minute() {
+    let world = World::start(|_, count| jwks(usize::from(matches!(count, 1 | 5..)))).await;
     let azure = world.azure();
     let at = async |key_id: &str, seconds| {
         let keys = keys(&azure, &world, key_id, later(seconds)).await.unwrap();
@@ -386,13 +386,18 @@ async fn keys_for_unknown_id_are_fetched_again_once_a_minute() {
     };
     let (old, new) = (software(0).key_id(), software(1).key_id());
     assert!(at(old, 0).await);
+    assert!(at(new, 1).await);
+    assert_eq!(world.seen().len(), 2);
+    for _ in 0..10 {
+        assert!(!at("made-up", 2).await);
+    }
     assert!(!at(new, 59).await);
-    assert_eq!(world.seen().len(), 1);
+    assert_eq!(world.seen().len(), 4);
     assert!(!at(new, 60).await);
     assert!(!at("made-up", 61).await);
-    assert_eq!(world.seen().len(), 2);
+    assert_eq!(world.seen().len(), 5);
     assert!(at(new, 120).await);
-    assert_eq!(world.seen().len(), 3);
+    assert_eq!(world.seen().len(), 6);
 }
 
 #[tokio::test]

@@ -187,6 +187,23 @@ pub struct TdxRule {
     pub mr_seam: Vec<Digest<48>>,
     /// `mrsignerseam`
     pub mr_signer_seam: Vec<Digest<48>>,
+    /// `tee_tcb_svn_min`, if the versions of the platform's components count.
+    pub floor: Option<TdxFloor>,
+}
+
+/// The least version of each component of `TEE_TCB_SVN`, one byte each in the order of the quote; 0 where none is
+/// demanded. The first two are the TDX module's: its security version, and the major version that counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TdxFloor(pub Digest<16>);
+
+impl TdxFloor {
+    /// Each component that is demanded by its number: the least version, and the one of a domain.
+    pub fn beside(&self, found: &Digest<16>) -> impl Iterator<Item = (usize, u8, u8)> {
+        let versions = self.0.as_bytes().iter().zip(found.as_bytes());
+        let numbered = versions.enumerate();
+        let all = numbered.map(|(number, (least, found))| (number, *least, *found));
+        all.filter(|(_, least, _)| *least > 0)
+    }
 }
 
 /// A demand on a confidential virtual machine of Azure.

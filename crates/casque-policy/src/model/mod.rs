@@ -22,7 +22,7 @@ pub use attestation::{
     AciRule, AllowAllRule, AttestationEntry, AttestationKeyRule, AzureVmRule, AzureVmTeeRule,
     ClaimCondition, ClaimConstant, ClaimDemand, ClusterIssuer, ClusterIssuerParseError, MaaRule,
     MigrationRule, SecureBootRule, ServiceAccountDemand, ServiceAccountRule, SgxRule, SignerRule,
-    SmtRule, SnpFloor, SnpFloors, SnpRule, SvnRule, TdxRule, TeeRule,
+    SmtRule, SnpFloor, SnpFloors, SnpRule, SvnRule, TdxFloor, TdxRule, TeeRule,
 };
 pub use secret::{
     CasKey, CertificateSpec, ClaimValue, Endpoint, ExportTarget, Generation, Import, JwtSpec,

@@ -20,7 +20,7 @@ type Bend = fn(&mut Value);
 /// An attester without evidence.
 pub struct Attester {
     key: ConfigurationKey,
-    runtime: RuntimeData,
+    pub runtime: RuntimeData,
 }
 
 impl Attester {

@@ -11,6 +11,7 @@
 mod attest;
 mod description;
 mod exports;
+mod metrics;
 #[path = "../peer/mod.rs"]
 mod peer;
 mod policies;

@@ -155,8 +155,8 @@ fn judge_key(found: AttestationKeyProof, path: &str, report: &mut Report) -> boo
             true => "report and certificate".to_owned(),
             false => "a report alone".to_owned(),
         },
-        hint: "bring the certificate of the attestation key with its authorities, which `casque-agent` does not; or leave \
-               `attestation_key` out: the report of the TEE names the key"
+        hint: "bring the certificate of the attestation key with its authorities, and have Casque judge it, since a token \
+               proves none; or leave `attestation_key` out: the report of the TEE names the key"
             .to_owned(),
     })
 }

@@ -137,13 +137,25 @@ fn judge_tee(
         (TeeRule::AzureVm(_), _) => report.rule(false, || {
             other_kind(path, "a confidential virtual machine of Azure", identity)
         }),
-        (TeeRule::Aci(_), _) => report.rule(false, || {
-            other_kind(
-                path,
-                "a group of confidential containers of Azure",
-                identity,
-            )
-        }),
+        (TeeRule::Aci(_), _) => report.rule(false, || no_group(path, identity)),
+    }
+}
+
+/// A token, or a report, says of confidential containers that they are a guest: neither holds the group's policy, nor
+/// the reference of its utility virtual machine.
+fn no_group(path: &str, identity: &Identity) -> Rule {
+    let rule = other_kind(
+        path,
+        "a group of confidential containers of Azure",
+        identity,
+    );
+    match identity {
+        Identity::Snp(_) => Rule {
+            hint: "send the evidence of the containers, which holds their policy and Microsoft's reference (`aci-snp`): neither a token alone nor a report alone does; or add an entry for this guest"
+                .to_owned(),
+            ..rule
+        },
+        _ => rule,
     }
 }
 

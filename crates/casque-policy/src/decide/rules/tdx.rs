@@ -3,10 +3,10 @@
 use casque_types::{Digest, TdxIdentity};
 
 use super::entries::MEASUREMENT_HINT;
-use super::report::{Report, one_of};
-use crate::{ReasonCode, TdxRule};
+use super::report::{Report, Rule, one_of};
+use crate::{ReasonCode, TdxFloor, TdxRule};
 
-/// Judges what a domain is; not its platform.
+/// Judges what a domain is, and the versions that it was launched at; not what Intel says of them.
 pub(super) fn judge(rule: &TdxRule, found: &TdxIdentity, path: &str, report: &mut Report) -> bool {
     use ReasonCode as R;
     let mut holds = true;
@@ -53,5 +53,30 @@ pub(super) fn judge(rule: &TdxRule, found: &TdxIdentity, path: &str, report: &mu
     let signer = &found.mr_signer_seam;
     let code = R::TdxModuleSignerMismatch;
     digest(&rule.mr_signer_seam, signer, code, "mrsignerseam");
+    holds & judge_floor(rule.floor.as_ref(), &found.tee_tcb_svn, path, report)
+}
+
+/// Each component, none for another: that is how Intel compares them. No toleration lowers a floor, which a policy
+/// states to say how much of what it tolerates is too much.
+fn judge_floor(
+    floor: Option<&TdxFloor>,
+    found: &Digest<16>,
+    path: &str,
+    report: &mut Report,
+) -> bool {
+    let mut holds = true;
+    for (number, least, found) in floor.iter().flat_map(|floor| floor.beside(found)) {
+        holds &= report.rule(found >= least, || Rule {
+            code: ReasonCode::TdxSvnTooLow,
+            path: format!("{path}.tee_tcb_svn_min[{number}]"),
+            expected: format!("component {number} at least {least}"),
+            found: format!("component {number} at {found}"),
+            hint: match number {
+                0 | 1 => "update the TDX module of the machine, and launch the domain anew",
+                _ => "update the firmware and microcode of the machine, and launch the domain anew",
+            }
+            .to_owned(),
+        });
+    }
     holds
 }

@@ -9,11 +9,8 @@ use crate::{AciRule, AllowAllRule, Diagnostic};
 
 pub(super) fn read(node: &Node<'_>, findings: &mut Findings) -> Option<AciRule> {
     let fields = Fields::open(node, &KEYS, findings)?;
-    let allow_all = match fields.flag("dangerous_allow_all_policy", findings) {
-        true => AllowAllRule::DangerousAllowed,
-        false => AllowAllRule::Forbidden,
-    };
-    let may_allow_all = fields.value("dangerous_allow_all_policy");
+    let allow_all = read_allow_all(&fields, findings);
+    let may_allow_all = fields.value(ALLOW_ALL);
     if fields.value("policy_digest").is_none()
         && allow_all == AllowAllRule::Forbidden
         && !may_allow_all.is_some_and(Node::is_open)
@@ -48,6 +45,26 @@ pub(super) fn read(node: &Node<'_>, findings: &mut Findings) -> Option<AciRule> 
     })
 }
 
+fn read_allow_all(fields: &Fields<'_, '_>, findings: &mut Findings) -> AllowAllRule {
+    if !fields.flag(ALLOW_ALL, findings) {
+        return AllowAllRule::Forbidden;
+    }
+    let position = (fields.entry(ALLOW_ALL)).map_or(fields.position, |e| e.position);
+    let message = match fields.value("policy_digest") {
+        Some(_) => {
+            "`dangerous_allow_all_policy`: a policy that allows everything is accepted, if its digest is listed: whoever may start containers there may read the secrets"
+        }
+        None => {
+            "`dangerous_allow_all_policy` without `policy_digest`: every group is accepted, whoever rents it and whatever runs in it"
+        }
+    };
+    let found = Diagnostic::warning(codes::DANGEROUS_ALLOW_ALL_POLICY, position, message);
+    findings.push(found.hint(
+        "remove it, and name the `policy_digest` of a policy that `az confcom acipolicygen` made without `--debug-mode`",
+    ));
+    AllowAllRule::DangerousAllowed
+}
+
 /// Decentralized identifiers of X.509 certificates (`did:x509`).
 fn judge_issuers(fields: &Fields<'_, '_>, issuers: &[String], findings: &mut Findings) {
     let Some(node) = fields.value("issuer") else {
@@ -61,6 +78,8 @@ fn judge_issuers(fields: &Fields<'_, '_>, issuers: &[String], findings: &mut Fin
     findings.push(found.hint("leave it out to accept those that the operator trusts"));
 }
 
+const ALLOW_ALL: &str = "dangerous_allow_all_policy";
+
 pub(in crate::parse) const KEYS: Keys = Keys {
     place: "`aci`",
     read: &[
@@ -69,7 +88,7 @@ pub(in crate::parse) const KEYS: Keys = Keys {
         "issuer",
         "svn_min",
         "tcb",
-        "dangerous_allow_all_policy",
+        ALLOW_ALL,
     ],
     not_yet: &[],
     legacy: &[],

@@ -4,7 +4,7 @@ use casque_appraise::Scope;
 
 use crate::codes;
 use crate::findings::Findings;
-use crate::{AttestationEntry, Diagnostic, Mode, Security, Service, TeeRule};
+use crate::{AttestationEntry, AttestationKeyRule, Diagnostic, Mode, Security, Service, TeeRule};
 
 /// Judges the entries of a service.
 pub(in crate::parse) fn judge(
@@ -25,6 +25,7 @@ pub(in crate::parse) fn judge(
     for entry in entries {
         judge_token(entry, &security.mode, findings);
         judge_paravisor(entry, &security.mode, findings);
+        judge_attestation_key(entry, &security.mode, findings);
         if !has_factor {
             judge_scope(entry, findings);
             judge_machine(entry, findings);
@@ -56,6 +57,21 @@ fn judge_paravisor(entry: &AttestationEntry, mode: &Mode, findings: &mut Finding
     let found = Diagnostic::error(codes::NOTHING_PINNED, entry.position, message);
     findings.push(found.hint(
         "`casque explain` prints them; or have the attestation service vouch for the paravisor: `require: [maa, evidence]`",
+    ));
+}
+
+/// Of the TPM's key a token says that the paravisor names it, and nothing of a certificate.
+fn judge_attestation_key(entry: &AttestationEntry, mode: &Mode, findings: &mut Findings) {
+    let (Some(TeeRule::AzureVm(rule)), Mode::Maa(_)) = (&entry.tee, mode) else {
+        return;
+    };
+    if rule.attestation_key != AttestationKeyRule::Certified {
+        return;
+    }
+    let message = "`attestation_key: certified` with `mode: maa` alone: no token proves the certificate of the TPM's key, and nothing satisfies the entry";
+    let found = Diagnostic::error(codes::KEY_NOT_FOR_MODE, entry.position, message);
+    findings.push(found.hint(
+        "have Casque verify it, by `require: [maa, evidence]` or `mode: hardware`; or leave `attestation_key` out",
     ));
 }
 

@@ -32,10 +32,7 @@ pub(super) fn read_below_paravisor(node: &Node<'_>, findings: &mut Findings) -> 
 }
 
 fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> Result<SnpRule, Unread> {
-    let migration = match fields.flag("dangerous_allow_migration", findings) {
-        true => MigrationRule::DangerousAllowed,
-        false => MigrationRule::Forbidden,
-    };
+    let migration = read_migration(fields, findings);
     Ok(SnpRule {
         measurements: digests(fields, "measurement", findings),
         host_data: digests(fields, "host_data", findings),
@@ -49,6 +46,18 @@ fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> Result<SnpRu
         smt: read_smt(fields, findings)?,
         tcb: read_floors(fields, "`snp`", findings)?,
     })
+}
+
+fn read_migration(fields: &Fields<'_, '_>, findings: &mut Findings) -> MigrationRule {
+    const KEY: &str = "dangerous_allow_migration";
+    if !fields.flag(KEY, findings) {
+        return MigrationRule::Forbidden;
+    }
+    let position = fields.entry(KEY).map_or(fields.position, |e| e.position);
+    let message = "`dangerous_allow_migration`: a guest is accepted whose memory a migration agent may export, and nothing says which agent the host has for it";
+    let found = Diagnostic::warning(codes::DANGEROUS_ALLOW_MIGRATION, position, message);
+    findings.push(found.hint("remove it, and launch the guest with bit 18 of its policy clear"));
+    MigrationRule::DangerousAllowed
 }
 
 /// 0 where there is none.

@@ -1,10 +1,10 @@
 //! `tdx`: a trust domain of Intel TDX.
 
-use super::{Beside, digests, nothing_pinned};
-use crate::TdxRule;
+use super::{Beside, Unread, digests, member, nothing_pinned, read_digest};
 use crate::fields::{Fields, Keys};
 use crate::findings::Findings;
 use crate::yaml::Node;
+use crate::{TdxFloor, TdxRule};
 
 /// Reads an entry that must tell its domain from others.
 pub(super) fn read(node: &Node<'_>, beside: Beside, findings: &mut Findings) -> Option<TdxRule> {
@@ -19,18 +19,19 @@ pub(super) fn read(node: &Node<'_>, beside: Beside, findings: &mut Findings) -> 
     if !pins.iter().any(|key| fields.value(key).is_some()) {
         findings.push(nothing_pinned(node, "`tdx`", needed));
     }
-    Some(read_fields(&fields, findings))
+    read_fields(&fields, findings).ok()
 }
 
 /// Reads one that need not, below a paravisor.
 pub(super) fn read_below_paravisor(node: &Node<'_>, findings: &mut Findings) -> Option<TdxRule> {
     let fields = Fields::open(node, &KEYS, findings)?;
-    Some(read_fields(&fields, findings))
+    read_fields(&fields, findings).ok()
 }
 
-fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> TdxRule {
+fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> Result<TdxRule, Unread> {
+    let floor = member(fields, FLOOR, read_floor, findings);
     let mut any = |key| digests(fields, key, findings);
-    TdxRule {
+    Ok(TdxRule {
         mr_td: any("mrtd"),
         rtmr: [any("rtmr0"), any("rtmr1"), any("rtmr2"), any("rtmr3")],
         mr_config_id: any("mrconfigid"),
@@ -38,8 +39,15 @@ fn read_fields(fields: &Fields<'_, '_>, findings: &mut Findings) -> TdxRule {
         mr_owner_config: any("mrownerconfig"),
         mr_seam: any("mrseam"),
         mr_signer_seam: any("mrsignerseam"),
-    }
+        floor: floor?,
+    })
 }
+
+fn read_floor(node: &Node<'_>, findings: &mut Findings) -> Option<TdxFloor> {
+    read_digest(node, FLOOR, findings).map(TdxFloor)
+}
+
+const FLOOR: &str = "tee_tcb_svn_min";
 
 /// What tells one domain from others: registers hold what its software extends them with, the rest what its host
 /// says at launch, and whoever launches a domain of his own can have the same of it.
@@ -69,6 +77,7 @@ pub(in crate::parse) const KEYS: Keys = Keys {
         "mrownerconfig",
         "mrseam",
         "mrsignerseam",
+        FLOOR,
     ],
     not_yet: &[],
     legacy: &[],

@@ -308,6 +308,36 @@ fn aci_one_field_bent_names_that_field() {
     }
 }
 
+/// What a token that comes alone makes of confidential containers.
+#[test]
+fn aci_is_not_satisfied_by_a_guest_and_tells_to_send_the_evidence() {
+    let case = policy_of(entry_of(TeeRule::Aci(Box::new(aci_rule()))));
+    let hint_for = |identity: Identity| {
+        let proof = Proof {
+            identity: &identity,
+            tcb: &here(),
+            verifier: &Verifier::Casque,
+            platform: None,
+            token: None,
+        };
+        let reasons = reasons_of(&case, &proof, &Factors::default());
+        assert_eq!(codes_of(&reasons), ["identity-mismatch"]);
+        assert_eq!(screened(&case, &identity), ["identity-mismatch"]);
+        assert_eq!(
+            reasons[0].expected,
+            "a group of confidential containers of Azure"
+        );
+        reasons[0].hint.clone()
+    };
+    let hint = hint_for(Identity::Snp(guest()));
+    assert!(
+        hint.starts_with("send the evidence of the containers"),
+        "{hint}"
+    );
+    let hint = hint_for(Identity::Tdx(tdx::domain()));
+    assert!(hint.starts_with("run the workload in the TEE"), "{hint}");
+}
+
 #[test]
 fn aci_policy_that_allows_everything_needs_its_own_word() {
     let open = AciIdentity {

@@ -1,7 +1,10 @@
 use casque_types::TdxIdentity;
 
 use super::*;
-use crate::TdxRule;
+use crate::{TdxFloor, TdxRule, Toleration};
+
+/// As real machines state them: module 1.5 at 5, microcode at 6.
+const VERSIONS: [u8; 16] = [5, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 pub(super) fn domain() -> TdxIdentity {
     TdxIdentity {
@@ -15,7 +18,7 @@ pub(super) fn domain() -> TdxIdentity {
         seam_attributes: Digest::from([0; 8]),
         td_attributes: Digest::from([0; 8]),
         xfam: Digest::from([0; 8]),
-        tee_tcb_svn: Digest::from([0; 16]),
+        tee_tcb_svn: Digest::from(VERSIONS),
         debug: false,
     }
 }
@@ -30,6 +33,7 @@ pub(super) fn rule() -> TdxRule {
         mr_owner_config: vec![domain.mr_owner_config],
         mr_seam: vec![domain.mr_seam],
         mr_signer_seam: vec![domain.mr_signer_seam],
+        floor: Some(TdxFloor(Digest::from(VERSIONS))),
     }
 }
 
@@ -113,4 +117,96 @@ fn tdx_rule_that_demands_a_digest_alone_looks_at_no_other() {
     };
     let up_to_date = tcb(TcbStatus::UpToDate, &[]);
     assert!(denied(&case, &Identity::Tdx(bent), &up_to_date).is_empty());
+}
+
+/// What is told of a domain with these versions, by a floor.
+fn told_by_floor(floor: [u8; 16], found: [u8; 16]) -> Vec<Reason> {
+    let rule = TdxRule {
+        floor: Some(TdxFloor(Digest::from(floor))),
+        ..rule()
+    };
+    let mut case = policy_of(entry_of(TeeRule::Tdx(Box::new(rule))));
+    // A floor is what is not tolerated of what is.
+    case.security.tolerate.insert(Toleration::OutdatedTcb);
+    let identity = Identity::Tdx(TdxIdentity {
+        tee_tcb_svn: Digest::from(found),
+        ..domain()
+    });
+    let outdated = tcb(TcbStatus::OutOfDate, &[]);
+    let proof = Proof {
+        identity: &identity,
+        tcb: &outdated,
+        verifier: &Verifier::Casque,
+        platform: None,
+        token: None,
+    };
+    let reasons = reasons_of(&case, &proof, &Factors::default());
+    // Whoever claims as much of himself is not judged further.
+    assert_eq!(screened(&case, &identity), codes_of(&reasons));
+    reasons
+}
+
+#[test]
+fn tdx_floor_is_held_to_component_by_component() {
+    let with = |changes: &[(usize, u8)]| {
+        let mut versions = VERSIONS;
+        for (number, version) in changes {
+            versions[*number] = *version;
+        }
+        versions
+    };
+    let told = |found| {
+        let reasons = told_by_floor(VERSIONS, found);
+        let told = |reason: &Reason| {
+            assert_eq!(reason.code.as_str(), "tdx-svn-too-low");
+            let path = reason
+                .path
+                .strip_prefix("services[web].attestation[0].tdx.");
+            (
+                path.unwrap().to_owned(),
+                reason.expected.clone(),
+                reason.found.clone(),
+            )
+        };
+        reasons.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(told(VERSIONS), []);
+    assert_eq!(told([255; 16]), []);
+    let reason = |number: usize, least: u8, found: u8| {
+        (
+            format!("tee_tcb_svn_min[{number}]"),
+            format!("component {number} at least {least}"),
+            format!("component {number} at {found}"),
+        )
+    };
+    // One that is higher makes up for none that is lower, in front of it or behind.
+    assert_eq!(told(with(&[(0, 4)])), [reason(0, 5, 4)]);
+    assert_eq!(told(with(&[(0, 6), (2, 5)])), [reason(2, 6, 5)]);
+    assert_eq!(told(with(&[(0, 4), (1, 2), (15, 255)])), [reason(0, 5, 4)]);
+    assert_eq!(told(with(&[(14, 9), (15, 1)])), [reason(15, 2, 1)]);
+    assert_eq!(
+        told([0; 16]),
+        [
+            reason(0, 5, 0),
+            reason(1, 1, 0),
+            reason(2, 6, 0),
+            reason(15, 2, 0)
+        ]
+    );
+}
+
+#[test]
+fn tdx_floor_of_zeros_or_none_demands_nothing() {
+    assert_eq!(told_by_floor([0; 16], [0; 16]), []);
+    assert_eq!(told_by_floor([0; 16], VERSIONS), []);
+    let case = policy_of(entry_of(TeeRule::Tdx(Box::new(TdxRule {
+        floor: None,
+        ..rule()
+    }))));
+    let old = Identity::Tdx(TdxIdentity {
+        tee_tcb_svn: Digest::from([0; 16]),
+        ..domain()
+    });
+    let up_to_date = tcb(TcbStatus::UpToDate, &[]);
+    assert!(denied(&case, &old, &up_to_date).is_empty());
 }
