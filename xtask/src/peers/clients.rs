@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::Failure;
+use crate::packages::install_debian;
 use crate::run::{cargo, is_there, not_started, program, root, target};
 
 /// What the clients are written in.
@@ -216,18 +217,6 @@ fn said(output: &Output) -> String {
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     said
-}
-
-/// Whether Debian's packages could be installed: on another system, or as another user than root, they cannot.
-fn install_debian(packages: &[&str]) -> bool {
-    let apt = |arguments: &[&str]| {
-        let mut command = program("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(arguments);
-        is_there(&mut command)
-    };
-    apt(&["update"]) && apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
