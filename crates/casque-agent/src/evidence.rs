@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casque_attester::{
     AttesterError, AzureVm, AzureVtpm, Collected, EvidenceSource, GuestPlaces, TeeKind,
+    is_compact_jws,
 };
 use casque_client::{Challenge, Client, ClientError, EvidenceKind, Gathered};
 use casque_types::RuntimeData;
@@ -317,14 +318,6 @@ fn read_bounded(path: &Path) -> io::Result<String> {
         .take(limit.saturating_add(1))
         .read_to_string(&mut text)?;
     Ok(text)
-}
-
-pub(crate) fn is_compact_jws(token: &str) -> bool {
-    let is_part = |part: &str| {
-        let mut bytes = part.bytes();
-        !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    token.split('.').count() == 3 && token.split('.').all(is_part)
 }
 
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";

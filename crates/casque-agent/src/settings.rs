@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use casque_attester::{ImdsError, TctiParseError};
+use casque_attester::{ImdsError, TctiParseError, is_compact_jws};
 use casque_client::{
     AddressParseError, Client, ClientError, SecondFactors, ServerAddress, ServerTrust, Timeouts,
 };
@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::HostEnvironment;
 use crate::cli::RunArguments;
-use crate::evidence::is_compact_jws;
 use crate::program::own_path;
 
 /// What the agent is told.

@@ -31,7 +31,7 @@ use crate::{AttesterError, AzureVm, AzureVtpm, Collected, Tcti, TpmError, Waiter
 use attestation_info::{Boot, Isolation, TeeProof, attestation_info};
 use os_release::OsRelease;
 
-pub use sealed_token::{SealedToken, SealedTokenError};
+pub use sealed_token::{SealedToken, SealedTokenError, is_compact_jws};
 
 /// Where a guest says what it booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Default for GuestPlaces {
 impl AzureVtpm {
     /// Makes a request about this machine. `collected` is what [`gather`](crate::EvidenceSource::gather) gave for the
     /// same exchange: the TEE's report or quote, the processor's certificates and the paravisor's data are taken
-    /// from it. `nonce` comes back in the token, in `client-payload` of `x-ms-runtime`.
+    /// from it. `nonce` comes back in the token as 64 hexadecimal digits, in `client-payload` of `x-ms-runtime`.
     ///
     /// # Errors
     /// [`AttesterError::OtherKind`], [`AttesterError::NoProcessorCertificates`], [`AttesterError::Paravisor`]: the

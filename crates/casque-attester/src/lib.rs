@@ -44,7 +44,7 @@ pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
 pub use guest_data::GuestData;
-pub use guest_request::{GuestPlaces, GuestRequest, SealedToken, SealedTokenError};
+pub use guest_request::{GuestPlaces, GuestRequest, SealedToken, SealedTokenError, is_compact_jws};
 pub use imds::{Imds, ImdsError};
 pub use probe::snp_reports;
 pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};

@@ -183,7 +183,10 @@ fn request_says_what_evidence_and_machine_say() {
         ("/OSVersionMinor", json!(4)),
         ("/OSBuild", json!("Tm90QXBwbGljYXRpb24=")),
         ("/TcgLogs", json!(STANDARD.encode(LOG))),
-        ("/ClientPayload", json!({"nonce": STANDARD.encode(NONCE)})),
+        (
+            "/ClientPayload",
+            json!({"nonce": STANDARD.encode(hex_of(&NONCE))}),
+        ),
         ("/TpmInfo/AikCert", json!(STANDARD.encode(CERTIFICATE))),
         ("/TpmInfo/PcrSet", json!([0, 1, 2, 3, 4, 5, 6, 7])),
         ("/IsolationInfo/Type", json!("SevSnp")),
@@ -541,3 +544,7 @@ const NONCE: [u8; 32] = [0x4E; 32];
 const LOG: &[u8] = b"what the firmware measured";
 const CERTIFICATE: &[u8] = &[0x30, 0x82, 0, 4, 1, 2, 3, 4];
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4IjoxfQ.c2lnbmF0dXJl";
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

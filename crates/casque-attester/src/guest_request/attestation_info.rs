@@ -58,7 +58,7 @@ pub(super) fn attestation_info(
         os_build: base64(b"NotApplication"),
         tcg_logs: base64(&boot.tcg_log),
         client_payload: ClientPayload {
-            nonce: base64(boot.nonce),
+            nonce: base64(text_of(boot.nonce).as_bytes()),
         },
         tpm_info: TpmInfo::of(ak_certificate, attested),
         isolation_info: IsolationInfo::of(isolation),
@@ -188,6 +188,11 @@ impl IsolationInfo {
             },
         }
     }
+}
+
+/// The service gives the payload back as text: hexadecimal digits, since any bytes may be none.
+fn text_of(nonce: &[u8; 32]) -> String {
+    nonce.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -172,8 +172,9 @@ const fn malformed(expected: &'static str) -> SealedTokenError {
     SealedTokenError::Malformed { expected }
 }
 
-/// Three parts of base64url.
-fn is_compact_jws(token: &str) -> bool {
+/// Whether a text has the form of a compact JWS: three parts of base64url (RFC 7515, section 7.1).
+#[must_use]
+pub fn is_compact_jws(token: &str) -> bool {
     let is_part = |part: &str| {
         let mut bytes = part.bytes();
         !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -84,7 +84,7 @@ fn tpm_info() -> String {
     )
 }
 
-const HEAD: &str = r#"{"AttestationProtocolVersion":"2.0","OSType":"TGludXg=","OSDistro":"","OSVersionMajor":0,"OSVersionMinor":0,"OSBuild":"Tm90QXBwbGljYXRpb24=","TcgLogs":"","ClientPayload":{"nonce":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="},"TpmInfo":"#;
+const HEAD: &str = r#"{"AttestationProtocolVersion":"2.0","OSType":"TGludXg=","OSDistro":"","OSVersionMajor":0,"OSVersionMinor":0,"OSBuild":"Tm90QXBwbGljYXRpb24=","TcgLogs":"","ClientPayload":{"nonce":"MDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMTAxMDEwMQ=="},"TpmInfo":"#;
 
 #[test]
 fn snp_machines_json_is_the_services() {
