@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "a test: a panic is its failure"
 )]
@@ -11,6 +12,7 @@
 mod support;
 
 use std::net::TcpStream;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -111,4 +113,25 @@ async fn machine_on_tdx_is_appraised_with_the_quote_of_the_local_imds() {
         AzureVmTee::Tdx(domain) => assert_eq!(domain.mr_td, MEASUREMENT.into()),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn program_beside_the_tpm_finds_it_and_its_status_is_given_back() {
+    let state = tempfile::tempdir().unwrap();
+    let script =
+        r#"test "$CASQUE_TPM" = "$TPM2TOOLS_TCTI" && tpm2_nvread -C o 0x01400001 && exit 7"#;
+    let output = Command::new(env!("CARGO_BIN_EXE_casque-dev"))
+        .args(["machine", "--tee", "azure-tdx", "--state"])
+        .arg(state.path())
+        .args(["sh", "-c", script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("is not installed") {
+        println!("skipped: {}", said.trim());
+        return;
+    }
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert_eq!(output.stdout.len(), 2048);
+    assert!(output.stdout.starts_with(b"HCLA"));
 }
