@@ -29,25 +29,26 @@ pub fn install() {
         );
         return;
     }
-    // A registry that does not answer is no failure of the project.
-    let quiet = |arguments: &[&str]| {
-        let mut command = program("apt-get");
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        is_there(&mut command)
-    };
-    let installed = quiet(&["update", "-qq"]) && {
-        let mut arguments = vec!["install", "-qq", "--yes", "--no-install-recommends"];
-        arguments.extend(&packages);
-        quiet(&arguments)
-    };
-    let outcome = if installed {
+    let outcome = if install_debian(&packages) {
         "installed"
     } else {
         "could not be installed"
     };
     println!("{outcome}: {}", packages.join(" "));
+}
+
+/// Whether Debian's packages could be installed: on another system, as another user than root, and without a registry that
+/// answers they cannot, which is no failure of the project.
+pub(crate) fn install_debian(packages: &[&str]) -> bool {
+    let apt = |arguments: &[&str]| {
+        let mut command = program("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(arguments);
+        is_there(&mut command)
+    };
+    let install = ["install", "-qq", "--yes", "--no-install-recommends"];
+    apt(&["update", "-qq"]) && apt(&[&install, packages].concat())
 }
 
 fn is_root() -> bool {

@@ -282,6 +282,21 @@ pub(crate) fn expect_text<'n, 'a>(
     Some(text)
 }
 
+/// The text, if it says something.
+pub(crate) fn refuse_empty<'n, 'a>(
+    text: &'n Text<'a>,
+    key: &str,
+    findings: &mut Findings,
+) -> Option<&'n Text<'a>> {
+    if text.as_str().is_empty() {
+        let message = format!("`{key}`: expected a text, found an empty one");
+        let found = Diagnostic::error(codes::EMPTY_TEXT, text.position(), message);
+        findings.push(found);
+        return None;
+    }
+    Some(text)
+}
+
 /// A text that must not be empty, nor ask for a secret.
 pub(crate) fn parse_text<T>(text: &Text<'_>, code: &'static str, key: &str) -> Result<T, Diagnostic>
 where

@@ -85,7 +85,9 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
     }
     println!("installing the clients of {}", language.name());
     let mut outcome = install_into(language, &folder, &versions);
-    if matches!(outcome, Err(NotInstalled::NoTool)) && install_debian(language.debian_packages()) {
+    if matches!(outcome, Err(NotInstalled::NoTool))
+        && crate::packages::install_debian(language.debian_packages())
+    {
         outcome = install_into(language, &folder, &versions);
     }
     match outcome {
@@ -167,18 +169,6 @@ fn said(output: &Output) -> String {
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     said
-}
-
-/// Whether Debian's packages could be installed: on another system, or as another user than root, they cannot.
-fn install_debian(packages: &[&str]) -> bool {
-    let apt = |arguments: &[&str]| {
-        let mut command = program("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(arguments);
-        is_there(&mut command)
-    };
-    apt(&["update"]) && apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -18,7 +18,7 @@ use casque_types::{MrEnclave, MrSigner};
 
 use super::clauses::{Rules, Scope, UnknownSecret};
 use crate::codes;
-use crate::fields::{Fields, Keys, expect_text, misplaced, parse_text};
+use crate::fields::{Fields, Keys, expect_text, misplaced, parse_text, refuse_empty};
 use crate::findings::Findings;
 use crate::placeholder::OPENING;
 use crate::yaml::{Node, Value};
@@ -241,15 +241,7 @@ fn read_text(node: &Node<'_>, key: &str, findings: &mut Findings) -> Option<Stri
         findings.push(misplaced(text.position(), &format!("`{key}`")));
         return None;
     }
-    if text.as_str().is_empty() {
-        let message = format!("`{key}`: expected a text, found an empty one");
-        findings.push(Diagnostic::error(
-            codes::EMPTY_TEXT,
-            text.position(),
-            message,
-        ));
-        return None;
-    }
+    let text = refuse_empty(text, key, findings)?;
     Some(text.as_str().to_owned())
 }
 

@@ -7,7 +7,7 @@ use casque_types::{
 
 use super::secrets::{Draft, expect_private_key};
 use crate::codes;
-use crate::fields::{Fields, Keys, not_yet, parse_text};
+use crate::fields::{Fields, Keys, not_yet, parse_text, refuse_empty};
 use crate::findings::{Findings, quoted};
 use crate::pem::Algorithm;
 use crate::placeholder::{Declarations, OPENING, sole, sole_placeholder, token_suffix};
@@ -110,16 +110,7 @@ fn credential_text<'n, 'a>(
         findings.push(found.hint("import the whole aad-token from the policy that knows it"));
         return None;
     }
-    if text.as_str().is_empty() {
-        let message = format!("`{key}`: expected a text, found an empty one");
-        findings.push(Diagnostic::error(
-            codes::EMPTY_TEXT,
-            text.position(),
-            message,
-        ));
-        return None;
-    }
-    Some(text)
+    refuse_empty(text, key, findings)
 }
 
 /// Reads an import.
