@@ -66,7 +66,7 @@ fn judge_toleration(
         (Toleration::MaaManagedTcb, _) => "without `mode: maa`",
         (_, ModeWord::Maa) if !all.contains(&Toleration::MaaManagedTcb) => return,
         (Toleration::OutdatedTcb, ModeWord::Maa) => {
-            let message = "`outdated-tcb` beside `maa-managed-tcb`: the status of the platform is not looked at, its floors neither";
+            let message = "`outdated-tcb` beside `maa-managed-tcb`: the status of the platform is not looked at, the floors of `tcb` neither";
             let found = Diagnostic::warning(codes::TOLERATIONS_OVERLAP, position, message);
             findings.push(found.hint("keep the one that you mean"));
             return;
