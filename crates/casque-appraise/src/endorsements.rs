@@ -329,7 +329,7 @@ pub struct MaaKeys {
     pub(crate) keys: Vec<(String, MaaKey)>,
 }
 
-/// One signing key: RSA, from the first certificate of `x5c`.
+/// One signing key: RSA, from the first certificate of `x5c`, or without one from its numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct MaaKey {
     /// The key, ready to verify with.
@@ -337,7 +337,7 @@ pub(crate) struct MaaKey {
     /// Length of the modulus.
     pub(crate) modulus_bits: u32,
     /// The certificate, DER; it may hold evidence that the key is in a TEE.
-    pub(crate) certificate: Arc<[u8]>,
+    pub(crate) certificate: Option<Arc<[u8]>>,
 }
 
 /// Why bytes are no endorsements.

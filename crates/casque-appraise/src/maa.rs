@@ -18,7 +18,7 @@
 //! exactly. Of an Azure VM the server submits the report of the TEE with the paravisor's data: the token
 //! vouches for the attestation key in them, and the TPM's quote, which is bound to the request, is verified
 //! here with that key. The service seals answers of `attest/AzureGuest` to a key of the guest's TPM: a server
-//! cannot read them, so that tokens of type `azurevm` come as passports, or along with evidence.
+//! cannot read them, so that tokens of type `azurevm` are brought by the guest, along with evidence.
 //!
 //! SGX: no statement of the platform's TCB; the instance's baseline decided it (`maa-managed-tcb`).
 //! Not judged: the instance's own policy (see [`TokenStatement::policy_hash`]).
@@ -239,7 +239,12 @@ fn verify_submitted<'t>(
             let found = evidence.kind();
             return Err(MaaAppraiseError::NotSubmitted { found }.into());
         }
-        Evidence::AzureVm(vm) => expect_attestation_key(vm, known)?,
+        Evidence::AzureVm(vm) => {
+            expect_attestation_key(vm, known)?;
+            if !token.claims.binding.is_of_request(subject, runtime) {
+                return Err(MaaAppraiseError::NotBound.into());
+            }
+        }
         Evidence::Sgx(_) | Evidence::Tdx(_) | Evidence::Snp(_) | Evidence::Aci(_) => {
             if !token.claims.binding.fits_exactly(subject, runtime) {
                 return Err(MaaAppraiseError::NotBound.into());

@@ -530,12 +530,62 @@ fn keys_of_other_kinds_are_skipped() {
     let keys = MaaKeys::parse(
         br#"{"keys":[{"kty":"EC","kid":"a","x5c":["AA=="]},{"kty":"RSA","kid":"b"},
             {"kty":"RSA","kid":"c","x5c":[]},{"kty":"RSA","x5c":["AA=="]},
-            {"kty":"RSA","kid":"d","use":"enc","x5c":["AA=="]}]}"#,
+            {"kty":"RSA","kid":"d","use":"enc","x5c":["AA=="]},
+            {"kty":"RSA","kid":"e","alg":"PS256","n":"AQAB","e":"AQAB"},
+            {"kty":"RSA","kid":"f","n":"AQAB"}]}"#,
     )
     .unwrap();
-    for id in ["a", "b", "c", "d"] {
+    for id in ["a", "b", "c", "d", "e", "f"] {
         assert!(!keys.contains(id));
     }
+}
+
+/// The document with numbers in place of certificates.
+fn bare_jwks() -> String {
+    let mut document: serde_json::Value =
+        serde_json::from_str(&MAA.jwks(JwksShape::WithNumbers)).unwrap();
+    for key in document
+        .pointer_mut("/keys")
+        .unwrap()
+        .as_array_mut()
+        .unwrap()
+    {
+        key.as_object_mut().unwrap().remove("x5c").unwrap();
+    }
+    document.to_string()
+}
+
+#[test]
+fn key_without_a_certificate_is_its_numbers_and_proves_no_tee() {
+    let keys = MaaKeys::parse(bare_jwks().as_bytes()).unwrap();
+    let token = token(|_| ());
+    assert_matches!(verify_with(&token, &keys, &trust(), NOW), Ok(_));
+    let in_tee = MaaTrust {
+        signer: SignerDemand::InTee,
+        ..trust()
+    };
+    let refused = verify_with(&token, &keys, &in_tee, NOW).unwrap_err();
+    assert_eq!(refused, MaaAppraiseError::SignerNotProved);
+    let other = MaaKeys::parse(bare_jwks().replace(r#""n":""#, r#""n":"AQAA"#).as_bytes()).unwrap();
+    let refused = verify_with(&token, &other, &trust(), NOW).unwrap_err();
+    assert_eq!(refused, MaaAppraiseError::Signature);
+    let odd = bare_jwks().replace(r#""e":"AQAB""#, r#""e":"*""#);
+    assert!(refused_keys(&odd).contains("`n` and `e`"));
+}
+
+#[test]
+fn text_that_is_no_token_is_told_from_one_that_was_changed() {
+    let good = MAA.token(&spec()).unwrap();
+    let keys = keys();
+    assert!(MaaToken::is_signed_by(&good, &keys));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let changed = format!("{}A.{signature}", &signed[..signed.len() - 1]);
+    assert!(!MaaToken::is_signed_by(&changed, &keys));
+    for text in ["", "a", "..", &format!("{good}*"), &good.repeat(64)] {
+        assert!(!MaaToken::is_signed_by(text, &keys), "{text}");
+    }
+    let none = MaaKeys::parse(br#"{"keys":[]}"#).unwrap();
+    assert!(!MaaToken::is_signed_by(&good, &none));
 }
 
 #[test]

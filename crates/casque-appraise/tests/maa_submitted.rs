@@ -9,6 +9,8 @@
 use std::sync::{Arc, LazyLock};
 
 use assert_matches::assert_matches;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use casque_appraise::{
     AciAppraiseError, AciEvidence, Appraisal, AppraiseError, Appraiser, AzureVmAppraiseError,
     AzureVmEvidence, AzureVmParts, Bound, Difference, Endorsements, Evidence, EvidenceKind,
@@ -365,7 +367,49 @@ fn token_of_type_azurevm_along_with_the_machines_evidence_is_appraised() {
     );
 }
 
-/// The token that `attest/AzureGuest` gives the guest itself.
+#[test]
+fn token_of_type_azurevm_is_of_the_request_by_the_nonce_of_its_payload() {
+    let evidence = azure_vm(&machine(HclTee::Snp));
+    let with = |nonce: Option<Vec<u8>>| passport(&evidence, |token| token.payload_nonce = nonce);
+    let binding = runtime(1).binding();
+    let bytes = binding.as_bytes().to_vec();
+    for nonce in [
+        bytes.clone(),
+        URL_SAFE_NO_PAD.encode(&bytes).into_bytes(),
+        binding.to_string().into_bytes(),
+        binding.to_string().to_ascii_uppercase().into_bytes(),
+    ] {
+        let token = with(Some(nonce));
+        assert_matches!(by_maa(&evidence, &token), Ok(_));
+        assert_matches!(by_both(&evidence, &token), Ok(_));
+    }
+    // Issued at another time, for another request, or for nobody knows which.
+    for nonce in [
+        Some(runtime(2).binding().to_string().into_bytes()),
+        Some(bytes[..31].to_vec()),
+        Some(STANDARD.encode(&bytes).into_bytes()),
+        Some(Vec::new()),
+        None,
+    ] {
+        let token = with(nonce);
+        for refused in [by_maa(&evidence, &token), by_both(&evidence, &token)] {
+            let expected = AppraiseError::Maa(MaaAppraiseError::NotBound);
+            assert_eq!(refused.unwrap_err(), expected);
+        }
+    }
+}
+
+#[test]
+fn token_of_type_azurevm_is_of_the_request_by_what_the_guest_had_the_paravisor_report() {
+    let mut bound = machine(HclTee::Snp);
+    bound.hcl.user_data = report_data();
+    let evidence = azure_vm(&bound);
+    let token = passport(&evidence, |token| token.payload_nonce = None);
+    assert_matches!(by_both(&evidence, &token), Ok(_));
+    assert_matches!(by_maa(&evidence, &token), Ok(_));
+}
+
+/// The token that `attest/AzureGuest` gives the guest itself, for this request.
 fn passport(
     evidence: &Evidence,
     bend: impl FnOnce(&mut casque_testkit::maa::AzureVmToken),
@@ -386,7 +430,7 @@ fn passport(
         secure_boot: true,
         vm_id: "any".to_owned(),
         pcrs: vec![0, 7],
-        payload_nonce: None,
+        payload_nonce: Some(runtime(1).binding().to_string().into_bytes()),
     };
     bend(&mut token);
     let token = WORLD.maa.token(&TokenSpec::azure_vm(token, NOW)).unwrap();

@@ -585,39 +585,26 @@ fn azure_vm_token_boots_securely_only_if_nobody_denies_it() {
         if expected.contains("secureboot"));
 }
 
+/// Nothing that the TPM signs covers the payload: who hands the guest's request on can exchange it.
 #[test]
-fn azure_vm_token_is_bound_by_the_nonce_of_its_payload() {
+fn azure_vm_token_alone_is_not_bound_by_the_nonce_of_its_payload() {
     let binding = runtime(1).binding();
     let bytes = binding.as_bytes().to_vec();
     for nonce in [
         bytes.clone(),
         URL_SAFE_NO_PAD.encode(&bytes).into_bytes(),
         binding.to_string().into_bytes(),
-        binding.to_string().to_ascii_uppercase().into_bytes(),
-    ] {
-        let spec = vm_spec(|token| {
-            token.paravisor_data = paravisor_data(&[0; 64]);
-            token.payload_nonce = Some(nonce);
-        });
-        assert_matches!(appraise(&spec), Ok(_));
-    }
-}
-
-#[test]
-fn azure_vm_token_with_another_nonce_is_not_bound() {
-    let binding = runtime(1).binding();
-    let standard = STANDARD.encode(binding.as_bytes()).into_bytes();
-    for nonce in [
         runtime(2).binding().as_bytes().to_vec(),
-        binding.as_bytes()[..31].to_vec(),
-        standard,
         Vec::new(),
     ] {
         let spec = vm_spec(|token| {
             token.paravisor_data = paravisor_data(&[0; 64]);
-            token.payload_nonce = Some(nonce);
+            token.payload_nonce = Some(nonce.clone());
         });
         assert_eq!(appraise(&spec).unwrap_err(), MaaAppraiseError::NotBound);
+        // What the paravisor reports of the guest's own data binds it, whatever the payload says.
+        let spec = vm_spec(|token| token.payload_nonce = Some(nonce));
+        assert_matches!(appraise(&spec), Ok(_));
     }
     // Of a guest that is not behind a paravisor such a payload proves nothing.
     let payload = json!({"client-payload": {"nonce": STANDARD.encode(binding.as_bytes())}});

@@ -6,10 +6,13 @@
 //! machine as evidence bound to the request (ARCHITECTURE.md, "One release, step by step").
 //!
 //! Nobody who merely knows a name makes the server call others: the nonce must be this server's, the evidence be bound
-//! to the runtime data, and its claims not be denied by the policy already.
+//! to the runtime data, and its claims not be denied by the policy already, as far as that can be said before others are
+//! asked for the policy's secrets. Where Casque judges the evidence too, it does so first.
+
+use std::fmt;
 
 use casque_appraise::Evidence;
-use casque_policy::screen;
+use casque_policy::{Mode, screen};
 use casque_types::{ConfigId, RuntimeData, Timestamp};
 use thiserror::Error;
 
@@ -21,7 +24,6 @@ use crate::resolve::Context;
 use crate::{AttestError, Casque, Clock as _, MaaSource as _, Ports};
 
 /// A guest's request to be judged by `attest/AzureGuest`.
-#[derive(Debug)]
 pub struct GuestRequest {
     runtime_data: Vec<u8>,
     evidence: Evidence,
@@ -29,12 +31,12 @@ pub struct GuestRequest {
 }
 
 /// `AttestationInfo` of a request to `attest/AzureGuest`: base64url without padding. What it says is between the guest and
-/// the service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// the service; `Debug` shows its length, since it can be handed on with another payload.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AttestationInfo(String);
 
-/// A token that only the guest's TPM opens: base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token that only the guest's TPM opens: base64url without padding. `Debug` shows its length.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedToken(String);
 
 /// Why this is no request of a guest.
@@ -135,6 +137,27 @@ impl SealedToken {
     }
 }
 
+impl fmt::Debug for GuestRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestRequest")
+            .field("evidence", &self.evidence.kind())
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AttestationInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AttestationInfo({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Debug for SealedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedToken({} bytes)", self.0.len())
+    }
+}
+
 fn base64url(text: String, limit_bytes: usize) -> Result<String, GuestTextError> {
     let found_bytes = text.len();
     if !(1..=limit_bytes).contains(&found_bytes) {
@@ -201,6 +224,10 @@ impl<P: Ports> Casque<P> {
         let maa = mode.maa().ok_or_else(|| AttestError::NoGuestJudge {
             config: config.clone(),
         })?;
+        if matches!(mode, Mode::Both(_)) {
+            self.appraise_evidence(&request.evidence, runtime.clone(), now)
+                .await?;
+        }
         let asked = self.ports.maa().attest_guest(&maa.url, &request.info, now);
         Ok(asked.await?)
     }
@@ -209,6 +236,18 @@ impl<P: Ports> Casque<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_lengths() {
+        let request = GuestRequest {
+            runtime_data: Vec::new(),
+            evidence: Evidence::Absent,
+            info: AttestationInfo::parse("e30".to_owned()).unwrap(),
+        };
+        let shown = format!("{request:?} {:?}", SealedToken::parse("e30").unwrap());
+        let expected = "GuestRequest { evidence: Absent, info: AttestationInfo(3 bytes), .. } SealedToken(3 bytes)";
+        assert_eq!(shown, expected);
+    }
 
     #[test]
     fn texts_are_base64url_of_bounded_length() {

@@ -140,7 +140,7 @@ impl<P: Ports> Casque<P> {
         })
     }
 
-    async fn appraise_evidence(
+    pub(crate) async fn appraise_evidence(
         &self,
         evidence: &Evidence,
         runtime: RuntimeData,

@@ -9,12 +9,14 @@
 //!    paravisor's data, which the service states as `x-ms-runtime` (`keys`, `vm-configuration`, `user-data`),
 //!    in tokens of type `azurevm` inside `x-ms-isolation-tee`. Such a token is bound when `user-data`, 128
 //!    hexadecimal digits in any case, are the digest of the runtime data and zeros. The guest writes them to NV
-//!    index 0x01400002. A token of type `azurevm` is also bound when `x-ms-runtime.client-payload.nonce` is in
-//!    base64 the digest of the runtime data, or its base64url or hexadecimal text. Nothing that we know of binds
-//!    the client's payload to the TPM's quote; but the service seals such a token to a key of the guest's TPM,
-//!    so that nobody but the guest can have read it.
+//!    index 0x01400002.
 //!
-//! The claim `nonce` binds nothing: whoever asks for a token chooses it.
+//! The claim `nonce` binds nothing: whoever asks for a token chooses it. Neither does the payload of a guest that
+//! `attest/AzureGuest` judged, `x-ms-runtime.client-payload`: nothing that the TPM signs covers it, and who hands the
+//! guest's request on can exchange it. The service seals such a token to a key of the guest's TPM; whether the guest
+//! gives it to others than who it was meant for is up to the guest. Beside evidence that is bound to the request
+//! itself, the payload's nonce says that the token was not issued before the request: there it must be the digest of
+//! the runtime data in base64, or its base64url or hexadecimal text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -82,7 +84,7 @@ impl Binding {
         })
     }
 
-    /// Either way.
+    /// Whether a token that comes alone is bound to the request, either way.
     pub(super) fn fits(&self, subject: &Stated, expected: &RuntimeData) -> bool {
         self.fits_exactly(subject, expected) || self.fits_behind_paravisor(subject, expected)
     }
@@ -104,14 +106,24 @@ impl Binding {
     /// b.
     fn fits_behind_paravisor(&self, subject: &Stated, expected: &RuntimeData) -> bool {
         let Ok(subject) = subject else { return false };
-        let guest_nonce = match (&subject.identity, &self.runtime) {
-            (Identity::AzureVm(_), Some(Runtime::Guest { nonce })) => Some(nonce),
-            (Identity::AzureVm(_) | Identity::Snp(_) | Identity::Tdx(_), _) => None,
-            _ => return false,
-        };
+        if !matches!(
+            subject.identity,
+            Identity::AzureVm(_) | Identity::Snp(_) | Identity::Tdx(_)
+        ) {
+            return false;
+        }
         let user_data = subject.paravisor().and_then(|it| it.user_data.as_ref());
         user_data.is_some_and(|found| expected.report_data().is_carried_by(found.as_bytes()))
-            || guest_nonce.is_some_and(|nonce| is_binding(nonce, expected))
+    }
+
+    /// Whether a token about a machine, beside evidence of it that is bound to the request, is of that request, too.
+    /// Of a token about the TEE alone nothing more is asked: what it says of a machine does not change while it runs.
+    pub(super) fn is_of_request(&self, subject: &Stated, expected: &RuntimeData) -> bool {
+        let is_of_machine =
+            matches!(subject, Ok(subject) if matches!(subject.identity, Identity::AzureVm(_)));
+        let names_request =
+            matches!(&self.runtime, Some(Runtime::Guest { nonce }) if is_binding(nonce, expected));
+        !is_of_machine || names_request || self.fits_behind_paravisor(subject, expected)
     }
 }
 

@@ -3,18 +3,20 @@
 //!
 //! The key is that of the first certificate of `x5c`. The certificate's own signature and life are not
 //! judged: who serves the document over TLS says which keys are the instance's. It is kept, for the evidence
-//! that it may hold (module `signer`). Entries that are no RSA
-//! signing keys, or come without a certificate, are skipped: a token signed by one finds no key.
+//! that it may hold (module `signer`). Where there is no certificate, as in a document that was cut down to what a
+//! verifier needs, the key is `n` and `e`; it proves no TEE. Entries that are no RSA signing keys are skipped: a token
+//! signed by one finds no key.
 
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY as RS256,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use der::asn1::{ObjectIdentifier, UintRef};
 use der::{Decode as _, Encode as _};
 use x509_cert::Certificate;
 
+use super::token::LENIENT_URL;
 use crate::endorsements::MaaKey;
 use crate::key_set::{self, RsaNumbers};
 use crate::{EndorsementsParseError, MaaKeys};
@@ -47,11 +49,17 @@ impl MaaKeys {
 
 fn parse_entry(entry: raw::Key) -> Result<Option<(String, MaaKey)>, EndorsementsParseError> {
     let signs = entry.usage.is_none_or(|usage| usage == "sig");
-    let (Some(id), Some(chain)) = (entry.kid, entry.x5c) else {
+    let is_rs256 = entry.alg.is_none_or(|name| name == "RS256");
+    let (Some(id), true) = (entry.kid, signs && is_rs256 && entry.kty == "RSA") else {
         return Ok(None);
     };
-    let Some(leaf) = chain.first().filter(|_| signs && entry.kty == "RSA") else {
-        return Ok(None);
+    let chain = entry.x5c.unwrap_or_default();
+    let Some(leaf) = chain.first() else {
+        let key = match (entry.n, entry.e) {
+            (Some(modulus), Some(exponent)) => bare_key(&modulus, &exponent)?,
+            _ => return Ok(None),
+        };
+        return Ok(Some((id, key)));
     };
     let der = STANDARD
         .decode(leaf)
@@ -70,24 +78,40 @@ fn parse_entry(entry: raw::Key) -> Result<Option<(String, MaaKey)>, Endorsements
     let key = MaaKey {
         public_key: ParsedPublicKey::new(&RS256, spki_der).map_err(|_| NOT_AN_RSA_KEY)?,
         modulus_bits: numbers.modulus_bits(),
-        certificate: der.as_slice().into(),
+        certificate: Some(der.as_slice().into()),
     };
     Ok(Some((id, key)))
+}
+
+/// A key without a certificate.
+fn bare_key(modulus: &str, exponent: &str) -> Result<MaaKey, EndorsementsParseError> {
+    let (modulus, exponent) = (decode_number(modulus)?, decode_number(exponent)?);
+    let numbers = RsaNumbers {
+        modulus: UintRef::new(&modulus).map_err(|_| NO_NUMBERS)?,
+        exponent: UintRef::new(&exponent).map_err(|_| NO_NUMBERS)?,
+    };
+    let der = numbers.to_der().map_err(|_| NO_NUMBERS)?;
+    Ok(MaaKey {
+        public_key: ParsedPublicKey::new(&RS256, der).map_err(|_| NO_NUMBERS)?,
+        modulus_bits: numbers.modulus_bits(),
+        certificate: None,
+    })
 }
 
 /// `n` or `e`, where it is there, says the same as the certificate.
 fn expect_same(text: Option<&str>, number: UintRef<'_>) -> Result<(), EndorsementsParseError> {
     let Some(text) = text else { return Ok(()) };
-    let bytes = URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| malformed("`n` and `e` in base64url"))?;
-    if without_leading_zeros(&bytes) == number.as_bytes() {
+    if without_leading_zeros(&decode_number(text)?) == number.as_bytes() {
         Ok(())
     } else {
         Err(malformed(
             "`n` and `e` to be the key of the certificate in `x5c`",
         ))
     }
+}
+
+fn decode_number(text: &str) -> Result<Vec<u8>, EndorsementsParseError> {
+    LENIENT_URL.decode(text).map_err(|_| NO_NUMBERS)
 }
 
 fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
@@ -104,6 +128,7 @@ const fn malformed(expected: &'static str) -> EndorsementsParseError {
 
 const DOCUMENT: &str = "key document";
 const NOT_AN_RSA_KEY: EndorsementsParseError = malformed("certificates of RSA keys in `x5c`");
+const NO_NUMBERS: EndorsementsParseError = malformed("`n` and `e` of an RSA key in base64url");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// The JSON as it stands on the wire; other members are of no use here.
@@ -114,6 +139,7 @@ mod raw {
     pub(super) struct Key {
         pub(super) kty: String,
         pub(super) kid: Option<String>,
+        pub(super) alg: Option<String>,
         #[serde(rename = "use")]
         pub(super) usage: Option<String>,
         pub(super) x5c: Option<Vec<String>>,

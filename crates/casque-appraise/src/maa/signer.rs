@@ -37,7 +37,8 @@ pub(super) fn prove(
     now: Timestamp,
 ) -> Result<SignerProof, MaaAppraiseError> {
     let unreadable = || malformed("a certificate in DER");
-    let certificate = Certificate::from_der(&key.certificate).map_err(|_| unreadable())?;
+    let certificate = (key.certificate.as_ref()).ok_or(MaaAppraiseError::SignerNotProved)?;
+    let certificate = Certificate::from_der(certificate).map_err(|_| unreadable())?;
     // 1.
     let evidence = SignerEvidence::of(&certificate)?;
     // 2.

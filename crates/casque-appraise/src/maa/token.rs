@@ -15,7 +15,7 @@ use super::binding::Binding;
 use super::json::{Json, Object};
 use super::statement;
 use super::subject::{Named, Reading, Stated, Subject};
-use crate::{Claim, EvidenceParseError, Identity};
+use crate::{Claim, EvidenceParseError, Identity, MaaKeys};
 
 /// A token, parsed, not verified: whatever it says, anyone may have written.
 #[derive(Clone)]
@@ -84,6 +84,25 @@ impl MaaToken {
             signed_bytes: text.len().saturating_sub(signature.len()).saturating_sub(1),
             text: text.to_owned(),
         })
+    }
+
+    /// Whether a text is signed by one of these keys, as far as it has the form of a compact JWS, whatever it says: tells
+    /// a token that was changed from one of a service that writes them otherwise. For people who look for the cause;
+    /// nothing is proved by it.
+    #[must_use]
+    pub fn is_signed_by(text: &str, keys: &MaaKeys) -> bool {
+        let Some((signed, signature)) = text.rsplit_once('.') else {
+            return false;
+        };
+        let Ok(signature) = decode(signature) else {
+            return false;
+        };
+        let is_bounded = text.len() <= Self::MAX_BYTES;
+        is_bounded
+            && keys.keys.iter().any(|(_, key)| {
+                let verified = key.public_key.verify_sig(signed.as_bytes(), &signature);
+                verified.is_ok()
+            })
     }
 
     /// The token as it came.

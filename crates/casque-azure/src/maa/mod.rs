@@ -33,6 +33,8 @@ use submission::{NotSubmitted, Submission};
 pub struct Maa {
     clouds: Arc<Clouds>,
     throttle: Throttle,
+    /// Of requests that guests made: strangers must not be able to hold up the server's own.
+    guests: Throttle,
     slots: Slots<MaaUrl, KeysState<MaaKeys>>,
 }
 
@@ -41,6 +43,7 @@ impl Maa {
         Self {
             clouds,
             throttle: Throttle::default(),
+            guests: Throttle::default(),
             slots: Slots::new(MAX_CACHED_INSTANCES),
         }
     }
@@ -59,7 +62,8 @@ impl MaaSource for Maa {
             url,
             what: what(evidence.kind()),
         };
-        let token = self.submit(&asked, Submission::of(evidence, runtime), now);
+        let submission = Submission::of(evidence, runtime);
+        let token = submit(&asked, &self.throttle, submission, now);
         let token = MaaToken::parse(&token.await?);
         token.map_err(|_| asked.malformed("an attestation token"))
     }
@@ -73,9 +77,10 @@ impl MaaSource for Maa {
         let asked = Asked {
             cloud: self.clouds.for_maa(url)?,
             url,
-            what: "to judge an Azure virtual machine with its TPM",
+            what: GUEST,
         };
-        let token = self.submit(&asked, Submission::of_guest(info), now);
+        let submission = Submission::of_guest(info);
+        let token = submit(&asked, &self.guests, submission, now);
         let token = SealedToken::parse(&token.await?);
         token.map_err(|_| asked.malformed("a sealed token in base64url"))
     }
@@ -96,28 +101,26 @@ impl MaaSource for Maa {
     }
 }
 
-impl Maa {
-    /// What an instance answers to a submission: the token as it stands there.
-    async fn submit(
-        &self,
-        asked: &Asked<'_>,
-        submission: Result<Submission, NotSubmitted>,
-        now: Timestamp,
-    ) -> Result<String, SourceFailure> {
-        let authority = asked.url.authority();
-        self.throttle.check(authority, now)?;
-        let Submission { path, body } = submission.map_err(|why| asked.not_submitted(why))?;
-        let call = asked.call(Method::POST, path, body, MAX_TOKEN_ANSWER_BYTES)?;
-        let answer = asked.exchange(call).await?;
-        if answer.status != StatusCode::OK {
-            let failure = refusal::failure(asked, &answer, now);
-            self.throttle.note(authority, &failure, now);
-            return Err(failure);
-        }
-        let raw: Option<RawToken> = json::read(&answer.body);
-        let token = raw.ok_or_else(|| asked.malformed("a JSON object with a `token`"))?;
-        Ok(token.token)
+/// What an instance answers to a submission: the token as it stands there.
+async fn submit(
+    asked: &Asked<'_>,
+    throttle: &Throttle,
+    submission: Result<Submission, NotSubmitted>,
+    now: Timestamp,
+) -> Result<String, SourceFailure> {
+    let authority = asked.url.authority();
+    throttle.check(authority, now)?;
+    let Submission { path, body } = submission.map_err(|why| asked.not_submitted(why))?;
+    let call = asked.call(Method::POST, path, body, MAX_TOKEN_ANSWER_BYTES)?;
+    let answer = asked.exchange(call).await?;
+    if answer.status != StatusCode::OK {
+        let failure = refusal::failure(asked, &answer, now);
+        throttle.note(authority, &failure, now);
+        return Err(failure);
     }
+    let raw: Option<RawToken> = json::read(&answer.body);
+    let token = raw.ok_or_else(|| asked.malformed("a JSON object with a `token`"))?;
+    Ok(token.token)
 }
 
 async fn fetched(asked: &Asked<'_>, now: Timestamp) -> Result<MaaKeys, SourceFailure> {
@@ -150,6 +153,9 @@ const fn what(kind: EvidenceKind) -> &'static str {
         EvidenceKind::MaaToken | EvidenceKind::Absent => "to judge evidence",
     }
 }
+
+/// What an instance is asked on a guest's own request.
+const GUEST: &str = "to judge an Azure virtual machine with its TPM";
 
 /// What is asked of which instance.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use casque_core::{SourceFailure, SourceKind};
 use casque_types::Timestamp;
 use serde::Deserialize;
 
-use super::Asked;
+use super::{Asked, GUEST};
 use crate::code::Code;
 use crate::failure::{lasting, passing, quoted};
 use crate::http::Answer;
@@ -22,10 +22,10 @@ pub(super) fn failure(asked: &Asked<'_>, answer: &Answer, now: Timestamp) -> Sou
             SourceKind::Maa,
             code,
             what,
-            mend(code),
+            mend(code, asked),
             answer.retry_after(now),
         ),
-        _ => lasting(SourceKind::Maa, code, what, mend(code)),
+        _ => lasting(SourceKind::Maa, code, what, mend(code, asked)),
     }
 }
 
@@ -58,8 +58,13 @@ fn what(asked: &Asked<'_>, answer: &Answer, error: &RawError) -> String {
     format!("{}: it refused ({})", asked.sentence(), facts.join(", "))
 }
 
-const fn mend(code: Code) -> &'static str {
+fn mend(code: Code, asked: &Asked<'_>) -> &'static str {
     match code {
+        Code::MaaEvidenceRefused if asked.what == GUEST => {
+            "the report, the TPM's key, its certificate, its registers or the boot's log do not fit together for this \
+             instance, or the platform's TCB is below the baseline of its policy: update the platform, attest again, \
+             or leave `--azure-guest` out"
+        }
         Code::MaaEvidenceRefused => {
             "the evidence is not authentic for this instance, or the platform's TCB is below the baseline of \
              its policy: update the platform, or look at the instance's baseline"

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use casque_appraise::{
     Appraiser, Endorsements, EndorsementsId, Evidence, IntelTee, MaaKeys, MaaToken, TrustAnchors,
 };
@@ -10,7 +12,7 @@ use casque_core::{AttestationInfo, MaaSource, SealedToken, SourceFailure, Source
 use casque_types::{MaaUrl, RuntimeData, Timestamp};
 
 use super::{Calls, lock};
-use crate::maa::{JwksShape, SoftwareMaa, TokenSpec, submission};
+use crate::maa::{self, JwksShape, SoftwareMaa, TokenSpec, submission};
 use crate::sgx::SoftwareTee;
 
 type Bend = Box<dyn Fn(&mut TokenSpec) + Send>;
@@ -122,6 +124,24 @@ impl FakeMaa {
         token.map_err(|error| error.to_string())
     }
 
+    /// The token about a guest, sealed to its TPM.
+    fn sealed(&self, info: &AttestationInfo, now: Timestamp) -> Result<String, String> {
+        let json = URL_SAFE_NO_PAD.decode(info.as_str());
+        let json = json.map_err(|error| error.to_string())?;
+        let text = String::from_utf8(json).map_err(|error| error.to_string())?;
+        let info = maa::AttestationInfo::parse(&text).map_err(|error| error.to_string())?;
+        let judge = lock(&self.judge).clone();
+        let id = info.tee().endorsements_id();
+        let id = id.map_err(|error| error.to_string())?;
+        let endorsements = (judge.endorse)(&id.ok_or("no TEE")?, now)?;
+        let spec = SoftwareMaa::judge_guest(&info, &endorsements, &judge.appraiser, now);
+        let token = self
+            .instance
+            .token(&spec.map_err(|error| error.to_string())?);
+        let sealed = info.seal(&token.map_err(|error| error.to_string())?);
+        sealed.map_err(|error| error.to_string())
+    }
+
     fn expect_here(&self, url: &MaaUrl) -> Result<(), SourceFailure> {
         if url == self.instance.url() {
             return Ok(());
@@ -148,17 +168,18 @@ impl MaaSource for FakeMaa {
         MaaToken::parse(&token).map_err(|error| refusal("maa-answer-malformed", error.to_string()))
     }
 
-    /// The request itself is the answer: what an instance makes of it is for `casque-dev`.
     async fn attest_guest(
         &self,
         url: &MaaUrl,
         info: &AttestationInfo,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<SealedToken, SourceFailure> {
         let call = MaaCall::AttestGuest(url.clone(), info.clone());
         self.calls.record(call)?;
         self.expect_here(url)?;
-        SealedToken::parse(info.as_str())
+        let sealed = self.sealed(info, now);
+        let sealed = sealed.map_err(|what| refusal("maa-evidence-refused", what))?;
+        SealedToken::parse(&sealed)
             .map_err(|error| refusal("maa-answer-malformed", error.to_string()))
     }
 
