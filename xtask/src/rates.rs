@@ -115,6 +115,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("azure-tdx warm", 4000),
     ("token sgx", 25_000),
     ("token sevsnpvm", 25_000),
+    ("token tdxvm", 25_000),
     ("token azurevm", 25_000),
 ];
 

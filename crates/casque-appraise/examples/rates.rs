@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use casque_appraise::{
     AciEvidence, Appraiser, AzureVmEvidence, Endorsements, Evidence, MaaKeys, MaaToken, MaaTrust,
-    SgxQuote, SignerDemand, SnpEvidence, TdxQuote, TrustAnchors,
+    SgxQuote, SignerDemand, SnpEvidence, TcbStatus, TdxQuote, TrustAnchors,
 };
 use casque_testkit::aci::{GroupEvidence, SoftwareUvmIssuer, software_policy};
 use casque_testkit::azure_vm::{MachineEvidence, SoftwareVtpm};
 use casque_testkit::maa::{
-    AzureVmToken, JwksShape, RuntimeClaim, SnpToken, SoftwareMaa, TokenSpec,
+    AzureVmToken, JwksShape, RuntimeClaim, SnpToken, SoftwareMaa, TdxToken, TokenSpec,
 };
 use casque_testkit::sgx::{SoftwareTee, software_identity};
 use casque_testkit::snp::{ReportSpec, SnpSoftwarePlatform, SoftwareSnp, software_snp_identity};
@@ -58,6 +58,7 @@ const LINES: &[Line] = &[
     ("aci warm", || aci(Programs::Same)),
     ("token sgx", || token(Subject::Enclave)),
     ("token sevsnpvm", || token(Subject::Guest)),
+    ("token tdxvm", || token(Subject::Domain)),
     ("token azurevm", || token(Subject::Machine)),
 ];
 
@@ -257,6 +258,7 @@ fn parse_machine(machine: &MachineEvidence) -> Evidence {
 enum Subject {
     Enclave,
     Guest,
+    Domain,
     Machine,
 }
 
@@ -292,6 +294,16 @@ fn token(subject: Subject) -> Round {
             };
             let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
             TokenSpec::snp(guest, report_data, NOW).with_runtime(claim)
+        }
+        Subject::Domain => {
+            let domain = TdxToken {
+                identity: software_tdx_identity([1; 48]),
+                status: TcbStatus::UpToDate,
+                advisories: Vec::new(),
+                compliance: None,
+            };
+            let claim = RuntimeClaim::Json(runtime.as_bytes().to_vec());
+            TokenSpec::tdx(domain, report_data, NOW).with_runtime(claim)
         }
         Subject::Machine => TokenSpec::azure_vm(machine(&report_data), NOW),
     };

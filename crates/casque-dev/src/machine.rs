@@ -25,13 +25,14 @@ use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpmError, td_report};
 use casque_testkit::sgx::SoftwareTeeError;
 use casque_testkit::snp::{ReportSpec, software_snp_identity};
 use casque_testkit::tdx::software_tdx_identity;
-use casque_types::Digest;
+use casque_types::{Digest, Seconds};
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::azure::MetadataService;
 use crate::cli::{StateArgs, report};
+use crate::clock::system_now;
 use crate::measure::{MeasureError, find, measurements};
 use crate::state::{FileError, StateDirectory};
 use crate::tees::{SoftwareTees, TeesError};
@@ -189,7 +190,8 @@ impl Machine {
     fn with_empty_tpm(tees: &SoftwareTees) -> Result<Self, MachineError> {
         for _ in 0..10 {
             let mut machine = Self::spawn(tees)?;
-            while machine.process.try_wait()?.is_none() {
+            let deadline = system_now().plus(START);
+            while machine.process.try_wait()?.is_none() && system_now() < deadline {
                 if TcpStream::connect(("127.0.0.1", machine.port)).is_ok() {
                     return Ok(machine);
                 }
@@ -361,6 +363,8 @@ fn two_free_ports() -> io::Result<(u16, u16)> {
     }
 }
 
+/// How long swtpm may take until it listens.
+const START: Seconds = Seconds(30);
 const PROGRAMS: [&str; 2] = ["swtpm", "tpm2_createprimary"];
 const AK: &str = "0x81000003";
 const HCL_REPORT: &str = "0x01400001";

@@ -30,6 +30,8 @@ impl World {
             let mut command = Command::new(program);
             command.arg("--version").stdout(Stdio::null());
             if command.stderr(Stdio::null()).status().is_err() {
+                let is_demanded = std::env::var_os("CASQUE_DEMAND_TPM").is_some();
+                assert!(!is_demanded, "`{program}` is not installed");
                 println!("skipped: `{program}` is not installed");
                 return None;
             }

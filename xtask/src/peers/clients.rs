@@ -122,9 +122,7 @@ pub(super) fn install(language: Language) -> Result<Clients, Failure> {
     }
     println!("installing the clients of {}", language.name());
     let mut outcome = install_into(language, &folder, &versions);
-    if matches!(outcome, Err(NotInstalled::NoTool))
-        && crate::packages::install_debian(language.debian_packages())
-    {
+    if matches!(outcome, Err(NotInstalled::NoTool)) && install_debian(language.debian_packages()) {
         outcome = install_into(language, &folder, &versions);
     }
     match outcome {
