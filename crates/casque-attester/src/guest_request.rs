@@ -7,12 +7,14 @@
 //! 3. have the TPM make a key that is bound to registers 0 to 7, certify it, and quote the registers
 //!    ([`crate::tpm::sealing_key`]);
 //! 4. put all of it into JSON ([`mod@attestation_info`]);
-//! 5. open the sealed token by that key ([`SealedToken`]).
+//! 5. open the sealed token by that key ([`SealedToken`]), and keep back what answers another request
+//!    ([`mod@claims`]).
 //!
 //! Source: azure-guest-attestation-sdk 0.1.1 and the Go and Python clients, which agree. Nothing is judged here, the
 //! token's signature neither. Machines without TEE ("trusted launch") are not supported.
 
 mod attestation_info;
+mod claims;
 mod os_release;
 mod sealed_token;
 
@@ -31,6 +33,7 @@ use crate::{AttesterError, AzureVm, AzureVtpm, Collected, Tcti, TpmError, Waiter
 use attestation_info::{Boot, Isolation, TeeProof, attestation_info};
 use os_release::OsRelease;
 
+pub use claims::require_nonce;
 pub use sealed_token::{SealedToken, SealedTokenError, is_compact_jws};
 
 /// Where a guest says what it booted.
@@ -48,6 +51,8 @@ pub struct GuestPlaces {
 pub struct GuestRequest<'a> {
     tpm: Tpm<'a>,
     key: SealingKey,
+    /// The one that was sent.
+    nonce: [u8; 32],
     attestation_info: String,
     tcg_log_bytes: usize,
 }
@@ -117,6 +122,7 @@ impl<'a> GuestRequest<'a> {
         Ok(Self {
             tpm,
             key: attested.key,
+            nonce: *about.boot.nonce,
             attestation_info,
             tcg_log_bytes: about.boot.tcg_log.len(),
         })
@@ -135,10 +141,12 @@ impl<'a> GuestRequest<'a> {
         self.tcg_log_bytes
     }
 
-    /// Opens the `token` of the answer: a compact JWS, whose signature is not looked at.
+    /// Opens the `token` of the answer: a compact JWS, whose signature is not looked at. It gives back the nonce of this
+    /// request: what answers another one is kept back.
     ///
     /// # Errors
-    /// [`AttesterError::SealedToken`]; [`AttesterError::Tpm`], with [`TpmError::RegistersChanged`] when a register from
+    /// [`AttesterError::SealedToken`], with [`SealedTokenError::OtherNonce`] when it answers another request;
+    /// [`AttesterError::Tpm`], with [`TpmError::RegistersChanged`] when a register from
     /// 0 to 7 was extended since the request was made.
     pub fn open(mut self, sealed: &str) -> Result<String, AttesterError> {
         let sealed = SealedToken::parse(sealed)?;
@@ -151,7 +159,7 @@ impl<'a> GuestRequest<'a> {
             } if code.is_undecryptable() => SealedTokenError::OtherKey { code }.into(),
             source => AttesterError::Tpm(source),
         })?;
-        Ok(sealed.open(&inner_key)?)
+        Ok(sealed.open(&inner_key, &self.nonce)?)
     }
 }
 

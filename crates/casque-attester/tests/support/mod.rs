@@ -12,6 +12,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub(crate) mod sealing;
+
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
