@@ -14,6 +14,7 @@
 //! token's signature neither. Machines without TEE ("trusted launch") are not supported.
 
 mod attestation_info;
+mod boot_log;
 mod claims;
 mod os_release;
 mod sealed_token;
@@ -31,6 +32,7 @@ use crate::tpm::sealing_key::SealingKey;
 use crate::waiter::Never;
 use crate::{AttesterError, AzureVm, AzureVtpm, Collected, Tcti, TpmError, Waiter};
 use attestation_info::{Boot, Isolation, TeeProof, attestation_info};
+use boot_log::is_boot_log;
 use os_release::OsRelease;
 
 pub use claims::require_nonce;
@@ -39,7 +41,8 @@ pub use sealed_token::{SealedToken, SealedTokenError, is_compact_jws};
 /// Where a guest says what it booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestPlaces {
-    /// The firmware's log of what it measured (TCG PC Client Platform Firmware Profile), at most 512 KiB.
+    /// The firmware's log of what it measured (TCG PC Client Platform Firmware Profile), at most 512 KiB. It is sent, and
+    /// so it must begin as one; none of a file that is not there, is empty, or may not be read.
     pub tcg_log: PathBuf,
     /// Which distribution it is, at most 64 KiB.
     pub os_release: PathBuf,
@@ -74,8 +77,8 @@ impl AzureVtpm {
     ///
     /// # Errors
     /// [`AttesterError::OtherKind`], [`AttesterError::NoProcessorCertificates`], [`AttesterError::Paravisor`]: the
-    /// evidence; [`AttesterError::TooLong`]: the log or the release file; [`AttesterError::Tpm`];
-    /// [`AttesterError::RequestTooLong`].
+    /// evidence; [`AttesterError::TooLong`]: the log or the release file; [`AttesterError::BootLog`];
+    /// [`AttesterError::Tpm`]; [`AttesterError::RequestTooLong`].
     pub fn guest_request(
         &self,
         collected: &Collected,
@@ -187,6 +190,10 @@ impl<'a> About<'a> {
     ) -> Result<Self, AttesterError> {
         let (vm, isolation) = isolation(collected)?;
         let tcg_log = read_if_there(&places.tcg_log, MAX_LOG_BYTES)?;
+        if !is_boot_log(&tcg_log) {
+            let path = places.tcg_log.clone();
+            return Err(AttesterError::BootLog { path });
+        }
         let os_release = read_if_there(&places.os_release, MAX_OS_RELEASE_BYTES)?;
         let os_release = OsRelease::parse(&String::from_utf8_lossy(&os_release));
         Ok(Self {

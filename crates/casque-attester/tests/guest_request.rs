@@ -526,7 +526,8 @@ const WAITER: PollEvery = PollEvery {
     attempts: 3000,
 };
 const NONCE: [u8; 32] = [0x4E; 32];
-const LOG: &[u8] = b"what the firmware measured";
+/// The first event of a log for TPM 2.0, and what follows.
+const LOG: &[u8] = b"\0\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0Spec ID Event03\0what was measured";
 const CERTIFICATE: &[u8] = &[0x30, 0x82, 0, 4, 1, 2, 3, 4];
 
 fn hex_of(bytes: &[u8]) -> String {

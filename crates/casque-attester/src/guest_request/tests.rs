@@ -34,6 +34,12 @@ fn snp() -> Collected {
     }
 }
 
+/// The first event of a log.
+fn log() -> Vec<u8> {
+    let head = [&[0, 0, 0, 0, 3, 0, 0, 0][..], &[0; 20], &[16, 0, 0, 0]].concat();
+    [&head[..], b"Spec ID Event03\0"].concat()
+}
+
 /// A directory with a log of `log_bytes` and a release file of `release_bytes`.
 fn places(log_bytes: usize, release_bytes: usize) -> (TempDir, GuestPlaces) {
     let directory = tempfile::tempdir().unwrap();
@@ -41,7 +47,9 @@ fn places(log_bytes: usize, release_bytes: usize) -> (TempDir, GuestPlaces) {
         tcg_log: directory.path().join("log"),
         os_release: directory.path().join("os-release"),
     };
-    fs::write(&places.tcg_log, vec![b'l'; log_bytes]).unwrap();
+    let mut log = log();
+    log.resize(log_bytes, b'l');
+    fs::write(&places.tcg_log, log).unwrap();
     fs::write(&places.os_release, vec![b'r'; release_bytes]).unwrap();
     (directory, places)
 }
@@ -161,6 +169,24 @@ fn log_of_the_greatest_length_is_sent() {
     let (_directory, places) = places(512 * 1024, 64 * 1024);
     let request = request(&snp(), &places).unwrap();
     assert_eq!(request.tcg_log_bytes(), 512 * 1024);
+}
+
+#[test]
+fn file_that_is_no_log_is_named_and_not_sent() {
+    let (directory, places) = places(0, 0);
+    let mut other = log();
+    other[4] = 1;
+    for bytes in [&b"some secret\n"[..], &other, &log()[..47]] {
+        fs::write(&places.tcg_log, bytes).unwrap();
+        let refused = request(&snp(), &places).unwrap_err();
+        let expected = format!(
+            "Azure vTPM: expected the firmware's log of the boot in `{}`, which begins with the event `Spec ID Event03` of TPM 2.0, or nothing, found something else: Linux has it in `/sys/kernel/security/tpm0/binary_bios_measurements`",
+            directory.path().join("log").display()
+        );
+        assert_eq!(refused.to_string(), expected);
+    }
+    fs::write(&places.tcg_log, log()).unwrap();
+    assert_eq!(request(&snp(), &places).unwrap().tcg_log_bytes(), 48);
 }
 
 #[test]
