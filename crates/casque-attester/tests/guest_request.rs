@@ -12,7 +12,7 @@
 mod support;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -358,6 +358,87 @@ fn token_opens_when_another_register_was_extended() {
     assert_eq!(request.open(&sealed).unwrap(), answer());
 }
 
+/// Extends a register before a command to decrypt, as another program may that has the TPM too.
+struct Meddler {
+    stream: TcpStream,
+    register: u8,
+    /// How many times.
+    left: u32,
+}
+
+impl Read for Meddler {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Meddler {
+    fn write(&mut self, command: &[u8]) -> io::Result<usize> {
+        if command[6..10] == RSA_DECRYPT && self.left > 0 {
+            self.left -= 1;
+            extend(&mut self.stream, self.register);
+        }
+        self.stream.write(command)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// What comes of a token when this register is extended so many times, each time after a session looked at them.
+fn opened_beside(register: u8, left: u32) -> Option<Result<String, AttesterError>> {
+    let machine = Machine::start()?;
+    let stream = TcpStream::connect(("127.0.0.1", machine.swtpm.port)).unwrap();
+    let meddler = Meddler {
+        stream,
+        register,
+        left,
+    };
+    let request = GuestRequest::over(
+        meddler,
+        &machine.swtpm.tcti(),
+        &WAITER,
+        &machine.collected,
+        &NONCE,
+        &machine.places,
+    );
+    let request = request.unwrap();
+    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], &answer()));
+    let opened = request.open(&sealed);
+    machine.assert_empty();
+    Some(opened)
+}
+
+#[test]
+fn token_opens_when_another_register_is_extended_meanwhile() {
+    for times in [1, 7] {
+        let Some(opened) = opened_beside(10, times) else {
+            return;
+        };
+        assert_eq!(opened.unwrap(), answer());
+    }
+}
+
+#[test]
+fn token_does_not_open_when_a_register_is_extended_each_time() {
+    let Some(opened) = opened_beside(10, 8) else {
+        return;
+    };
+    assert_matches!(
+        opened,
+        Err(AttesterError::Tpm(TpmError::Registers { quotes: 8 }))
+    );
+}
+
+#[test]
+fn token_does_not_open_when_a_register_of_the_key_is_extended_meanwhile() {
+    let Some(opened) = opened_beside(7, 1) else {
+        return;
+    };
+    assert_matches!(opened, Err(AttesterError::Tpm(TpmError::RegistersChanged)));
+}
+
 #[test]
 fn token_sealed_to_another_key_does_not_open() {
     let Some(machine) = Machine::start() else {
@@ -525,6 +606,8 @@ const WAITER: PollEvery = PollEvery {
     pause: std::time::Duration::from_millis(10),
     attempts: 3000,
 };
+/// `TPM_CC_RSA_Decrypt`
+const RSA_DECRYPT: [u8; 4] = [0, 0, 1, 0x59];
 const NONCE: [u8; 32] = [0x4E; 32];
 /// The first event of a log for TPM 2.0, and what follows.
 const LOG: &[u8] = b"\0\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0Spec ID Event03\0what was measured";

@@ -261,8 +261,9 @@ fn refusal_to_decrypt_is_another_key_and_nothing_else_is() {
                 if found.0 == code
         );
     }
+    let next_look = vec![refusal(0x128), plain(&[]), session.clone(), refusal(0x1C4)];
     assert_matches!(
-        after(refusal(0x128)),
+        opened(&[good(), next_look].concat()),
         Err(AttesterError::Tpm(TpmError::RegistersChanged))
     );
     assert_matches!(

@@ -62,10 +62,10 @@ pub enum TpmError {
     },
     /// Something extends registers all the time.
     #[error(
-        "the registers (PCRs) of the TPM changed during each of {quotes} quotes: try again when the machine has started"
+        "the registers (PCRs) of the TPM changed during each of {quotes} attempts: try again when the machine has started"
     )]
     Registers {
-        /// How many quotes were made.
+        /// How many quotes were made, or how many times a message was to be decrypted.
         quotes: u32,
     },
     /// The registers are not those any more that a key is bound to.
@@ -113,8 +113,8 @@ impl ResponseCode {
         matches!(self.base(), 0x084 | 0x095 | 0x101)
     }
 
-    /// Whether registers were extended since a policy session looked at them (`TPM_RC_PCR_CHANGED`).
-    pub(crate) const fn is_registers_changed(self) -> bool {
+    /// Whether any register was extended since a policy session looked at some (`TPM_RC_PCR_CHANGED`).
+    pub(crate) const fn is_register_extended(self) -> bool {
         self.0 == 0x128
     }
 
