@@ -50,7 +50,7 @@ pub struct GuestPlaces {
 
 /// A request to `attest/AzureGuest` about this machine, and the key that its answer is sealed to. It keeps the TPM
 /// open, and the key in it, until it is dropped: a TPM without resource manager (`/dev/tpm0`, swtpm) is nobody else's
-/// until then.
+/// until then, and keeps the key when the process is killed before.
 pub struct GuestRequest<'a> {
     tpm: Tpm<'a>,
     key: SealingKey,

@@ -48,9 +48,9 @@ pub enum SealedTokenError {
         /// What was expected.
         expected: &'static str,
     },
-    /// Its inner key was encrypted to another key than the request's.
+    /// Its inner key was encrypted to another key than the request's, or the TPM failed and says it in the same way.
     #[error(
-        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way: attest again (`TPM2_RSA_Decrypt`: response code `{:#05x}`)", code.0
+        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way{} (`TPM2_RSA_Decrypt`: response code `{:#05x}`)", or_failure(*code), code.0
     )]
     OtherKey {
         /// What the TPM says.
@@ -163,6 +163,15 @@ struct Raw {
 #[serde(rename_all = "PascalCase")]
 struct RawParameters {
     iv: String,
+}
+
+/// One code is for both.
+const fn or_failure(code: ResponseCode) -> &'static str {
+    if code.is_failure() {
+        ", or the TPM failed: attest again, and restart the machine if it is so again"
+    } else {
+        ": attest again"
+    }
 }
 
 /// A big integer that is written with a sign has a zero before it.

@@ -284,6 +284,15 @@ fn refusal_to_decrypt_is_another_key_and_nothing_else_is() {
 }
 
 #[test]
+fn refusal_to_decrypt_that_may_be_the_tpms_failure_says_so() {
+    let code = crate::ResponseCode(0x101);
+    assert_eq!(
+        SealedTokenError::OtherKey { code }.to_string(),
+        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way, or the TPM failed: attest again, and restart the machine if it is so again (`TPM2_RSA_Decrypt`: response code `0x101`)"
+    );
+}
+
+#[test]
 fn refusal_to_decrypt_says_what_to_do() {
     let code = crate::ResponseCode(0x1C4);
     assert_eq!(

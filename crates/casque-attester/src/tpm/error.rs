@@ -110,7 +110,12 @@ impl ResponseCode {
 
     /// Whether it cannot be decrypted: `TPM_RC_VALUE` and `TPM_RC_SIZE`; libtpms says `TPM_RC_FAILURE`, and goes on.
     pub(crate) const fn is_undecryptable(self) -> bool {
-        matches!(self.base(), 0x084 | 0x095 | 0x101)
+        matches!(self.base(), 0x084 | 0x095) || self.is_failure()
+    }
+
+    /// Whether the TPM failed (`TPM_RC_FAILURE`), or a command did in such a way.
+    pub(crate) const fn is_failure(self) -> bool {
+        self.0 == 0x101
     }
 
     /// Whether any register was extended since a policy session looked at some (`TPM_RC_PCR_CHANGED`).
