@@ -375,7 +375,7 @@ impl Read for Meddler {
 impl Write for Meddler {
     fn write(&mut self, command: &[u8]) -> io::Result<usize> {
         if command[6..10] == RSA_DECRYPT && self.left > 0 {
-            self.left -= 1;
+            self.left = self.left.saturating_sub(1);
             extend(&mut self.stream, self.register);
         }
         self.stream.write(command)
