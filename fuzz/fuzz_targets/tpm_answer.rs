@@ -41,7 +41,8 @@ fn request(bytes: &[u8]) {
         open: Vec::new(),
     };
     let tcti = Tcti::default();
-    let Ok(request) = GuestRequest::over(script, &tcti, &Twice, &COLLECTED, &[1; 32], &PLACES) else {
+    let request = GuestRequest::over(script, &tcti, &Twice, &COLLECTED, &[0x4E; 32], &PLACES);
+    let Ok(request) = request else {
         return;
     };
     assert_eq!(request.tcg_log_bytes(), 0);
@@ -75,7 +76,8 @@ static PLACES: LazyLock<GuestPlaces> = LazyLock::new(|| GuestPlaces {
 
 /// Opens under the inner key that the TPM decrypts in the seed `swtpm-guest`.
 const SEALED: &str = include_str!("../seeds/sealed_token/swtpm-guest");
-const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4IjoxfQ.c2lnbmF0dXJl";
+/// With the nonce of 32 bytes 0x4E, and no other claims than an answer must have.
+const TOKEN: &str = include_str!("../seeds/sealed_token/opened");
 
 /// Answers each command with as many bytes as the next header states.
 struct Script {
@@ -110,6 +112,10 @@ struct Twice;
 
 impl Waiter for Twice {
     fn wait(&self, attempt: u32) -> Wait {
-        if attempt < 2 { Wait::Again } else { Wait::GiveUp }
+        if attempt < 2 {
+            Wait::Again
+        } else {
+            Wait::GiveUp
+        }
     }
 }

@@ -33,6 +33,7 @@ mod evidence;
 mod exit;
 mod harden;
 mod host;
+mod intermediates;
 mod place;
 mod program;
 mod report;

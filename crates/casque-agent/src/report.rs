@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use casque_client::{ClientError, ReleaseError};
@@ -40,12 +40,19 @@ pub(crate) fn note_placed(placed: &Placed, notes: &mut dyn Write) {
     note(unchanged, paths(&placed.unchanged), notes);
 }
 
-/// Says that the log of the boot cannot be read, which is for root alone on most systems.
+/// Says that there is nothing of the boot to show: the log cannot be read, which is for root alone on most systems, or
+/// is empty, as where the firmware handed none over.
 pub(crate) fn note_boot_log(path: &Path, notes: &mut dyn Write) {
-    let unreadable = File::open(path).err().map(|_| path.display().to_string());
-    let what =
-        "cannot be read, so that the attestation service learns of the boot what the registers say";
-    note(what, unreadable.into_iter().collect(), notes);
+    let first = File::open(path).and_then(|mut log| log.read(&mut [0]));
+    let what = match first {
+        Ok(1..) => return,
+        Ok(0) => "is empty",
+        Err(_) => "cannot be read",
+    };
+    let what = format!(
+        "{what}, so that the attestation service learns of the boot what the registers say"
+    );
+    note(&what, vec![path.display().to_string()], notes);
 }
 
 /// Says that the runtime that the policy was written for would have mounted more.

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::HostEnvironment;
 use crate::cli::RunArguments;
+use crate::intermediates::MAX_BYTES;
 use crate::program::own_path;
 
 /// What the agent is told.
@@ -137,6 +138,16 @@ pub enum SettingsError {
         /// What the operating system met.
         #[source]
         source: io::Error,
+    },
+    /// It holds something else.
+    #[error(
+        "expected 1 to 4 certificates in `{}`, in PEM without other blocks or one in DER, of at most {MAX_BYTES} bytes together, found {found}: `--ak-intermediates` takes the authorities between the TPM's attestation key and Azure's root, which are where `caIssuers` of the key's certificate says", .path.display()
+    )]
+    NoAkIntermediates {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: &'static str,
     },
     /// How the TPM is reached.
     #[error("the TPM")]

@@ -1,8 +1,6 @@
 //! Which source of evidence is used, and where it is: by flags, else by variables, else as Linux and Azure have it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use casque_attester::{
     AzureVtpm, ConfidentialContainer, ConfigfsTsm, ContextPlaces, Detection, EvidenceSource,
@@ -10,6 +8,7 @@ use casque_attester::{
 };
 use clap::{Args, ValueEnum};
 
+use crate::intermediates::read_intermediates;
 use crate::{AgentError, HostEnvironment, SettingsError};
 
 /// The arguments that choose a source, and say where it is. None of these places is trusted: what a false one
@@ -23,8 +22,8 @@ pub(crate) struct SourceArguments {
     /// [env: `CASQUE_TPM`]
     #[arg(long, value_name = "TCTI", help_heading = ADVANCED)]
     pub(crate) tpm: Option<String>,
-    /// Certificates between the TPM's attestation key and Azure's root, PEM: a TPM holds the key's own alone
-    /// [env: `CASQUE_AK_INTERMEDIATES`]
+    /// Certificates between the TPM's attestation key and Azure's root, 1 to 4 in PEM or one in DER: a TPM holds the
+    /// key's own alone [env: `CASQUE_AK_INTERMEDIATES`]
     #[arg(long, value_name = "FILE", help_heading = ADVANCED)]
     pub(crate) ak_intermediates: Option<PathBuf>,
     /// Azure's metadata service, without it `http://169.254.169.254` [env: `CASQUE_IMDS`]
@@ -127,7 +126,7 @@ impl SourceArguments {
         let Some(path) = self.ak_intermediates.clone().or_else(of_host) else {
             return Ok(Vec::new());
         };
-        read_intermediates(&path).map_err(|source| SettingsError::AkIntermediates { path, source })
+        read_intermediates(&path)
     }
 
     fn roots(&self, host: &HostEnvironment) -> Result<SourceRoots, SettingsError> {
@@ -162,21 +161,6 @@ impl SourceArguments {
     }
 }
 
-/// At most as much as a verifier takes of a chain.
-fn read_intermediates(path: &Path) -> io::Result<Vec<u8>> {
-    let mut pem = Vec::new();
-    let file = File::open(path)?;
-    file.take(MAX_INTERMEDIATES_BYTES + 1)
-        .read_to_end(&mut pem)?;
-    match u64::try_from(pem.len()) {
-        Ok(..=MAX_INTERMEDIATES_BYTES) => Ok(pem),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("it has more than {MAX_INTERMEDIATES_BYTES} bytes"),
-        )),
-    }
-}
-
 fn azure_vtpm(roots: SourceRoots) -> Result<AzureVtpm, SettingsError> {
     let imds = imds(&roots)?;
     Ok(AzureVtpm::new(roots.tpm, imds).with_ak_intermediates(roots.ak_intermediates))
@@ -186,5 +170,4 @@ fn imds(roots: &SourceRoots) -> Result<Imds, SettingsError> {
     Imds::new(&roots.imds).map_err(SettingsError::Imds)
 }
 
-const MAX_INTERMEDIATES_BYTES: u64 = 32 * 1024;
 pub(crate) const ADVANCED: &str = "Places of the sources";

@@ -56,7 +56,8 @@ impl AzureVtpm {
 
     /// With the authorities between the attestation key's certificate and Azure's root for virtual TPMs, PEM. The TPM
     /// does not have them, and a policy that demands a certified key needs them. They are sent as they are, at most
-    /// four certificates: whoever appraises the evidence believes its own root alone.
+    /// four certificates: whoever appraises the evidence believes its own root alone, and refuses it with certificates
+    /// that do not lead there, or that have expired.
     #[must_use]
     pub fn with_ak_intermediates(mut self, pem: Vec<u8>) -> Self {
         self.ak_intermediates = pem;

@@ -119,6 +119,14 @@ pub enum AttesterError {
         "Azure vTPM: a request to `attest/AzureGuest` needs the certificates of the host's processor, and the metadata service did not give them (`/metadata/THIM/amd/certification`): try again, and let the guest reach `169.254.169.254`"
     )]
     NoProcessorCertificates,
+    /// What is named as the log of the boot is none, and nothing of it is sent.
+    #[error(
+        "Azure vTPM: expected the firmware's log of the boot in `{}`, which begins with the event `Spec ID Event03` of TPM 2.0, or nothing, found something else: Linux has it in `/sys/kernel/security/tpm0/binary_bios_measurements`", .path.display()
+    )]
+    BootLog {
+        /// The file.
+        path: PathBuf,
+    },
     /// A request about a whole machine is too long.
     #[error(
         "Azure vTPM: the request to `attest/AzureGuest`: expected at most {limit_bytes} bytes, found {found_bytes}: the firmware's log is most of it"

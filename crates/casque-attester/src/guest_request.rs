@@ -7,12 +7,15 @@
 //! 3. have the TPM make a key that is bound to registers 0 to 7, certify it, and quote the registers
 //!    ([`crate::tpm::sealing_key`]);
 //! 4. put all of it into JSON ([`mod@attestation_info`]);
-//! 5. open the sealed token by that key ([`SealedToken`]).
+//! 5. open the sealed token by that key ([`SealedToken`]), and keep back what answers another request
+//!    ([`mod@claims`]).
 //!
 //! Source: azure-guest-attestation-sdk 0.1.1 and the Go and Python clients, which agree. Nothing is judged here, the
 //! token's signature neither. Machines without TEE ("trusted launch") are not supported.
 
 mod attestation_info;
+mod boot_log;
+mod claims;
 mod os_release;
 mod sealed_token;
 
@@ -29,14 +32,17 @@ use crate::tpm::sealing_key::SealingKey;
 use crate::waiter::Never;
 use crate::{AttesterError, AzureVm, AzureVtpm, Collected, Tcti, TpmError, Waiter};
 use attestation_info::{Boot, Isolation, TeeProof, attestation_info};
+use boot_log::is_boot_log;
 use os_release::OsRelease;
 
+pub use claims::require_nonce;
 pub use sealed_token::{SealedToken, SealedTokenError, is_compact_jws};
 
 /// Where a guest says what it booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestPlaces {
-    /// The firmware's log of what it measured (TCG PC Client Platform Firmware Profile), at most 512 KiB.
+    /// The firmware's log of what it measured (TCG PC Client Platform Firmware Profile), at most 512 KiB. It is sent, and
+    /// so it must begin as one; none of a file that is not there, is empty, or may not be read.
     pub tcg_log: PathBuf,
     /// Which distribution it is, at most 64 KiB.
     pub os_release: PathBuf,
@@ -44,10 +50,12 @@ pub struct GuestPlaces {
 
 /// A request to `attest/AzureGuest` about this machine, and the key that its answer is sealed to. It keeps the TPM
 /// open, and the key in it, until it is dropped: a TPM without resource manager (`/dev/tpm0`, swtpm) is nobody else's
-/// until then.
+/// until then, and keeps the key when the process is killed before.
 pub struct GuestRequest<'a> {
     tpm: Tpm<'a>,
     key: SealingKey,
+    /// The one that was sent.
+    nonce: [u8; 32],
     attestation_info: String,
     tcg_log_bytes: usize,
 }
@@ -69,8 +77,8 @@ impl AzureVtpm {
     ///
     /// # Errors
     /// [`AttesterError::OtherKind`], [`AttesterError::NoProcessorCertificates`], [`AttesterError::Paravisor`]: the
-    /// evidence; [`AttesterError::TooLong`]: the log or the release file; [`AttesterError::Tpm`];
-    /// [`AttesterError::RequestTooLong`].
+    /// evidence; [`AttesterError::TooLong`]: the log or the release file; [`AttesterError::BootLog`];
+    /// [`AttesterError::Tpm`]; [`AttesterError::RequestTooLong`].
     pub fn guest_request(
         &self,
         collected: &Collected,
@@ -117,6 +125,7 @@ impl<'a> GuestRequest<'a> {
         Ok(Self {
             tpm,
             key: attested.key,
+            nonce: *about.boot.nonce,
             attestation_info,
             tcg_log_bytes: about.boot.tcg_log.len(),
         })
@@ -135,10 +144,12 @@ impl<'a> GuestRequest<'a> {
         self.tcg_log_bytes
     }
 
-    /// Opens the `token` of the answer: a compact JWS, whose signature is not looked at.
+    /// Opens the `token` of the answer: a compact JWS, whose signature is not looked at. It gives back the nonce of this
+    /// request: what answers another one is kept back.
     ///
     /// # Errors
-    /// [`AttesterError::SealedToken`]; [`AttesterError::Tpm`], with [`TpmError::RegistersChanged`] when a register from
+    /// [`AttesterError::SealedToken`], with [`SealedTokenError::OtherNonce`] when it answers another request;
+    /// [`AttesterError::Tpm`], with [`TpmError::RegistersChanged`] when a register from
     /// 0 to 7 was extended since the request was made.
     pub fn open(mut self, sealed: &str) -> Result<String, AttesterError> {
         let sealed = SealedToken::parse(sealed)?;
@@ -151,7 +162,7 @@ impl<'a> GuestRequest<'a> {
             } if code.is_undecryptable() => SealedTokenError::OtherKey { code }.into(),
             source => AttesterError::Tpm(source),
         })?;
-        Ok(sealed.open(&inner_key)?)
+        Ok(sealed.open(&inner_key, &self.nonce)?)
     }
 }
 
@@ -179,6 +190,10 @@ impl<'a> About<'a> {
     ) -> Result<Self, AttesterError> {
         let (vm, isolation) = isolation(collected)?;
         let tcg_log = read_if_there(&places.tcg_log, MAX_LOG_BYTES)?;
+        if !is_boot_log(&tcg_log) {
+            let path = places.tcg_log.clone();
+            return Err(AttesterError::BootLog { path });
+        }
         let os_release = read_if_there(&places.os_release, MAX_OS_RELEASE_BYTES)?;
         let os_release = OsRelease::parse(&String::from_utf8_lossy(&os_release));
         Ok(Self {

@@ -9,9 +9,11 @@
 //! | `TPM2_FlushContext` | what was loaded |
 //! | others | a key that is bound to registers, and certified ([`sealing_key`]) |
 //!
-//! For evidence nothing is loaded or made in the TPM. What is loaded for a sealed token is flushed with the [`Tpm`],
-//! whatever happened before: a TPM without resource manager has room for three objects. Answers are at most 4 KiB,
-//! and every byte of them must be where it belongs.
+//! For evidence nothing is loaded or made in the TPM. What is loaded for a sealed token is flushed when the [`Tpm`] is
+//! dropped, on success and on errors. A process that is killed in between drops nothing: a resource manager
+//! (`/dev/tpmrm0`) flushes for it then, and without one (`/dev/tpm0`, swtpm) the key, and a session, stay loaded until
+//! somebody flushes them or the machine restarts. Such a TPM has room for three objects. Answers are at most 4 KiB, and
+//! every byte of them must be where it belongs.
 
 pub(crate) mod attest;
 mod error;
@@ -219,7 +221,8 @@ impl<'a> Tpm<'a> {
 }
 
 impl Drop for Tpm<'_> {
-    /// Flushes what was loaded, the last first. A TPM that does not even do that is not asked twice.
+    /// Flushes what was loaded, the last first. A TPM that does not even do that is not asked twice: it keeps what was
+    /// loaded.
     fn drop(&mut self) {
         while let Some(handle) = self.loaded.pop() {
             let _flushed = self.flush(handle);

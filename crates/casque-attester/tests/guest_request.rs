@@ -12,14 +12,13 @@
 mod support;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use assert_matches::assert_matches;
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
+use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,6 +28,7 @@ use casque_attester::{
 };
 use casque_types::sha256;
 use serde_json::{Value, json};
+use support::sealing::{self, claims, member, seal, text_of, token};
 use support::{
     AK, AK_CERTIFICATE, HCL_REPORT, Recorder, Service, Swtpm, THIM, hcl, nobody, report_data,
 };
@@ -100,61 +100,17 @@ impl Machine {
 }
 
 fn info_of(request: &GuestRequest<'_>) -> Value {
-    let json = URL_SAFE_NO_PAD.decode(request.attestation_info()).unwrap();
-    serde_json::from_slice(&json).unwrap()
+    sealing::info_of(request.attestation_info())
 }
 
-/// The bytes of a member, base64 with padding.
-fn member(info: &Value, path: &str) -> Vec<u8> {
-    let text = info.pointer(path).unwrap().as_str().unwrap();
-    STANDARD.decode(text).unwrap()
+/// A token that answers a request with `NONCE`.
+fn answer() -> String {
+    token(&claims(&STANDARD.encode(hex_of(&NONCE))))
 }
 
 /// The key that the answer is to be sealed to, `TPM2B_PUBLIC`.
 fn sealing_key(request: &GuestRequest<'_>) -> Vec<u8> {
     member(&info_of(request), "/TpmInfo/EncKeyPub")
-}
-
-/// Seals as the service does.
-fn seal(public: &[u8], inner_key: &[u8], text: &str) -> Value {
-    // `SubjectPublicKeyInfo` of 2048 bits and the exponent 65537.
-    let der = [
-        &[
-            0x30, 0x82, 0x01, 0x22, 0x30, 0x0D, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 1,
-        ][..],
-        &[
-            5, 0, 3, 0x82, 1, 0x0F, 0, 0x30, 0x82, 1, 0x0A, 2, 0x82, 1, 1, 0,
-        ],
-        public.last_chunk::<256>().unwrap(),
-        &[2, 3, 1, 0, 1],
-    ];
-    let key = PublicEncryptingKey::from_der(&der.concat()).unwrap();
-    let key = Pkcs1PublicEncryptingKey::new(key).unwrap();
-    let mut encrypted = [0; 256];
-    key.encrypt(inner_key, &mut encrypted).unwrap();
-    let algorithm = match inner_key.len() {
-        16 => &AES_128_GCM,
-        _ => &AES_256_GCM,
-    };
-    let mut padded = inner_key.to_vec();
-    padded.resize(algorithm.key_len(), 0);
-    let gcm = LessSafeKey::new(UnboundKey::new(algorithm, &padded).unwrap());
-    let mut sealed = text.as_bytes().to_vec();
-    let nonce = Nonce::assume_unique_for_key([7; 12]);
-    let aad = Aad::from(b"Transport Key");
-    let tag = gcm
-        .seal_in_place_separate_tag(nonce, aad, &mut sealed)
-        .unwrap();
-    json!({
-        "Jwt": STANDARD.encode(sealed),
-        "EncryptedInnerKey": STANDARD.encode(encrypted),
-        "EncryptionParams": {"Iv": STANDARD.encode([7; 12])},
-        "AuthenticationData": STANDARD.encode(tag),
-    })
-}
-
-fn text_of(sealed: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(sealed.to_string())
 }
 
 /// `CASQUE_SEEDS` names a directory of directories, one for each fuzz target.
@@ -342,14 +298,14 @@ fn token_sealed_to_the_requests_key_opens() {
     };
     for inner_key in [&[9; 32][..], &[9; 16]] {
         let (_stream, answers, request) = machine.recorded();
-        let sealed = text_of(&seal(&sealing_key(&request), inner_key, TOKEN));
-        assert_eq!(request.open(&sealed).unwrap(), TOKEN);
+        let sealed = text_of(&seal(&sealing_key(&request), inner_key, &answer()));
+        assert_eq!(request.open(&sealed).unwrap(), answer());
         keep_seed("tpm_answer", &answers.lock().unwrap());
         keep_seed("sealed_token", sealed.as_bytes());
     }
     let request = machine.request().unwrap();
-    let sealed = seal(&sealing_key(&request), &[9; 32], TOKEN);
-    assert_eq!(request.open(&text_of(&sealed)).unwrap(), TOKEN);
+    let sealed = seal(&sealing_key(&request), &[9; 32], &answer());
+    assert_eq!(request.open(&text_of(&sealed)).unwrap(), answer());
     machine.assert_empty();
 }
 
@@ -359,10 +315,10 @@ fn inner_key_with_a_zero_before_it_opens() {
         return;
     };
     let request = machine.request().unwrap();
-    let mut sealed = seal(&sealing_key(&request), &[9; 32], TOKEN);
+    let mut sealed = seal(&sealing_key(&request), &[9; 32], &answer());
     let key = member(&sealed, "/EncryptedInnerKey");
     sealed["EncryptedInnerKey"] = json!(STANDARD.encode([&[0], &key[..]].concat()));
-    assert_eq!(request.open(&text_of(&sealed)).unwrap(), TOKEN);
+    assert_eq!(request.open(&text_of(&sealed)).unwrap(), answer());
 }
 
 /// `TPM2_PCR_Extend` by the connection that the request has: swtpm has one at a time.
@@ -383,7 +339,7 @@ fn token_does_not_open_when_a_register_of_the_key_was_extended() {
         return;
     };
     let (mut stream, _, request) = machine.recorded();
-    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], TOKEN));
+    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], &answer()));
     extend(&mut stream, 7);
     let refused = request.open(&sealed);
     assert_matches!(refused, Err(AttesterError::Tpm(TpmError::RegistersChanged)));
@@ -397,9 +353,90 @@ fn token_opens_when_another_register_was_extended() {
         return;
     };
     let (mut stream, _, request) = machine.recorded();
-    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], TOKEN));
+    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], &answer()));
     extend(&mut stream, 8);
-    assert_eq!(request.open(&sealed).unwrap(), TOKEN);
+    assert_eq!(request.open(&sealed).unwrap(), answer());
+}
+
+/// Extends a register before a command to decrypt, as another program may that has the TPM too.
+struct Meddler {
+    stream: TcpStream,
+    register: u8,
+    /// How many times.
+    left: u32,
+}
+
+impl Read for Meddler {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Meddler {
+    fn write(&mut self, command: &[u8]) -> io::Result<usize> {
+        if command[6..10] == RSA_DECRYPT && self.left > 0 {
+            self.left = self.left.saturating_sub(1);
+            extend(&mut self.stream, self.register);
+        }
+        self.stream.write(command)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// What comes of a token when this register is extended so many times, each time after a session looked at them.
+fn opened_beside(register: u8, left: u32) -> Option<Result<String, AttesterError>> {
+    let machine = Machine::start()?;
+    let stream = TcpStream::connect(("127.0.0.1", machine.swtpm.port)).unwrap();
+    let meddler = Meddler {
+        stream,
+        register,
+        left,
+    };
+    let request = GuestRequest::over(
+        meddler,
+        &machine.swtpm.tcti(),
+        &WAITER,
+        &machine.collected,
+        &NONCE,
+        &machine.places,
+    );
+    let request = request.unwrap();
+    let sealed = text_of(&seal(&sealing_key(&request), &[9; 32], &answer()));
+    let opened = request.open(&sealed);
+    machine.assert_empty();
+    Some(opened)
+}
+
+#[test]
+fn token_opens_when_another_register_is_extended_meanwhile() {
+    for times in [1, 7] {
+        let Some(opened) = opened_beside(10, times) else {
+            return;
+        };
+        assert_eq!(opened.unwrap(), answer());
+    }
+}
+
+#[test]
+fn token_does_not_open_when_a_register_is_extended_each_time() {
+    let Some(opened) = opened_beside(10, 8) else {
+        return;
+    };
+    assert_matches!(
+        opened,
+        Err(AttesterError::Tpm(TpmError::Registers { quotes: 8 }))
+    );
+}
+
+#[test]
+fn token_does_not_open_when_a_register_of_the_key_is_extended_meanwhile() {
+    let Some(opened) = opened_beside(7, 1) else {
+        return;
+    };
+    assert_matches!(opened, Err(AttesterError::Tpm(TpmError::RegistersChanged)));
 }
 
 #[test]
@@ -409,7 +446,7 @@ fn token_sealed_to_another_key_does_not_open() {
     };
     let request = machine.request().unwrap();
     let ak = member(&info_of(&request), "/TpmInfo/AikPub");
-    let refused = request.open(&text_of(&seal(&ak, &[9; 32], TOKEN)));
+    let refused = request.open(&text_of(&seal(&ak, &[9; 32], &answer())));
     assert_matches!(
         refused,
         Err(AttesterError::SealedToken(
@@ -419,13 +456,42 @@ fn token_sealed_to_another_key_does_not_open() {
     machine.assert_empty();
 }
 
+/// What whoever ends TLS can bring about: he puts a nonce of his own into the request, which nothing signs, and the
+/// service seals a token over his runtime data to this TPM's key.
+#[test]
+fn token_that_answers_another_request_is_kept_back() {
+    let Some(machine) = Machine::start() else {
+        return;
+    };
+    let nonce = "the nonce that was sent, in `client-payload` of `x-ms-runtime`";
+    let mut no_nonce = claims("");
+    no_nonce["x-ms-runtime"] = json!({"keys": []});
+    let mut other_type = claims(&STANDARD.encode(hex_of(&NONCE)));
+    other_type["x-ms-attestation-type"] = json!("sevsnpvm");
+    for (claims, expected) in [
+        (claims(&STANDARD.encode(hex_of(&[0x4F; 32]))), nonce),
+        (no_nonce, nonce),
+        (other_type, "`azurevm` as `x-ms-attestation-type`"),
+    ] {
+        let request = machine.request().unwrap();
+        let sealed = seal(&sealing_key(&request), &[9; 32], &token(&claims));
+        let refused = request.open(&text_of(&sealed));
+        assert_matches!(
+            refused,
+            Err(AttesterError::SealedToken(SealedTokenError::OtherNonce { expected: found }))
+                if found == expected
+        );
+        machine.assert_empty();
+    }
+}
+
 #[test]
 fn inner_key_of_another_length_does_not_open() {
     let Some(machine) = Machine::start() else {
         return;
     };
     let request = machine.request().unwrap();
-    let sealed = text_of(&seal(&sealing_key(&request), &[9; 24], TOKEN));
+    let sealed = text_of(&seal(&sealing_key(&request), &[9; 24], &answer()));
     assert_matches!(
         request.open(&sealed),
         Err(AttesterError::SealedToken(SealedTokenError::InnerKey {
@@ -441,7 +507,7 @@ fn token_that_was_changed_does_not_open() {
         return;
     };
     let request = machine.request().unwrap();
-    let mut sealed = seal(&sealing_key(&request), &[9; 32], TOKEN);
+    let mut sealed = seal(&sealing_key(&request), &[9; 32], &answer());
     sealed["AuthenticationData"] = json!(STANDARD.encode([0; 16]));
     assert_matches!(
         request.open(&text_of(&sealed)),
@@ -456,7 +522,7 @@ fn answer_that_is_no_sealed_token_is_refused_and_the_key_flushed() {
         return;
     };
     assert_matches!(
-        machine.request().unwrap().open(TOKEN),
+        machine.request().unwrap().open(&answer()),
         Err(AttesterError::SealedToken(
             SealedTokenError::Malformed { .. }
         ))
@@ -540,10 +606,12 @@ const WAITER: PollEvery = PollEvery {
     pause: std::time::Duration::from_millis(10),
     attempts: 3000,
 };
+/// `TPM_CC_RSA_Decrypt`
+const RSA_DECRYPT: [u8; 4] = [0, 0, 1, 0x59];
 const NONCE: [u8; 32] = [0x4E; 32];
-const LOG: &[u8] = b"what the firmware measured";
+/// The first event of a log for TPM 2.0, and what follows.
+const LOG: &[u8] = b"\0\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0Spec ID Event03\0what was measured";
 const CERTIFICATE: &[u8] = &[0x30, 0x82, 0, 4, 1, 2, 3, 4];
-const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4IjoxfQ.c2lnbmF0dXJl";
 
 fn hex_of(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

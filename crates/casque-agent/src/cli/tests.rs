@@ -114,6 +114,19 @@ fn cli_certificates_of_the_tpms_key_must_be_there() {
     let (exit, notes) = run_in(&[], &["--ak-intermediates", &long]);
     assert_eq!(exit, AgentExit::Usage, "{notes}");
     assert!(notes.contains("more than 32768 bytes"), "{notes}");
+    let other = directory.path().join("other");
+    std::fs::write(&other, "some secret\n").unwrap();
+    let other = other.display().to_string();
+    for given in [
+        run_in(&[("CASQUE_AK_INTERMEDIATES", &other)], &[]),
+        run_in(&[], &["--ak-intermediates", &other]),
+    ] {
+        let (exit, notes) = given;
+        assert_eq!(exit, AgentExit::Usage, "{notes}");
+        let expected = format!("certificates in `{other}`");
+        assert!(notes.contains(&expected), "{notes}");
+        assert!(!notes.contains("secret"), "{notes}");
+    }
 }
 
 #[test]

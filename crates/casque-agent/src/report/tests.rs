@@ -107,3 +107,24 @@ casque-agent: note: without placeholder, as if filled in before (a container tha
     });
     assert_eq!(silent, "");
 }
+
+#[test]
+fn note_of_the_boot_log_says_that_it_shows_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("empty"), "").unwrap();
+    std::fs::create_dir(path("opens-only")).unwrap();
+    for (name, what) in [
+        ("absent", "cannot be read"),
+        ("opens-only", "cannot be read"),
+        ("empty", "is empty"),
+    ] {
+        let expected = format!(
+            "casque-agent: note: {what}, so that the attestation service learns of the boot what the registers say: `{}`\n",
+            path(name).display()
+        );
+        assert_eq!(noted(|notes| note_boot_log(&path(name), notes)), expected);
+    }
+    std::fs::write(path("log"), [0]).unwrap();
+    assert_eq!(noted(|notes| note_boot_log(&path("log"), notes)), "");
+}

@@ -58,7 +58,7 @@ pub(super) fn attestation_info(
         os_build: base64(b"NotApplication"),
         tcg_logs: base64(&boot.tcg_log),
         client_payload: ClientPayload {
-            nonce: base64(text_of(boot.nonce).as_bytes()),
+            nonce: payload_nonce(boot.nonce),
         },
         tpm_info: TpmInfo::of(ak_certificate, attested),
         isolation_info: IsolationInfo::of(isolation),
@@ -190,9 +190,11 @@ impl IsolationInfo {
     }
 }
 
-/// The service gives the payload back as text: hexadecimal digits, since any bytes may be none.
-fn text_of(nonce: &[u8; 32]) -> String {
-    nonce.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A nonce as it is sent, and as the token has it: base64 of 64 hexadecimal digits. The service gives the payload back
+/// as text, which any bytes may not be.
+pub(super) fn payload_nonce(nonce: &[u8; 32]) -> String {
+    let digits: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    base64(digits.as_bytes())
 }
 
 fn base64(bytes: &[u8]) -> String {

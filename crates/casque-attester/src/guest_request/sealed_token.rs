@@ -8,13 +8,15 @@
 //! 12 bytes, `AuthenticationData` the tag of 16 bytes; the additional data are the text `Transport Key`. Unknown members
 //! are passed over: the service may add some, and nothing of it is believed before the token's signature is.
 //!
-//! The seal proves to the service that the token is read where it was asked for. It proves nothing of the service.
+//! The seal proves to the service that the token is read where it was asked for. It proves nothing of the service, and
+//! not whose request the token answers: that is looked for inside ([`super::claims`]).
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use casque_types::Secret;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::claims::require_nonce;
 use crate::ResponseCode;
 use crate::thim::decode_base64;
 use crate::tpm::sealing_key::KEY_BYTES;
@@ -22,7 +24,7 @@ use crate::tpm::sealing_key::KEY_BYTES;
 /// A sealed token, read and not opened.
 pub struct SealedToken {
     encrypted_key: [u8; KEY_BYTES],
-    nonce: [u8; NONCE_BYTES],
+    iv: [u8; IV_BYTES],
     /// Ciphertext, then tag.
     sealed: Vec<u8>,
 }
@@ -46,9 +48,9 @@ pub enum SealedTokenError {
         /// What was expected.
         expected: &'static str,
     },
-    /// Its inner key was encrypted to another key than the request's.
+    /// Its inner key was encrypted to another key than the request's, or the TPM failed and says it in the same way.
     #[error(
-        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way: attest again (`TPM2_RSA_Decrypt`: response code `{:#05x}`)", code.0
+        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way{} (`TPM2_RSA_Decrypt`: response code `{:#05x}`)", or_failure(*code), code.0
     )]
     OtherKey {
         /// What the TPM says.
@@ -70,6 +72,14 @@ pub enum SealedTokenError {
     /// What is in it is no token.
     #[error("the sealed token opens: expected a compact JWS in it, found something else")]
     NoJws,
+    /// The token in it answers another request than this one: it is not handed on.
+    #[error(
+        "the sealed token opens, and is kept back: expected {expected}, found something else: it answers another request, which someone between this machine and the attestation service put in place of this one: attest again, and if it is so again, look who ends TLS on the way to the server"
+    )]
+    OtherNonce {
+        /// What was expected.
+        expected: &'static str,
+    },
 }
 
 impl SealedToken {
@@ -78,17 +88,12 @@ impl SealedToken {
     /// # Errors
     /// [`SealedTokenError::TooLong`]; [`SealedTokenError::Malformed`].
     pub fn parse(text: &str) -> Result<Self, SealedTokenError> {
-        if text.len() > MAX_TEXT_BYTES {
-            return Err(SealedTokenError::TooLong {
-                found_bytes: text.len(),
-                limit_bytes: MAX_TEXT_BYTES,
-            });
-        }
+        require_length(text)?;
         let json = decoded(text, "base64url")?;
         let expected = "JSON with `Jwt`, `EncryptedInnerKey`, `EncryptionParams` and `AuthenticationData`, each once";
         let raw: Raw = serde_json::from_slice(&json).map_err(|_| malformed(expected))?;
         let encrypted_key = decoded(&raw.encrypted_inner_key, "base64 in `EncryptedInnerKey`")?;
-        let nonce = decoded(&raw.encryption_params.iv, "base64 in `Iv`")?;
+        let iv = decoded(&raw.encryption_params.iv, "base64 in `Iv`")?;
         let tag = decoded(&raw.authentication_data, "base64 in `AuthenticationData`")?;
         let mut sealed = decoded(&raw.jwt, "base64 in `Jwt`")?;
         if tag.len() != TAG_BYTES {
@@ -98,8 +103,7 @@ impl SealedToken {
         Ok(Self {
             encrypted_key: without_leading_zero(&encrypted_key)
                 .ok_or(malformed("256 bytes in `EncryptedInnerKey`"))?,
-            nonce: <[u8; NONCE_BYTES]>::try_from(nonce)
-                .map_err(|_| malformed("12 bytes in `Iv`"))?,
+            iv: <[u8; IV_BYTES]>::try_from(iv).map_err(|_| malformed("12 bytes in `Iv`"))?,
             sealed,
         })
     }
@@ -110,11 +114,16 @@ impl SealedToken {
         &self.encrypted_key
     }
 
-    /// The token: a compact JWS, whose signature is not looked at.
+    /// The token: a compact JWS, whose signature is not looked at, that answers the request which `nonce` was given for.
     ///
     /// # Errors
-    /// [`SealedTokenError::InnerKey`]; [`SealedTokenError::Changed`]; [`SealedTokenError::NoJws`].
-    pub fn open(mut self, inner_key: &Secret) -> Result<String, SealedTokenError> {
+    /// [`SealedTokenError::InnerKey`]; [`SealedTokenError::Changed`]; [`SealedTokenError::NoJws`];
+    /// [`SealedTokenError::OtherNonce`].
+    pub fn open(
+        mut self,
+        inner_key: &Secret,
+        nonce: &[u8; 32],
+    ) -> Result<String, SealedTokenError> {
         let algorithm = match inner_key.len() {
             16 => &AES_128_GCM,
             32 => &AES_256_GCM,
@@ -123,13 +132,14 @@ impl SealedToken {
         // Exposed to open the token with it.
         let key = UnboundKey::new(algorithm, inner_key.expose());
         let key = LessSafeKey::new(key.map_err(|_| SealedTokenError::Changed)?);
-        let nonce = Nonce::assume_unique_for_key(self.nonce);
-        let opened = key.open_in_place(nonce, Aad::from(ADDITIONAL), &mut self.sealed);
+        let iv = Nonce::assume_unique_for_key(self.iv);
+        let opened = key.open_in_place(iv, Aad::from(ADDITIONAL), &mut self.sealed);
         let opened = opened.map_err(|_| SealedTokenError::Changed)?;
         let token = str::from_utf8(opened).map_err(|_| SealedTokenError::NoJws)?;
         if !is_compact_jws(token) {
             return Err(SealedTokenError::NoJws);
         }
+        require_nonce(token, nonce)?;
         Ok(token.to_owned())
     }
 }
@@ -155,6 +165,15 @@ struct RawParameters {
     iv: String,
 }
 
+/// One code is for both.
+const fn or_failure(code: ResponseCode) -> &'static str {
+    if code.is_failure() {
+        ", or the TPM failed: attest again, and restart the machine if it is so again"
+    } else {
+        ": attest again"
+    }
+}
+
 /// A big integer that is written with a sign has a zero before it.
 fn without_leading_zero(key: &[u8]) -> Option<[u8; KEY_BYTES]> {
     let key = match key {
@@ -162,6 +181,16 @@ fn without_leading_zero(key: &[u8]) -> Option<[u8; KEY_BYTES]> {
         key => key,
     };
     key.try_into().ok()
+}
+
+pub(super) const fn require_length(text: &str) -> Result<(), SealedTokenError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(SealedTokenError::TooLong {
+            found_bytes: text.len(),
+            limit_bytes: MAX_TEXT_BYTES,
+        });
+    }
+    Ok(())
 }
 
 fn decoded(text: &str, expected: &'static str) -> Result<Vec<u8>, SealedTokenError> {
@@ -183,7 +212,7 @@ pub fn is_compact_jws(token: &str) -> bool {
 }
 
 const ADDITIONAL: &[u8] = b"Transport Key";
-const NONCE_BYTES: usize = 12;
+const IV_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const MAX_TEXT_BYTES: usize = 256 * 1024;
 

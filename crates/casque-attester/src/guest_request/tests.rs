@@ -34,6 +34,12 @@ fn snp() -> Collected {
     }
 }
 
+/// The first event of a log.
+fn log() -> Vec<u8> {
+    let head = [&[0, 0, 0, 0, 3, 0, 0, 0][..], &[0; 20], &[16, 0, 0, 0]].concat();
+    [&head[..], b"Spec ID Event03\0"].concat()
+}
+
 /// A directory with a log of `log_bytes` and a release file of `release_bytes`.
 fn places(log_bytes: usize, release_bytes: usize) -> (TempDir, GuestPlaces) {
     let directory = tempfile::tempdir().unwrap();
@@ -41,7 +47,9 @@ fn places(log_bytes: usize, release_bytes: usize) -> (TempDir, GuestPlaces) {
         tcg_log: directory.path().join("log"),
         os_release: directory.path().join("os-release"),
     };
-    fs::write(&places.tcg_log, vec![b'l'; log_bytes]).unwrap();
+    let mut log = log();
+    log.resize(log_bytes, b'l');
+    fs::write(&places.tcg_log, log).unwrap();
     fs::write(&places.os_release, vec![b'r'; release_bytes]).unwrap();
     (directory, places)
 }
@@ -164,6 +172,24 @@ fn log_of_the_greatest_length_is_sent() {
 }
 
 #[test]
+fn file_that_is_no_log_is_named_and_not_sent() {
+    let (directory, places) = places(0, 0);
+    let mut other = log();
+    other[4] = 1;
+    for bytes in [&b"some secret\n"[..], &other, &log()[..47]] {
+        fs::write(&places.tcg_log, bytes).unwrap();
+        let refused = request(&snp(), &places).unwrap_err();
+        let expected = format!(
+            "Azure vTPM: expected the firmware's log of the boot in `{}`, which begins with the event `Spec ID Event03` of TPM 2.0, or nothing, found something else: Linux has it in `/sys/kernel/security/tpm0/binary_bios_measurements`",
+            directory.path().join("log").display()
+        );
+        assert_eq!(refused.to_string(), expected);
+    }
+    fs::write(&places.tcg_log, log()).unwrap();
+    assert_eq!(request(&snp(), &places).unwrap().tcg_log_bytes(), 48);
+}
+
+#[test]
 fn files_that_are_too_long_are_named() {
     for (log_bytes, release_bytes, name, limit) in [
         (512 * 1024 + 1, 0, "log", 512 * 1024),
@@ -235,8 +261,9 @@ fn refusal_to_decrypt_is_another_key_and_nothing_else_is() {
                 if found.0 == code
         );
     }
+    let next_look = vec![refusal(0x128), plain(&[]), session.clone(), refusal(0x1C4)];
     assert_matches!(
-        after(refusal(0x128)),
+        opened(&[good(), next_look].concat()),
         Err(AttesterError::Tpm(TpmError::RegistersChanged))
     );
     assert_matches!(
@@ -253,6 +280,15 @@ fn refusal_to_decrypt_is_another_key_and_nothing_else_is() {
         Err(AttesterError::SealedToken(SealedTokenError::InnerKey {
             found_bytes: 20
         }))
+    );
+}
+
+#[test]
+fn refusal_to_decrypt_that_may_be_the_tpms_failure_says_so() {
+    let code = crate::ResponseCode(0x101);
+    assert_eq!(
+        SealedTokenError::OtherKey { code }.to_string(),
+        "the sealed token does not open: it was sealed to another key than this request's, or changed on its way, or the TPM failed: attest again, and restart the machine if it is so again (`TPM2_RSA_Decrypt`: response code `0x101`)"
     );
 }
 

@@ -62,10 +62,10 @@ pub enum TpmError {
     },
     /// Something extends registers all the time.
     #[error(
-        "the registers (PCRs) of the TPM changed during each of {quotes} quotes: try again when the machine has started"
+        "the registers (PCRs) of the TPM changed during each of {quotes} attempts: try again when the machine has started"
     )]
     Registers {
-        /// How many quotes were made.
+        /// How many quotes were made, or how many times a message was to be decrypted.
         quotes: u32,
     },
     /// The registers are not those any more that a key is bound to.
@@ -110,11 +110,16 @@ impl ResponseCode {
 
     /// Whether it cannot be decrypted: `TPM_RC_VALUE` and `TPM_RC_SIZE`; libtpms says `TPM_RC_FAILURE`, and goes on.
     pub(crate) const fn is_undecryptable(self) -> bool {
-        matches!(self.base(), 0x084 | 0x095 | 0x101)
+        matches!(self.base(), 0x084 | 0x095) || self.is_failure()
     }
 
-    /// Whether registers were extended since a policy session looked at them (`TPM_RC_PCR_CHANGED`).
-    pub(crate) const fn is_registers_changed(self) -> bool {
+    /// Whether the TPM failed (`TPM_RC_FAILURE`), or a command did in such a way.
+    pub(crate) const fn is_failure(self) -> bool {
+        self.0 == 0x101
+    }
+
+    /// Whether any register was extended since a policy session looked at some (`TPM_RC_PCR_CHANGED`).
+    pub(crate) const fn is_register_extended(self) -> bool {
         self.0 == 0x128
     }
 

@@ -96,13 +96,35 @@ impl Tpm<'_> {
     }
 
     /// What was encrypted to the key, if the registers are what they were. The session stays until the TPM is dropped.
+    ///
+    /// Between a policy session's look at the registers and its use, nothing may be extended: the TPM compares a counter
+    /// that moves with any register (Linux's IMA extends 10 all the time), and then refuses. That says nothing of
+    /// registers 0 to 7, and so the next session looks again. It alone says that they are others
+    /// ([`TpmError::RegistersChanged`]).
     pub(crate) fn decrypt(
         &mut self,
         key: &SealingKey,
         encrypted: &[u8; KEY_BYTES],
     ) -> Result<Secret, TpmError> {
-        let session = self.start_policy_session()?;
-        self.policy_pcr(session, &key.register_digest)?;
+        for _ in 0..MAX_QUOTES {
+            let session = self.start_policy_session()?;
+            self.policy_pcr(session, &key.register_digest)?;
+            match self.decrypt_in(session, key, encrypted) {
+                Err(TpmError::Refused { code, .. }) if code.is_register_extended() => {
+                    self.flush(session)?;
+                }
+                done => return done,
+            }
+        }
+        Err(TpmError::Registers { quotes: MAX_QUOTES })
+    }
+
+    fn decrypt_in(
+        &mut self,
+        session: u32,
+        key: &SealingKey,
+        encrypted: &[u8; KEY_BYTES],
+    ) -> Result<Secret, TpmError> {
         let mut parameters = wire::sized(encrypted).unwrap_or_default();
         parameters.extend(ALG_RSAES.to_be_bytes());
         // No label.
@@ -114,12 +136,7 @@ impl Tpm<'_> {
             session,
             bytes: command(RSA_DECRYPT, &[key.handle], session, &parameters),
         };
-        let answer = self.execute(&asked).map_err(|error| match error {
-            TpmError::Refused { code, .. } if code.is_registers_changed() => {
-                TpmError::RegistersChanged
-            }
-            error => error,
-        })?;
+        let answer = self.execute(&asked)?;
         let mut reader = Reader::new(&answer);
         let message = reader.sized().filter(|_| reader.end().is_some());
         let message = message.ok_or_else(|| asked.malformed("one decrypted message"))?;

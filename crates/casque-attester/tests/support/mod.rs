@@ -12,6 +12,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub(crate) mod sealing;
+
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -31,12 +33,15 @@ pub(crate) struct Swtpm {
 }
 
 impl Swtpm {
-    /// `None`, said on standard output, where the programs are not installed.
+    /// `None`, said on standard output, where the programs are not installed; a failure there where
+    /// `CASQUE_DEMAND_TPM` is set, so that no test is passed over where they should be.
     pub(crate) fn start() -> Option<Self> {
         for program in ["swtpm", "tpm2_checkquote"] {
             let mut command = Command::new(program);
             command.arg("--version").stdout(Stdio::null());
             if command.stderr(Stdio::null()).status().is_err() {
+                let demanded = std::env::var_os("CASQUE_DEMAND_TPM").is_some();
+                assert!(!demanded, "CASQUE_DEMAND_TPM: `{program}` is not installed");
                 println!("skipped: `{program}` is not installed");
                 return None;
             }

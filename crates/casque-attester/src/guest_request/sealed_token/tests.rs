@@ -45,7 +45,9 @@ fn malformation(bend: impl FnOnce(&mut Value)) -> &'static str {
 }
 
 fn open(sealed: &Value, inner_key: &[u8]) -> Result<String, SealedTokenError> {
-    parse(sealed).unwrap().open(&Secret::copied_from(inner_key))
+    parse(sealed)
+        .unwrap()
+        .open(&Secret::copied_from(inner_key), &NONCE)
 }
 
 #[test]
@@ -228,13 +230,29 @@ fn what_is_sealed_must_be_a_compact_jws() {
 }
 
 #[test]
-fn sealed_token_is_not_printed() {
-    let shown = format!("{:?}", parse(&sealed()).unwrap());
-    assert_eq!(shown, "SealedToken(60 bytes)");
+fn what_is_sealed_must_answer_the_request() {
+    let sealed = sealed_under(&[9; 32], NOBODYS.as_bytes());
+    let expected = "`azurevm` as `x-ms-attestation-type`";
+    let refused = Err(SealedTokenError::OtherNonce { expected });
+    assert_eq!(open(&sealed, &[9; 32]), refused);
+    let other = parse(&self::sealed()).unwrap();
+    let other = other.open(&Secret::copied_from(&[9; 32]), &[0x4F; 32]);
+    let expected = "the nonce that was sent, in `client-payload` of `x-ms-runtime`";
+    assert_eq!(other, Err(SealedTokenError::OtherNonce { expected }));
 }
 
-const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4IjoxfQ.c2lnbmF0dXJl";
+#[test]
+fn sealed_token_is_not_printed() {
+    let shown = format!("{:?}", parse(&sealed()).unwrap());
+    assert_eq!(shown, "SealedToken(277 bytes)");
+}
+
+/// With the claims that an answer to `NONCE` has, and no others.
+const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4LW1zLWF0dGVzdGF0aW9uLXR5cGUiOiJhenVyZXZtIiwieC1tcy1ydW50aW1lIjp7ImNsaWVudC1wYXlsb2FkIjp7Im5vbmNlIjoiTkdVMFpUUmxOR1UwWlRSbE5HVTBaVFJsTkdVMFpUUmxOR1UwWlRSbE5HVTBaVFJsTkdVMFpUUmxOR1UwWlRSbE5HVTBaVFJsTkdVMFpUUmxOR1UwWlE9PSJ9fX0.c2lnbmF0dXJl";
+/// With other claims.
+const NOBODYS: &str = "eyJhbGciOiJSUzI1NiJ9.eyJ4IjoxfQ.c2lnbmF0dXJl";
+const NONCE: [u8; 32] = [0x4E; 32];
 const JSON: &str =
     "JSON with `Jwt`, `EncryptedInnerKey`, `EncryptionParams` and `AuthenticationData`, each once";
-const OTHER_CIPHERTEXT: &str = "PMLH9wo2nHA4gx3ew7g613NRTHOuaYsPqsd7/4sQ0jcgjahbNnKnDY/Vzjk=";
-const OTHER_TAG: &str = "V9uqxElwgb3K2zw3bN6Evg==";
+const OTHER_CIPHERTEXT: &str = "PMLH9wo2nHA4gx3ew7g613NRTHOuaYsPqsJGoYk61F9z24NjLnume9vs02yhk+7g9pTDF/6R+x6xUVC1tSmjVOWe3cHdebXu/OrejRAm6h9w6voWIPKllAPeRCtx+dP6ch+MTGemLj4Uif3DjMIFluqETpqGtf5MYJ7bcOnHDckGiLcOhg+AiYsA6m21gxKReZYCrV2WzWntKbnZBUYskAKRE6YiTWVcgDqyFNrPy1+eNQRsffjNO8Ethj4gFZRtb6ecT5zoDZfZ5pHzYQoi9cLOlGJvHgxPDFXbdGPcWoXT533T+F9CAYJ4U7xWxRH8jMncOEB09FupI8cgp7PQ6yDEHGiK";
+const OTHER_TAG: &str = "ycVa2MNaEkTNIZ/HRYcJPg==";

@@ -333,6 +333,11 @@ fn session(handle: u32) -> Vec<u8> {
     plain(&[&handle.to_be_bytes()[..], &sized(&[6; 32])].concat())
 }
 
+/// What a TPM answers to a whole attempt in this session, during which some register is extended.
+fn extended(handle: u32) -> Vec<Vec<u8>> {
+    vec![session(handle), plain(&[]), refusal(0x128), plain(&[])]
+}
+
 fn decrypted(message: &[u8]) -> Vec<u8> {
     with_session(&sized(message))
 }
@@ -379,7 +384,15 @@ fn policy_session_is_asked_for_as_the_library_has_it() {
 fn registers_that_changed_are_told_from_other_refusals() {
     for (answers, changed) in [
         (vec![session(0x0300_0000), refusal(0x1C4)], true),
-        (vec![session(0x0300_0000), plain(&[]), refusal(0x128)], true),
+        // The next session's look.
+        (
+            [
+                extended(0x0300_0000),
+                vec![session(0x0300_0001), refusal(0x1C4)],
+            ]
+            .concat(),
+            true,
+        ),
         (vec![session(0x0300_0000), refusal(0x184 | 0x800)], true),
         (vec![session(0x0300_0000), refusal(0x18B)], false),
         (
@@ -393,6 +406,42 @@ fn registers_that_changed_are_told_from_other_refusals() {
         let found = matches!(refused, TpmError::RegistersChanged);
         assert_eq!(found, changed, "{refused}");
     }
+}
+
+#[test]
+fn message_is_decrypted_in_a_new_session_when_some_register_was_extended() {
+    let again = [session(0x0300_0001), plain(&[]), decrypted(b"key")];
+    let flushed = [plain(&[]), plain(&[])];
+    let answers = extended(0x0300_0000).into_iter().chain(again);
+    let (mut tpm, key, asked) = with_key(answers.chain(flushed));
+    let secret = tpm.decrypt(&key, &[7; 256]).unwrap();
+    // Exposed to compare it.
+    assert_eq!(secret.expose(), b"key");
+    drop(tpm);
+    let expected = [
+        (START_AUTH_SESSION, RH_NULL),
+        (POLICY_PCR, 0x0300_0000),
+        (RSA_DECRYPT, 0x8000_0001),
+        (FLUSH, 0x0300_0000),
+        (START_AUTH_SESSION, RH_NULL),
+        (POLICY_PCR, 0x0300_0001),
+        (RSA_DECRYPT, 0x8000_0001),
+        (FLUSH, 0x0300_0001),
+        (FLUSH, 0x8000_0001),
+    ];
+    assert_eq!(commands(&asked), expected);
+}
+
+#[test]
+fn registers_that_are_extended_during_each_decryption_are_given_up() {
+    let answers = (0..8).flat_map(|_| extended(0x0300_0000));
+    let more = [session(0x0300_0000), plain(&[]), decrypted(b"key")];
+    let (mut tpm, key, asked) = with_key(answers.chain(more));
+    assert_matches!(
+        tpm.decrypt(&key, &[7; 256]),
+        Err(TpmError::Registers { quotes: 8 })
+    );
+    assert_eq!(asked.borrow().len(), 8 * 4);
 }
 
 #[test]
