@@ -75,8 +75,9 @@ pub struct VcekId {
 pub struct AmdEndorsements {
     /// The certificate of the VCEK, if it was asked for.
     pub vcek: Option<Vec<u8>>,
-    /// Certificates of the intermediate (ASK, ASVK) and of the root (ARK); where they are missing, those that
-    /// are built in count. A root counts only if it is the built-in one.
+    /// Certificates of the intermediate (ASK, ASVK) and of the root (ARK), at most 16; where there are none, those
+    /// that are built in count. Where there are some, the authority over the key must be among them, issued by the
+    /// built-in root, and a root must be AMD's.
     pub chain: Vec<Vec<u8>>,
     /// The revocation list, which the root signs. Where it is missing, revocation is not judged, and the
     /// appraisal's claims say so.

@@ -4,12 +4,14 @@
 //!
 //! 1. The certificate of the signing key: the evidence's, or the endorsements'.
 //! 2. Its chain: the key, the authority over keys of its kind (ASK over VCEKs, ASVK over VLEKs, of its
-//!    generation), the generation's root, which is pinned; with all dates.
+//!    generation), the generation's root, which is pinned; with all dates. Where the endorsements state a chain, it
+//!    must have that authority in it, under that root, and no root that is not AMD's.
 //! 3. Revocation, if there is a list: signed by that root, in force, and naming neither key nor authority.
 //! 4. The certificate is for this report: kind of key, generation, each component of the reported TCB, chip.
 //! 5. The key signed the report: ECDSA P-384 over the 0x2A0 bytes as they came.
+//! 6. The report is of a version that is known, and one that the guest asked for.
 //!
-//! No verdict leaves before all five. Where 4 and 5 both fail, 4 is told, which names the cause. Privilege level,
+//! No verdict leaves before all six. Where 4 and 5 both fail, 4 is told, which names the cause. Privilege level,
 //! debug, migration and levels of the TCB are a policy's to judge.
 
 mod anchors;
@@ -19,6 +21,8 @@ mod claims;
 mod error;
 mod report;
 mod vek;
+
+use std::borrow::Cow;
 
 use aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED;
 use casque_types::{SnpPlatform, SnpProduct, SnpSigner, SnpTcb, Timestamp};
@@ -82,8 +86,9 @@ impl SnpEvidence {
     /// # Errors
     /// [`EvidenceParseError`] when neither report nor certificate names the generation of the processor; and,
     /// without a certificate, when the report is signed by a VLEK, whose certificate nobody serves, or by no
-    /// key, or masks its chip.
+    /// key, or masks its chip; and when its layout is not known.
     pub fn endorsements_id(&self) -> Result<AmdEndorsementsId, EvidenceParseError> {
+        self.report.layout()?;
         if let Some(vek) = &self.brought.vek {
             return Ok(AmdEndorsementsId {
                 product: vek.product,
@@ -189,6 +194,8 @@ impl SnpAppraisal<'_> {
         let list = self.judge_revocation(anchor, &chain)?; // 3.
         self.expect_certificate_fits()?; // 4.
         self.expect_signature()?; // 5.
+        let layout = self.evidence.report.layout(); // 6.
+        layout.map_err(|source| SnpAppraiseError::Layout { source })?;
         let until = chain.window.until;
         let report = &self.evidence.report;
         Ok(Verdict {
@@ -210,13 +217,14 @@ impl SnpAppraisal<'_> {
     /// The built-in authority, or one that AMD's root issued under the same name since.
     fn verify_chain(&self, anchor: &Anchor) -> Result<Chain, SnpAppraiseError> {
         let built_in = anchor.authority(self.vek.signer());
+        let stated = self.stated_chain(anchor)?;
+        self.expect_authority_in(&stated, anchor)?;
         let first_error = match self.chain_under(built_in, anchor) {
             Ok(chain) => return Ok(chain),
             Err(error) => error,
         };
-        let of_endorsements = self.authorities_of_endorsements()?;
         let brought = self.evidence.brought.authorities.iter();
-        let others: Vec<_> = brought.chain(&of_endorsements).collect();
+        let others: Vec<&Certificate> = brought.chain(stated.iter().map(AsRef::as_ref)).collect();
         let reissued = others
             .iter()
             .filter(|one| one.subject_name() == built_in.subject_name());
@@ -231,13 +239,57 @@ impl SnpAppraisal<'_> {
         );
         let foreign = others
             .iter()
-            .find(|one| one.subject_name() == one.issuer_name() && **one != &anchor.ark);
+            .find(|one| one.is_self_issued() && **one != &anchor.ark);
         match foreign {
-            Some(root) if of_another => Err(SnpAppraiseError::ForeignRoot {
-                subject: root.subject(),
-                product: self.vek.product,
-            }),
+            Some(root) if of_another => Err(self.foreign_root(root)),
             _ => Err(SnpAppraiseError::of_chain(first_error)),
+        }
+    }
+
+    /// Whether a chain of the endorsements, if there is one, has the authority over keys of this kind in it, which the
+    /// root issued, and no root that nobody knows. Which certificate that authority has, the built-in one or one that
+    /// was issued since, does not matter here.
+    fn expect_authority_in(
+        &self,
+        stated: &[Cow<'_, Certificate>],
+        anchor: &Anchor,
+    ) -> Result<(), SnpAppraiseError> {
+        if stated.is_empty() {
+            return Ok(());
+        }
+        let mut roots = stated.iter().filter(|one| one.is_self_issued());
+        if let Some(root) = roots.find(|one| !self.appraiser.amd.has_root(one)) {
+            return Err(self.foreign_root(root));
+        }
+        let built_in = anchor.authority(self.vek.signer());
+        let mut error = None;
+        for one in stated {
+            if one.subject_name() != built_in.subject_name() {
+                continue;
+            }
+            let chain = [one.as_ref(), &anchor.ark];
+            match self.appraiser.certificates.chain(&chain, self.now) {
+                Ok(_) => return Ok(()),
+                Err(found) => error = Some(found),
+            }
+        }
+        let of_another = stated
+            .iter()
+            .find(|one| one.is_self_issued() && one.as_ref() != &anchor.ark);
+        Err(match (error, of_another) {
+            (Some(error), _) => SnpAppraiseError::of_chain(error),
+            (None, Some(root)) => self.foreign_root(root),
+            (None, None) => SnpAppraiseError::Chain(CertificateError::NoPath {
+                subject: self.vek.certificate.subject(),
+                issuer: built_in.subject(),
+            }),
+        })
+    }
+
+    fn foreign_root(&self, root: &Certificate) -> SnpAppraiseError {
+        SnpAppraiseError::ForeignRoot {
+            subject: root.subject(),
+            product: self.vek.product,
         }
     }
 
@@ -254,11 +306,21 @@ impl SnpAppraisal<'_> {
         })
     }
 
-    fn authorities_of_endorsements(&self) -> Result<Vec<Certificate>, SnpAppraiseError> {
-        let all = self.endorsements.chain.iter();
-        let read = all.take(crate::x509::BUNDLE_CERTIFICATES).map(|der| {
-            Certificate::from_der(der, crate::x509::CERTIFICATE_BYTES)
-                .map_err(SnpAppraiseError::of_chain)
+    /// The chain of the endorsements; what is built in, byte for byte, is not parsed again.
+    fn stated_chain<'c>(
+        &self,
+        anchor: &'c Anchor,
+    ) -> Result<Vec<Cow<'c, Certificate>>, SnpAppraiseError> {
+        let stated = &self.endorsements.chain;
+        if stated.len() > STATED_CERTIFICATES {
+            let limit = STATED_CERTIFICATES;
+            return Err(SnpAppraiseError::Chain(CertificateError::TooMany { limit }));
+        }
+        let read = stated.iter().map(|der| match anchor.known(der) {
+            Some(known) => Ok(Cow::Borrowed(known)),
+            None => Certificate::from_der(der, crate::x509::CERTIFICATE_BYTES)
+                .map(Cow::Owned)
+                .map_err(SnpAppraiseError::of_chain),
         });
         read.collect()
     }
@@ -343,7 +405,8 @@ impl SnpAppraisal<'_> {
                 &ECDSA_P384_SHA384_FIXED,
             )
             .map_err(SnpAppraiseError::Key)?;
-        key.verify_sig(report.signed_bytes(), report.signature())
+        let signature = report.signature().ok_or(SnpAppraiseError::Signature)?;
+        key.verify_sig(report.signed_bytes(), signature)
             .map_err(|_| SnpAppraiseError::Signature)
     }
 
@@ -393,3 +456,5 @@ fn expect_tcb(report: &SnpTcb, certificate: &SnpTcb) -> Result<(), SnpAppraiseEr
 
 /// AMD's lists are far below it.
 const REVOCATION_LIST_BYTES: usize = 256 * 1024;
+/// How many certificates the endorsements may state: three generations have three each.
+const STATED_CERTIFICATES: usize = 16;

@@ -136,6 +136,11 @@ impl Certificate {
         self.parsed.tbs_certificate().issuer()
     }
 
+    /// Whether it names itself as its issuer, as roots do; proves nothing.
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.subject_name() == self.issuer_name()
+    }
+
     /// The serial number, big endian, as it is encoded.
     pub(crate) fn serial(&self) -> &[u8] {
         self.parsed.tbs_certificate().serial_number().as_bytes()

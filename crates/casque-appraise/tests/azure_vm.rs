@@ -455,6 +455,37 @@ fn chain_that_does_not_hold_is_refused() {
     assert_matches!(foreign, CertificateError::Signature { .. });
 }
 
+/// Tools write chains from the leaf, from the root, or as a folder lists them.
+#[test]
+fn chain_is_verified_in_any_order() {
+    let mut world = World::new();
+    let chain = world.vtpm.ak_chain().unwrap();
+    let blocks: Vec<&str> = chain
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .collect();
+    assert!(blocks.len() >= 3);
+    let described = |world: &World| {
+        let claims = world.evidence().unwrap().claims();
+        let claim = claims.iter().find(|claim| claim.name == "ak_certificate");
+        claim.unwrap().value.clone()
+    };
+    world.ak_chain = Some(chain.clone());
+    let leaf_first = described(&world);
+    let mut orders: Vec<String> = (0..blocks.len())
+        .map(|first| [&blocks[first..], &blocks[..first]].concat().concat())
+        .collect();
+    orders.push(blocks.iter().rev().copied().collect());
+    // The leaf twice.
+    orders.push(format!("{chain}{}", blocks[0]));
+    for order in orders {
+        world.ak_chain = Some(order);
+        let verdict = world.verify().unwrap();
+        let proof = vm(&verdict).attestation_key;
+        assert_eq!(proof, AttestationKeyProof::ReportAndCertificate);
+        assert_eq!(described(&world), leaf_first);
+    }
+}
+
 #[test]
 fn certificate_of_another_key_is_refused() {
     let refused = refusal_of_chain(AkChainFlaw::OtherKey);

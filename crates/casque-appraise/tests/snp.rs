@@ -17,7 +17,10 @@ use casque_testkit::snp::{
     Authority, ReportFlaw, ReportSpec, RevocationSpec, SnpSoftwarePlatform, SoftwareSnp, VekFlaw,
     VekHolder, VekSpec, software_snp_identity,
 };
-use casque_types::{Digest, Seconds, SnpIdentity, SnpProduct, SnpSigner, SnpTcb, Timestamp};
+use casque_types::{
+    Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, SnpIdentity, SnpProduct,
+    SnpSigner, SnpTcb, Timestamp,
+};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_790_000_000);
 const A_DAY: Seconds = Seconds(86_400);
@@ -333,39 +336,74 @@ fn report_with_the_certificate_of_another_chip_is_refused() {
 }
 
 #[test]
-fn report_of_another_layout_is_malformed() {
+fn report_that_is_signed_and_of_another_layout_is_named() {
     let milan = tee(SnpProduct::Milan);
-    let parse = |spec: &ReportSpec| SnpReport::parse(&milan.report(spec).unwrap()).unwrap_err();
-    for version in [0, 1, 6, u32::MAX] {
-        let error = parse(&spec().with_flaw(ReportFlaw::Version(version)));
-        assert_matches!(error, EvidenceParseError::Malformed { expected, .. }
-            if expected.starts_with("version 2 to 5"));
-    }
-    let error = parse(&spec().with_flaw(ReportFlaw::SignatureAlgorithm(0)));
-    assert_matches!(error, EvidenceParseError::Malformed { expected, .. }
-        if expected.starts_with("signature algorithm 1"));
-    let error = parse(&spec().with_flaw(ReportFlaw::LongSignature));
-    assert_matches!(error, EvidenceParseError::Malformed { expected, .. }
-        if expected.starts_with("`r` and `s`"));
-    let identity = SnpIdentity {
-        vmpl: u32::MAX,
-        ..identity()
+    let expected = |spec: &ReportSpec| {
+        let refused = verify(&milan, spec).unwrap_err();
+        let told = refused.to_string();
+        let Error::Layout { source } = refused else {
+            panic!("{told}")
+        };
+        // No endorsements are fetched for it.
+        let report = SnpReport::parse(&milan.report(spec).unwrap()).unwrap();
+        assert_eq!(report.layout(), Err(source.clone()));
+        let report = milan.report(spec).unwrap();
+        let evidence = SnpEvidence::parse(&report, None).unwrap();
+        assert_eq!(evidence.endorsements_id(), Err(source.clone()));
+        match source {
+            EvidenceParseError::Malformed { expected, .. } => expected,
+            other => panic!("{other}"),
+        }
     };
-    let error = parse(&ReportSpec::new(identity, REPORT_DATA));
-    assert_matches!(error, EvidenceParseError::Malformed { expected, .. }
-        if expected.starts_with("a privilege level"));
-    let error = parse(&spec().with_flaw(ReportFlaw::TrailingByte));
+    for version in [0, 1, 6, 0x0001_0003, u32::MAX] {
+        let version = spec().with_flaw(ReportFlaw::Version(version));
+        assert!(expected(&version).starts_with("version 2 to 5"));
+    }
+    let algorithm = spec().with_flaw(ReportFlaw::SignatureAlgorithm(0));
+    assert!(expected(&algorithm).starts_with("signature algorithm 1"));
+    for vmpl in [4, u32::MAX] {
+        let identity = SnpIdentity { vmpl, ..identity() };
+        let by_host = ReportSpec::new(identity, REPORT_DATA);
+        assert!(expected(&by_host).starts_with("a privilege level"));
+    }
+}
+
+/// Whichever field was changed: the signature is judged before what it signs means something.
+#[test]
+fn report_that_is_changed_and_of_another_layout_is_not_authentic() {
+    let milan = tee(SnpProduct::Milan);
+    let certificate = milan.certificate(SnpSigner::Vcek);
+    let nothing = Endorsements::default();
+    for version in 2..=5 {
+        let good = milan.report(&spec().of_version(version)).unwrap();
+        // Version, VMPL, signature algorithm; upper bytes of `r` and `s`; behind them.
+        let fields = [0..4, 0x30..0x38, 0x2D0..0x2E8, 0x318..0x330, 0x330..0x4A0];
+        for at in fields.into_iter().flatten() {
+            let mut bent = good.clone();
+            bent[at] ^= 0x40;
+            let refused = verify_with(&milan, &bent, certificate, &nothing, NOW);
+            assert_eq!(refused.unwrap_err(), Error::Signature, "{at:#x}");
+        }
+    }
+}
+
+#[test]
+fn report_of_another_length_is_malformed() {
+    let milan = tee(SnpProduct::Milan);
+    let parse = |flaw| {
+        let report = milan.report(&spec().with_flaw(flaw)).unwrap();
+        SnpReport::parse(&report).unwrap_err()
+    };
     assert_matches!(
-        error,
+        parse(ReportFlaw::TrailingByte),
         EvidenceParseError::TooLong {
             limit_bytes: 1184,
             found_bytes: 1185,
             ..
         }
     );
-    let error = parse(&spec().with_flaw(ReportFlaw::CutOff));
     assert_matches!(
-        error,
+        parse(ReportFlaw::CutOff),
         EvidenceParseError::Malformed {
             expected: "1184 bytes",
             ..
@@ -378,26 +416,43 @@ fn report_of_another_layout_is_malformed() {
 }
 
 #[test]
-fn report_with_any_signed_byte_flipped_is_refused() {
+fn report_with_any_byte_flipped_is_refused() {
     for product in SnpProduct::ALL {
         let tee = tee(product);
-        let appraiser = appraiser(&tee);
         let good = tee.report(&spec().of_version(5)).unwrap();
         let certificate = tee.certificate(SnpSigner::Vcek);
-        for at in 0..0x2A0 + 144 {
+        let nothing = Endorsements::default();
+        for at in 0..SnpReport::BYTES {
             let mut bent = good.clone();
             bent[at] ^= 0x10;
-            let Ok(evidence) = SnpEvidence::parse(&bent, Some(certificate)) else {
-                continue;
-            };
-            let evidence = Evidence::Snp(evidence);
-            let refused = appraiser.verify(&evidence, &Endorsements::default(), NOW);
-            assert_matches!(
-                refused,
-                Err(AppraiseError::Snp(_)),
-                "{product} byte {at:#x}"
-            );
+            let refused = verify_with(&tee, &bent, certificate, &nothing, NOW);
+            assert_matches!(refused, Err(_), "{product} byte {at:#x}");
         }
+    }
+}
+
+fn runtime(nonce: u8) -> RuntimeData {
+    RuntimeData::new(
+        KeyHash::of_spki(b"server"),
+        "ns/app/web".parse().unwrap(),
+        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
+        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
+    )
+}
+
+#[test]
+fn report_for_another_nonce_is_not_appraised() {
+    let milan = tee(SnpProduct::Milan);
+    for signer in [SnpSigner::Vcek, SnpSigner::Vlek] {
+        let bound = ReportSpec::new(identity(), *runtime(1).report_data().as_bytes());
+        let report = milan.report(&bound.signed_by(signer)).unwrap();
+        let evidence = SnpEvidence::parse(&report, Some(milan.certificate(signer))).unwrap();
+        let evidence = Evidence::Snp(evidence);
+        let appraise = |nonce| {
+            appraiser(&milan).appraise(&evidence, runtime(nonce), &Endorsements::default(), NOW)
+        };
+        assert_matches!(appraise(1), Ok(_));
+        assert_matches!(appraise(2), Err(AppraiseError::NotBound));
     }
 }
 
@@ -448,19 +503,28 @@ fn certificate_under_the_wrong_authority_is_refused() {
 
 #[test]
 fn certificate_under_another_root_is_refused() {
+    for (signer, key) in [
+        (SnpSigner::Vcek, "Casque SEV-VCEK"),
+        (SnpSigner::Vlek, "Casque SEV-VLEK"),
+    ] {
+        expect_foreign(signer, key);
+    }
+}
+
+fn expect_foreign(signer: SnpSigner, key: &str) {
     let platform = SnpSoftwarePlatform::of(SnpProduct::Milan);
     let believed = SoftwareSnp::generate_platform(platform.clone(), NOW).unwrap();
     let apart = SoftwareSnp::generate_apart(platform, NOW).unwrap();
-    let report = apart.report(&spec()).unwrap();
+    let report = apart.report(&spec().signed_by(signer)).unwrap();
     let nothing = Endorsements::default();
     let verify = |certificates: &[u8]| {
         verify_with(&believed, &report, certificates, &nothing, NOW).unwrap_err()
     };
     assert_matches!(
-        verify(apart.certificate(SnpSigner::Vcek)),
-        Error::Chain(CertificateError::Signature { subject, .. }) if subject == "Casque SEV-VCEK"
+        verify(apart.certificate(signer)),
+        Error::Chain(CertificateError::Signature { subject, .. }) if subject == key
     );
-    let chain = apart.chain_pem(SnpSigner::Vcek);
+    let chain = apart.chain_pem(signer);
     assert_matches!(
         verify(chain.as_bytes()),
         Error::ForeignRoot { subject, .. } if subject == "Casque ARK-Milan"
@@ -480,6 +544,151 @@ fn certificate_under_another_root_is_refused() {
             product: SnpProduct::Milan
         }))
     );
+}
+
+#[test]
+fn certificate_with_any_byte_flipped_is_refused() {
+    let milan = tee(SnpProduct::Milan);
+    for signer in [SnpSigner::Vcek, SnpSigner::Vlek] {
+        let report = milan.report(&spec().signed_by(signer)).unwrap();
+        let good = milan.certificate(signer);
+        let mut judged = 0;
+        for at in 0..good.len() {
+            let mut bent = good.to_vec();
+            bent[at] ^= 0x10;
+            let Ok(evidence) = SnpEvidence::parse(&report, Some(&bent)) else {
+                continue;
+            };
+            judged += 1;
+            let evidence = Evidence::Snp(evidence);
+            let refused = appraiser(&milan).verify(&evidence, &Endorsements::default(), NOW);
+            assert_matches!(refused, Err(AppraiseError::Snp(_)), "{signer} byte {at:#x}");
+        }
+        // Most of it is no layout: key, signature, names, levels.
+        assert!(judged > good.len() / 2, "{judged} of {}", good.len());
+    }
+}
+
+// ---- the chain of the endorsements ----
+
+/// Verifies a report by a key of this kind beside a chain that the endorsements state.
+fn verify_beside(tee: &SoftwareSnp, signer: SnpSigner, chain: &[&[u8]]) -> Result<Verdict, Error> {
+    let report = tee.report(&spec().signed_by(signer)).unwrap();
+    let endorsements = amd(AmdEndorsements {
+        chain: chain.iter().map(|der| der.to_vec()).collect(),
+        ..AmdEndorsements::default()
+    });
+    verify_with(tee, &report, tee.certificate(signer), &endorsements, NOW)
+}
+
+#[test]
+fn stated_chain_with_the_authority_of_the_key_is_taken() {
+    let milan = tee(SnpProduct::Milan);
+    let own = milan.anchor();
+    let all: [&[u8]; 3] = [&own.ask, &own.ark, &own.asvk];
+    let cases: [(SnpSigner, &[&[u8]]); 7] = [
+        (SnpSigner::Vcek, &[]),
+        (SnpSigner::Vcek, &[&own.ask]),
+        (SnpSigner::Vcek, &[&own.ark, &own.ask]),
+        (SnpSigner::Vcek, &all),
+        (SnpSigner::Vlek, &[]),
+        (SnpSigner::Vlek, &[&own.asvk, &own.ark]),
+        (SnpSigner::Vlek, &all),
+    ];
+    for (signer, chain) in cases {
+        let verdict = verify_beside(&milan, signer, chain);
+        assert_matches!(verdict, Ok(_), "{signer} {}", chain.len());
+    }
+}
+
+#[test]
+fn stated_chain_without_the_authority_of_the_key_is_refused() {
+    let milan = tee(SnpProduct::Milan);
+    let own = milan.anchor();
+    let cases: [(SnpSigner, &[&[u8]], &str); 4] = [
+        (
+            SnpSigner::Vlek,
+            &[&own.ask, &own.ark],
+            "Casque SEV-VLEK-Milan",
+        ),
+        (SnpSigner::Vcek, &[&own.asvk, &own.ark], "Casque SEV-Milan"),
+        (SnpSigner::Vcek, &[&own.ark], "Casque SEV-Milan"),
+        (
+            SnpSigner::Vcek,
+            &[milan.certificate(SnpSigner::Vcek)],
+            "Casque SEV-Milan",
+        ),
+    ];
+    for (signer, chain, missing) in cases {
+        assert_matches!(
+            verify_beside(&milan, signer, chain),
+            Err(Error::Chain(CertificateError::NoPath { issuer, .. })) if issuer == missing
+        );
+    }
+}
+
+#[test]
+fn stated_chain_of_another_root_is_refused() {
+    let (milan, genoa) = (tee(SnpProduct::Milan), tee(SnpProduct::Genoa));
+    let platform = SnpSoftwarePlatform::of(SnpProduct::Genoa);
+    let apart = SoftwareSnp::generate_apart(platform, NOW).unwrap().anchor();
+    let (own, other) = (genoa.anchor(), milan.anchor());
+    let anchors = vec![own.clone(), other.clone()];
+    let knows_both = Appraiser::new(TrustAnchors::vendors().dangerous_with_amd(anchors));
+    let report = genoa.report(&spec()).unwrap();
+    let certificate = genoa.certificate(SnpSigner::Vcek);
+    let verify = |chain: &[&[u8]]| {
+        let evidence = SnpEvidence::parse(&report, Some(certificate)).unwrap();
+        let endorsements = amd(AmdEndorsements {
+            chain: chain.iter().map(|der| der.to_vec()).collect(),
+            ..AmdEndorsements::default()
+        });
+        knows_both.verify(&Evidence::Snp(evidence), &endorsements, NOW)
+    };
+    let all: [&[u8]; 6] = [
+        &other.ask,
+        &other.ark,
+        &other.asvk,
+        &own.ask,
+        &own.ark,
+        &own.asvk,
+    ];
+    assert_matches!(verify(&all), Ok(_));
+    // Of another generation; forged, alone and beside the genuine ones; forged below the genuine root.
+    let foreign: [(&[&[u8]], &str); 4] = [
+        (&[&other.ask, &other.ark], "Casque ARK-Milan"),
+        (&[&apart.ask, &apart.ark], "Casque ARK-Genoa"),
+        (&[&own.ask, &apart.ark], "Casque ARK-Genoa"),
+        (&[&own.ask, &own.ark, &apart.ark], "Casque ARK-Genoa"),
+    ];
+    for (chain, root) in foreign {
+        assert_matches!(
+            verify(chain),
+            Err(AppraiseError::Snp(Error::ForeignRoot { subject, product: SnpProduct::Genoa }))
+                if subject == root
+        );
+    }
+    assert_matches!(
+        verify(&[&apart.ask, &own.ark]),
+        Err(AppraiseError::Snp(Error::Chain(CertificateError::Signature { subject, .. })))
+            if subject == "Casque SEV-Genoa"
+    );
+}
+
+#[test]
+fn stated_chain_that_is_none_is_refused() {
+    let milan = tee(SnpProduct::Milan);
+    let own = milan.anchor();
+    assert_matches!(
+        verify_beside(&milan, SnpSigner::Vcek, &[&own.ask, b"garbage"]),
+        Err(Error::Chain(CertificateError::Malformed { .. }))
+    );
+    let many: Vec<&[u8]> = vec![&own.ask; 17];
+    assert_matches!(
+        verify_beside(&milan, SnpSigner::Vcek, &many),
+        Err(Error::Chain(CertificateError::TooMany { limit: 16 }))
+    );
+    assert_matches!(verify_beside(&milan, SnpSigner::Vcek, &many[1..]), Ok(_));
 }
 
 #[test]

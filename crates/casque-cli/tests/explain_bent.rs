@@ -7,13 +7,16 @@
     clippy::print_stdout,
     clippy::arithmetic_side_effects,
     clippy::string_slice,
+    clippy::too_many_lines,
     missing_docs,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot go on fails, and a table may be long"
 )]
 
 mod explain_vectors;
 mod harness;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use explain_vectors::{
     Case, aci, azure_snp, azure_tdx, phala_sgx, phala_tdx, shared_token, virtee_milan,
     with_other_claims,
@@ -81,6 +84,42 @@ fn one_bit_turned_is_not_authentic_whatever_the_kind() {
         let ended = (ran.code, &found["outcome"], &found["code"]);
         assert_eq!(ended, (5, &json!("not-authentic"), &json!(code)), "{kind}");
         assert!(found.get("tcb").is_none() && found.get("scope").is_none());
+        assert!(!found["hint"].as_str().unwrap().is_empty());
+    }
+}
+
+/// Layout, too: the signature of a report is judged before what it signs means something.
+#[test]
+fn report_with_a_bit_turned_anywhere_is_not_authentic() {
+    let place = Place::new();
+    let (snp, vm) = (virtee_milan(), azure_snp(1, "azure-snp-vtpm/x-v1-vcek.der"));
+    let of_container = aci();
+    let reports = [
+        (snp, "/report", 0),
+        (of_container, "/report", 0),
+        (vm, "/hcl", 0x20),
+    ];
+    for (case, member, start) in reports {
+        let Some(case) = case else { continue };
+        // Version, VMPL, signature algorithm, `r`, its upper bytes, `s`, behind them.
+        for at in [1, 3, 0x30, 0x33, 0x34, 0x2a0, 0x2d0, 0x2e8, 0x330, 0x49f] {
+            let ran = case.flipped(member, start + at).explain(&place, &[]);
+            let found = printed(&ran);
+            let expected = (5, &json!("snp-signature"));
+            assert_eq!((ran.code, &found["code"]), expected, "{member} {at:#x}");
+        }
+    }
+    if let Some(case) = virtee_milan() {
+        let mut bytes = STANDARD
+            .decode(case.evidence["report"].as_str().unwrap())
+            .unwrap();
+        for length in [0, 1183, 1185] {
+            bytes.resize(length, 0);
+            let cut = case.with("/report", json!(STANDARD.encode(&bytes)));
+            let ran = cut.explain(&place, &[]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{length}");
+            assert!(ran.stderr.contains("\"evidence-unusable\""));
+        }
     }
 }
 
@@ -119,9 +158,52 @@ fn report_data_are_compared_where_they_are_given() {
     }
 }
 
+/// One piece of evidence of each kind that is bound to something.
+fn of_each_kind() -> Vec<Case> {
+    let all = [
+        phala_sgx(),
+        phala_tdx(),
+        virtee_milan(),
+        aci(),
+        azure_snp(1, "azure-snp-vtpm/x-v1-vcek.der"),
+        azure_tdx(),
+        shared_token(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
 #[test]
-fn time_of_the_judgement_is_inside_the_life_of_what_it_rests_on() {
-    let judged = [
+fn report_data_of_another_are_not_bound_whatever_the_kind() {
+    let place = Place::new();
+    for case in of_each_kind() {
+        let kind = &case.evidence["type"];
+        let shown = printed(&case.explain(&place, &[]));
+        let bound = shown["report_data"].as_str().unwrap().to_owned();
+        let same = case.explain(&place, &["--report-data", &bound]);
+        assert_eq!(same.code, 0, "{kind} {}", same.stdout);
+        let mut other = hex::decode(&bound).unwrap();
+        other[0] ^= 1;
+        let mut last = hex::decode(&bound).unwrap();
+        *last.last_mut().unwrap() ^= 1;
+        let half = &bound[..bound.len() / 4 * 2];
+        let all = [hex::encode(other), hex::encode(last), hex::encode("casque")];
+        // A half leaves more than zeros behind it, but for what is padded with them.
+        let cut = (!bound.ends_with("00")).then(|| half.to_owned());
+        for digits in all.into_iter().chain(cut) {
+            let ran = case.explain(&place, &["--report-data", &digits]);
+            let found = printed(&ran);
+            let ended = (ran.code, &found["outcome"], &found["code"]);
+            let expected = (5, &json!("not-authentic"), &json!("not-bound"));
+            assert_eq!(ended, expected, "{kind} {digits}");
+            assert!(found["hint"].as_str().unwrap().contains("--report-data"));
+            assert!(found.get("tcb").is_none() && found.get("scope").is_none());
+        }
+    }
+}
+
+/// Just outside of the lives of what evidence rests on, and the code that says so.
+fn outside_of_life() -> Vec<(Option<Case>, &'static str, &'static str)> {
+    vec![
         (
             phala_sgx(),
             "2025-05-01T00:00:00Z",
@@ -160,8 +242,18 @@ fn time_of_the_judgement_is_inside_the_life_of_what_it_rests_on() {
         (aci(), "2029-11-29T01:55:57Z", "snp-certificate-expired"),
         (
             azure_snp(1, "azure-snp-vtpm/x-v1-vcek.der"),
+            "2022-01-01T00:00:00Z",
+            "snp-certificate-not-yet-valid",
+        ),
+        (
+            azure_snp(1, "azure-snp-vtpm/x-v1-vcek.der"),
             "2033-01-01T00:00:00Z",
             "snp-certificate-expired",
+        ),
+        (
+            azure_tdx(),
+            "2026-01-01T00:00:00Z",
+            "quote-endorsements-not-yet-valid",
         ),
         (
             azure_tdx(),
@@ -174,8 +266,12 @@ fn time_of_the_judgement_is_inside_the_life_of_what_it_rests_on() {
             "token-not-yet-valid",
         ),
         (shared_token(), "2021-07-02T04:13:17Z", "token-expired"),
-    ];
-    for (case, at, code) in judged {
+    ]
+}
+
+#[test]
+fn time_of_the_judgement_is_inside_the_life_of_what_it_rests_on() {
+    for (case, at, code) in outside_of_life() {
         let Some(case) = case else { continue };
         let ran = case.at(at).explain(&Place::new(), &[]);
         let found = printed(&ran);

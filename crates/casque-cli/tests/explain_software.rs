@@ -15,11 +15,12 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use casque_appraise::TrustAnchors;
+use casque_appraise::{IntelEndorsements, TrustAnchors};
 use casque_cli::{Invocation, Terminal};
 use casque_testkit::maa::{JwksShape, RuntimeClaim, SoftwareMaa, TokenCollateral, TokenSpec};
 use casque_testkit::sgx::{SoftwareTee, software_identity};
-use casque_types::{Timestamp, sha256};
+use casque_testkit::snp::{ReportFlaw, ReportSpec, SoftwareSnp, software_snp_identity};
+use casque_types::{SnpProduct, SnpSigner, Timestamp, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -54,27 +55,33 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         maa.token(&spec).unwrap()
     };
     let jwks: Value = serde_json::from_str(&maa.jwks(JwksShape::WithNumbers)).unwrap();
+    let mut endorsements = endorsements_of(&stated);
+    endorsements["maa"] = json!({"issuer": INSTANCE, "jwks": jwks});
     World {
         anchors: TrustAnchors::vendors().dangerous_with_sgx_root(intel.root_der().to_vec()),
         token: token(identity.svn),
         contradicting: token(identity.svn + 1),
         evidence: json!({"type": "sgx", "quote": STANDARD.encode(&quote)}),
-        endorsements: json!({
-            "intel": {
-                "tcb_info_issuer_chain": stated.tcb_info_issuer_chain,
-                "tcb_info": stated.tcb_info,
-                "tcb_info_signature": hex::encode(stated.tcb_info_signature),
-                "qe_identity_issuer_chain": stated.qe_identity_issuer_chain,
-                "qe_identity": stated.qe_identity,
-                "qe_identity_signature": hex::encode(stated.qe_identity_signature),
-                "pck_crl_issuer_chain": stated.pck_crl_issuer_chain,
-                "pck_crl": hex::encode(stated.pck_crl),
-                "root_ca_crl": hex::encode(stated.root_ca_crl),
-            },
-            "maa": {"issuer": INSTANCE, "jwks": jwks},
-        }),
+        endorsements,
     }
 });
+
+/// Intel's, as the file has them.
+fn endorsements_of(stated: &IntelEndorsements) -> Value {
+    json!({
+        "intel": {
+            "tcb_info_issuer_chain": stated.tcb_info_issuer_chain,
+            "tcb_info": stated.tcb_info,
+            "tcb_info_signature": hex::encode(&stated.tcb_info_signature),
+            "qe_identity_issuer_chain": stated.qe_identity_issuer_chain,
+            "qe_identity": stated.qe_identity,
+            "qe_identity_signature": hex::encode(&stated.qe_identity_signature),
+            "pck_crl_issuer_chain": stated.pck_crl_issuer_chain,
+            "pck_crl": hex::encode(&stated.pck_crl),
+            "root_ca_crl": hex::encode(&stated.root_ca_crl),
+        },
+    })
+}
 
 /// A folder with valid files in it.
 struct Files {
@@ -219,6 +226,78 @@ fn token_that_contradicts_the_evidence_proves_nothing() {
         let expected = json!("token-contradicts-evidence");
         assert_eq!(ended, (5, &json!("not-authentic"), &expected));
         assert!(found.get("decision").is_none());
+    }
+}
+
+/// Nothing but a policy makes anything of a quote in debug mode; a token is what the service makes of it.
+#[test]
+fn debug_mode_is_refused_in_quotes_and_told_of_tokens() {
+    let intel = SoftwareTee::generate(NOW).unwrap();
+    let maa = SoftwareMaa::generate(INSTANCE.parse().unwrap(), NOW).unwrap();
+    let mut identity = software_identity(MEASUREMENT.into());
+    identity.debug = true;
+    let runtime = RuntimeClaim::Json(RUNTIME.to_vec());
+    let mut report_data = [0; 64];
+    report_data[..32].copy_from_slice(sha256(RUNTIME).as_bytes());
+    let quote = intel.quote(&identity, &report_data).unwrap();
+    let mut spec = TokenSpec::sgx(identity, report_data, NOW).with_runtime(runtime);
+    let stated = intel.endorsements(NOW).unwrap();
+    spec.collateral = Some(TokenCollateral::of(&quote, &stated));
+    let files = Files::new();
+    let jwks: Value = serde_json::from_str(&maa.jwks(JwksShape::WithNumbers)).unwrap();
+    let mut endorsements = endorsements_of(&stated);
+    endorsements["maa"] = json!({"issuer": INSTANCE, "jwks": jwks});
+    files.write("endorsements", &endorsements.to_string());
+    files.write("token", &token_file(&maa.token(&spec).unwrap()));
+    let quote = json!({"type": "sgx", "quote": STANDARD.encode(&quote)});
+    files.write("evidence", &quote.to_string());
+    let root = intel.root_der().to_vec();
+    let anchors = TrustAnchors::vendors().dangerous_with_sgx_root(root);
+    let explained = |arguments: &[&str]| {
+        let (code, stdout, stderr) = files.run(anchors.clone(), arguments, "", "json");
+        assert_eq!(stderr, "");
+        let found: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(found["claims"]["debug"], "true", "{found}");
+        (code, found["outcome"].clone(), found["code"].clone())
+    };
+    let refused = (5, json!("not-authentic"), json!("quote-debug"));
+    assert_eq!(explained(&ALONE), refused);
+    assert_eq!(explained(&WITH_TOKEN), refused);
+    let token = ["--evidence", "%token", "--endorsements", "%endorsements"];
+    let appraised = (0, json!("appraised"), Value::Null);
+    assert_eq!(explained(&token), appraised);
+    // A policy says what is to become of it.
+    let tolerant = policy("tolerate: [debug-mode]");
+    files.write("policy", &tolerant);
+    let granted = (0, json!("granted"), Value::Null);
+    assert_eq!(explained(&with(&ALONE, &POLICY)), granted);
+}
+
+/// The signature is judged first, so it is of whom it says: not false, but not understood.
+#[test]
+fn report_that_is_signed_and_of_another_layout_is_unusable() {
+    let amd = SoftwareSnp::generate(SnpProduct::Milan, NOW).unwrap();
+    let anchors = TrustAnchors::vendors().dangerous_with_amd(vec![amd.anchor()]);
+    let files = Files::new();
+    let explain = |flaw, change: &dyn Fn(&mut Vec<u8>)| {
+        let identity = software_snp_identity([2; 48].into());
+        let spec = ReportSpec::new(identity, [7; 64]).with_flaw(flaw);
+        let mut report = amd.report(&spec).unwrap();
+        change(&mut report);
+        let (report, vek) = (STANDARD.encode(report), amd.chain_pem(SnpSigner::Vcek));
+        let evidence = json!({"type": "snp", "report": report, "vek": vek});
+        files.write("evidence", &evidence.to_string());
+        files.run(anchors.clone(), &ALONE, "", "json")
+    };
+    for flaw in [ReportFlaw::Version(6), ReportFlaw::SignatureAlgorithm(2)] {
+        let (code, stdout, stderr) = explain(flaw, &|_| {});
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("\"evidence-unusable\""), "{stderr}");
+        assert!(stderr.contains("its layout is not known"), "{stderr}");
+        // Changed by somebody else.
+        let (code, stdout, _) = explain(flaw, &|report| report[0x90] ^= 1);
+        assert_eq!(code, 5, "{stdout}");
+        assert!(stdout.contains("\"snp-signature\""), "{stdout}");
     }
 }
 

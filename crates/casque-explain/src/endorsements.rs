@@ -5,8 +5,9 @@
 //!  "amd": {"chain": "PEM", "vcek": "PEM", "crl": "base64"},
 //!  "maa": {"issuer": "https://…", "jwks": {"keys": []}}}
 //! ```
-//! Each where it is needed. `intel` is the form in which `dcap-qvl` writes collateral: chains in PEM, JSON as signed,
-//! revocation lists and signatures in hexadecimal digits. Nothing is verified here.
+//! Each where it is needed; what is left out or `null` is not stated, and what is stated must be what it is called.
+//! `intel` is the form in which `dcap-qvl` writes collateral: chains in PEM, JSON as signed, revocation lists and
+//! signatures in hexadecimal digits. Nothing is verified here.
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use casque_wire::AnyB64;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
-use x509_cert::Certificate;
-use x509_cert::der::Encode as _;
+
+use crate::certificates::{is_of_signing_key, read_der_certificates};
 
 /// The endorsements of one file.
 #[derive(Debug, Default)]
@@ -102,40 +103,41 @@ fn intel(raw: RawIntel) -> Result<IntelEndorsements, EndorsementsFileError> {
 }
 
 fn digits(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementsFileError> {
+    let text: String = text.split_ascii_whitespace().collect();
     let expected = "hexadecimal digits";
     hex::decode(text).map_err(|_| EndorsementsFileError::Member { member, expected })
 }
 
 fn amd(raw: &RawAmd) -> Result<AmdEndorsements, EndorsementsFileError> {
-    let chain = raw.chain.as_deref().unwrap_or_default();
-    let mut vcek = certificates("amd.vcek", raw.vcek.as_deref().unwrap_or_default())?;
+    let read = |member, text: &Option<String>| {
+        let text = text.as_deref();
+        text.map(|text| certificates(member, text)).transpose()
+    };
+    let vcek = read("amd.vcek", &raw.vcek)?.map(of_signing_key);
+    let chain = read("amd.chain", &raw.chain)?;
     let crl = raw.crl.as_deref().map(|text| base64("amd.crl", text));
     Ok(AmdEndorsements {
-        vcek: (!vcek.is_empty()).then(|| vcek.swap_remove(0)),
-        chain: certificates("amd.chain", chain)?,
+        vcek: vcek.flatten(),
+        chain: chain.unwrap_or_default(),
         crl: crl.transpose()?,
     })
 }
 
-/// Every certificate of a PEM text, or the one that the text is in base64.
+/// At least one certificate.
 fn certificates(member: &'static str, text: &str) -> Result<Vec<Vec<u8>>, EndorsementsFileError> {
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    if !text.contains("-----BEGIN") {
-        return Ok(vec![base64(member, text)?]);
-    }
-    let expected = "certificates in PEM";
-    let malformed = || EndorsementsFileError::Member { member, expected };
-    let chain = Certificate::load_pem_chain(text.as_bytes()).map_err(|_| malformed())?;
-    let der = chain
-        .iter()
-        .map(|one| one.to_der().map_err(|_| malformed()));
-    der.collect()
+    let expected = "one to 16 certificates of at most 8 KiB in PEM, or DER in base64";
+    read_der_certificates(text).ok_or(EndorsementsFileError::Member { member, expected })
+}
+
+/// The certificate of the key that signs reports; its authorities may stand beside it. Where none is of such a key it
+/// is the first, so that the appraisal says what is wrong with it.
+fn of_signing_key(mut certificates: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut all = certificates.iter();
+    let at = all.position(|der| is_of_signing_key(der)).unwrap_or(0);
+    (at < certificates.len()).then(|| certificates.swap_remove(at))
 }
 
 fn base64(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementsFileError> {
-    let text: String = text.split_ascii_whitespace().collect();
     let expected = "DER in base64";
     let decoded = text.parse::<AnyB64>();
     decoded
@@ -145,7 +147,7 @@ fn base64(member: &'static str, text: &str) -> Result<Vec<u8>, EndorsementsFileE
 
 fn maa(raw: &RawMaa<'_>) -> Result<MaaEndorsement, EndorsementsFileError> {
     Ok(MaaEndorsement {
-        issuer: raw.issuer.trim_end_matches('/').parse()?,
+        issuer: raw.issuer.trim_ascii().trim_end_matches('/').parse()?,
         keys: MaaKeys::parse(raw.jwks.get().as_bytes())?,
     })
 }

@@ -6,6 +6,8 @@ use casque_appraise::{
 };
 use casque_wire as wire;
 
+use crate::certificates::read_certificates;
+
 /// Reads evidence; bounds are the parsers' own.
 ///
 /// # Errors
@@ -44,7 +46,7 @@ pub fn evidence_of(raw: &wire::Evidence) -> Result<Evidence, EvidenceParseError>
             let aci = AciEvidence::parse(&report.0, vek.as_deref(), &policy.0, &uvm.0)?;
             Evidence::Aci(aci)
         }
-        wire::Evidence::Maa { token } => Evidence::MaaToken(MaaToken::parse(token)?),
+        wire::Evidence::Maa { token } => Evidence::MaaToken(MaaToken::parse(token.trim_ascii())?),
     })
 }
 
@@ -68,19 +70,11 @@ fn azure_vm(
     Ok(Evidence::AzureVm(AzureVmEvidence::parse(&parts)?))
 }
 
-/// PEM as it stands; anything else is base64 of either alphabet.
 fn certificates(text: &str) -> Result<Vec<u8>, EvidenceParseError> {
-    if text.contains("-----BEGIN") {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let text: String = text.split_ascii_whitespace().collect();
-    let decoded = text.parse::<wire::AnyB64>();
-    decoded
-        .map(|bytes| bytes.0)
-        .map_err(|_| EvidenceParseError::Malformed {
-            kind: "certificate",
-            expected: "PEM, or DER in base64",
-        })
+    read_certificates(text).ok_or(EvidenceParseError::Malformed {
+        kind: "certificate",
+        expected: "PEM, JSON of THIM with PEM in `vcekCert`, or DER in base64",
+    })
 }
 
 fn registers(texts: &[String]) -> Result<Vec<[u8; 32]>, EvidenceParseError> {
@@ -93,6 +87,7 @@ fn registers(texts: &[String]) -> Result<Vec<[u8; 32]>, EvidenceParseError> {
     }
     let read = |text: &String| {
         let mut register = [0; 32];
+        let text = text.trim_ascii();
         let digits = text.strip_prefix("0x").unwrap_or(text);
         hex::decode_to_slice(digits, &mut register)
             .map(|()| register)

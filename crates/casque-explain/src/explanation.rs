@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use casque_appraise::{Bound, Claim, EvidenceKind, Tcb, Verdict};
+use casque_appraise::{Bound, Claim, EvidenceKind, Identity, Tcb, Verdict};
 use casque_policy::{Decision, RuleOutcome};
-use casque_types::ConfigId;
+use casque_types::{AzureVmTee, ConfigId};
 use casque_wire as wire;
 
 /// How one piece of evidence was judged.
@@ -59,7 +59,7 @@ pub fn explanation(of: &Explained<'_>) -> wire::Explanation {
         valid_until: (of.verdict)
             .and_then(Verdict::valid_until)
             .map(|at| at.to_string()),
-        claims: claims(of.claims),
+        claims: claims(of.claims, of.verdict),
         decision: of.decision.map(decided),
     }
 }
@@ -71,9 +71,29 @@ fn report_data(verdict: &Verdict) -> Option<String> {
     }
 }
 
-fn claims(claims: &[Claim]) -> BTreeMap<String, String> {
+/// `debug` is told of every TEE: each attestation service has its own names for it, and its own sense of it.
+fn claims(claims: &[Claim], verdict: Option<&Verdict>) -> BTreeMap<String, String> {
     let pair = |claim: &Claim| (claim.name.clone().into_owned(), claim.value.clone());
-    claims.iter().map(pair).collect()
+    let mut claims: BTreeMap<String, String> = claims.iter().map(pair).collect();
+    if let Some(debug) = verdict.and_then(|verdict| debug(verdict.identity())) {
+        let claim = claims.entry("debug".to_owned());
+        claim.or_insert_with(|| debug.to_string());
+    }
+    claims
+}
+
+fn debug(identity: &Identity) -> Option<bool> {
+    match identity {
+        Identity::Unattested => None,
+        Identity::Sgx(sgx) => Some(sgx.debug),
+        Identity::Tdx(tdx) => Some(tdx.debug),
+        Identity::Snp(snp) => Some(snp.debug),
+        Identity::Aci(aci) => Some(aci.snp.debug),
+        Identity::AzureVm(vm) => Some(match &vm.tee {
+            AzureVmTee::Snp(snp) => snp.debug,
+            AzureVmTee::Tdx(tdx) => tdx.debug,
+        }),
+    }
 }
 
 fn tcb(tcb: &Tcb) -> wire::TcbState {

@@ -2,6 +2,7 @@
 //! becomes JSON. Shared by the server, which takes evidence on the wire and tells of attempts, and the CLI, which
 //! judges offline. Judges nothing itself.
 
+mod certificates;
 mod endorsements;
 mod evidence;
 mod explanation;

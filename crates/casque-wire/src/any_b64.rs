@@ -11,13 +11,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::B64Error;
 
 /// Bytes that signatures cover: written as base64url without padding, read as base64 or base64url, with padding
-/// or without.
+/// or without, in one line or in several: ASCII white space counts nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AnyB64(pub Vec<u8>);
 
 impl std::str::FromStr for AnyB64 {
     type Err = B64Error;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(|c: char| c.is_ascii_whitespace()) {
+            let joined: String = text.split_ascii_whitespace().collect();
+            return joined.parse();
+        }
         let is_url = text.contains(['-', '_']);
         let engine = if is_url { &ANY_URL } else { &ANY_STANDARD };
         engine.decode(text).map(Self).map_err(|_| B64Error)
@@ -77,6 +81,8 @@ impl utoipa::ToSchema for AnyB64 {}
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose;
+
     use super::*;
 
     #[test]
@@ -85,6 +91,22 @@ mod tests {
             assert_eq!(text.parse::<AnyB64>().unwrap().0, [0xfb, 0xff], "{text}");
         }
         assert!("-/8".parse::<AnyB64>().is_err());
-        assert!("a b".parse::<AnyB64>().is_err());
+        assert!("a*b".parse::<AnyB64>().is_err());
+    }
+
+    #[test]
+    fn bytes_are_read_from_several_lines() {
+        let bytes = [0xfb; 100];
+        let text = general_purpose::STANDARD.encode(bytes);
+        let (first, second) = text.split_at(76);
+        for lines in [
+            format!("{text}\n"),
+            format!("{first}\n{second}\n"),
+            format!("\t{first}\r\n{second} "),
+        ] {
+            assert_eq!(lines.parse::<AnyB64>().unwrap().0, bytes, "{lines}");
+        }
+        // Not white space of ASCII.
+        assert!("AAAA\u{a0}".parse::<AnyB64>().is_err());
     }
 }

@@ -27,6 +27,7 @@
 
 mod any_b64;
 mod b64;
+mod evidence;
 mod explanation;
 mod shown;
 
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 
 pub use any_b64::AnyB64;
 pub use b64::{B64, B64Error};
+pub use evidence::Evidence;
 pub use explanation::{Attempt, Attempts, Decision, Explanation, Outcome, Rule, TcbState};
 use serde::{Deserialize, Serialize};
 pub use shown::LengthOf;
@@ -99,77 +101,6 @@ pub struct GuestRequest {
 pub struct GuestAnswer {
     /// A token that only the guest's TPM opens: base64url without padding.
     pub sealed_token: String,
-}
-
-/// Evidence by kind; also the form of an evidence file of `casque explain`. `Debug` shows lengths of tokens and
-/// certificates, not what they say.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Evidence {
-    /// No evidence.
-    None {},
-    /// An SGX quote.
-    Sgx {
-        /// The quote.
-        quote: AnyB64,
-    },
-    /// A TDX quote.
-    Tdx {
-        /// The quote.
-        quote: AnyB64,
-    },
-    /// A report of AMD SEV-SNP.
-    Snp {
-        /// The report.
-        report: AnyB64,
-        /// The certificate of the VCEK or VLEK that signed it, which may be followed by its authorities: PEM, or
-        /// DER in base64, or the host's table of certificates in base64. Left out, it is fetched.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        vek: Option<String>,
-    },
-    /// A TPM quote of an Azure VM on SEV-SNP.
-    AzureSnpVtpm {
-        /// The paravisor's report, from the TPM's NV index 0x01400001.
-        hcl: AnyB64,
-        /// The quote.
-        quote: TpmQuote,
-        /// As of `snp`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        vek: Option<String>,
-        /// Certificate of the attestation key and its authorities, PEM, or DER in base64.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ak_chain: Option<String>,
-    },
-    /// A TPM quote of an Azure VM on TDX.
-    AzureTdxVtpm {
-        /// The paravisor's report, from the TPM's NV index 0x01400001.
-        hcl: AnyB64,
-        /// The quote.
-        quote: TpmQuote,
-        /// The TDX quote over the report.
-        td_quote: AnyB64,
-        /// Certificate of the attestation key and its authorities, PEM, or DER in base64.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ak_chain: Option<String>,
-    },
-    /// A report of SEV-SNP of confidential containers.
-    AciSnp {
-        /// The report.
-        report: AnyB64,
-        /// As of `snp`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        vek: Option<String>,
-        /// The containers' policy.
-        policy: AnyB64,
-        /// Microsoft's reference of the utility virtual machine, `COSE_Sign1`.
-        uvm: AnyB64,
-    },
-    /// A token of Microsoft Azure Attestation that the attester obtained.
-    Maa {
-        /// The compact JWS.
-        token: String,
-    },
 }
 
 /// A quote of a TPM.

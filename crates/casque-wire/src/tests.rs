@@ -160,3 +160,51 @@ fn evidence_debug_shows_lengths_of_tokens_and_certificates() {
         assert!(!format!("{evidence:#?}").contains("hunter2"), "{expected}");
     }
 }
+
+/// One shape for both kinds of Azure VMs, as an attester writes that fills in every member.
+#[test]
+fn azure_machine_takes_the_members_of_both_kinds_where_they_are_null() {
+    let quote = r#"{"message":"AQEB","signature":"AgICAg","pcrs":[]}"#;
+    let read = |kind: &str, vek: &str, td_quote: &str, ak_chain: &str| {
+        serde_json::from_str::<Evidence>(&format!(
+            r#"{{"type":"{kind}","hcl":"CQ","quote":{quote},"vek":{vek},"td_quote":{td_quote},"ak_chain":{ak_chain}}}"#
+        ))
+    };
+    let (snp, tdx) = ("azure-snp-vtpm", "azure-tdx-vtpm");
+    for (vek, ak_chain) in [("null", "null"), ("\"pem\"", "\"pem\"")] {
+        let read = read(snp, vek, "null", ak_chain).unwrap();
+        assert!(matches!(read, Evidence::AzureSnpVtpm { .. }));
+    }
+    let read_tdx = read(tdx, "null", "\"CQ\"", "null").unwrap();
+    let Evidence::AzureTdxVtpm { td_quote, .. } = &read_tdx else {
+        panic!("{read_tdx:?}");
+    };
+    assert_eq!(td_quote.0, [9]);
+    // Written without what is absent, and read back.
+    let written = serde_json::to_string(&read_tdx).unwrap();
+    assert!(!written.contains("vek") && !written.contains("null"));
+    assert_eq!(
+        serde_json::from_str::<Evidence>(&written).unwrap(),
+        read_tdx
+    );
+    for (refused, words) in [
+        (
+            read(snp, "null", "\"CQ\"", "null"),
+            "`td_quote` belongs to `azure-tdx-vtpm`",
+        ),
+        (
+            read(tdx, "\"pem\"", "\"CQ\"", "null"),
+            "`vek` belongs to `azure-snp-vtpm`",
+        ),
+        (
+            read(tdx, "null", "null", "null"),
+            "missing field `td_quote`",
+        ),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(words), "{refused}");
+    }
+    let unknown = format!(r#"{{"type":"{snp}","hcl":"CQ","quote":{quote},"tdquote":null}}"#);
+    let refused = serde_json::from_str::<Evidence>(&unknown).unwrap_err();
+    assert!(refused.to_string().contains("unknown field `tdquote`"));
+}

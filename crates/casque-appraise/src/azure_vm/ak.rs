@@ -2,7 +2,8 @@
 //!
 //! Guests read the certificate with the rest of its index behind it, zeros, and some put all of it in PEM. Its
 //! intermediates are not in the TPM: where none came (or the root alone), nothing is proved by the certificate, and
-//! nothing refused; where some came, the chain must hold.
+//! nothing refused; where some came, the chain must hold. The leaf is the certificate of the attestation key, wherever
+//! it stands: tools write chains in either order.
 
 use std::sync::OnceLock;
 
@@ -16,12 +17,9 @@ use super::paravisor::AttestationKey;
 use crate::x509::{self, Certificate};
 use crate::{Appraiser, AzureVmAppraiseError, CertificateError, EvidenceParseError};
 
-/// A leaf, and what came with it.
+/// One to five certificates, in any order.
 #[derive(Clone, Debug)]
-pub(super) struct AkChain {
-    leaf: Certificate,
-    others: Vec<Certificate>,
-}
+pub(super) struct AkChain(Vec<Certificate>);
 
 /// What a chain proved, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +37,7 @@ impl AkProof {
 }
 
 impl AkChain {
-    /// Reads one to five certificates, PEM or DER, the leaf first; zeros behind each count nothing.
+    /// Reads one to five certificates, PEM or DER; zeros behind each count nothing.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, EvidenceParseError> {
         if bytes.len() > MAX_BYTES {
             return Err(EvidenceParseError::TooLong {
@@ -54,30 +52,29 @@ impl AkChain {
         } else {
             read_pem(bytes, &mut all)?;
         }
-        let mut all = all.into_iter();
-        let leaf = all.next().ok_or(malformed("a certificate"))?;
-        let others = all.collect();
-        Ok(Self { leaf, others })
+        match all.is_empty() {
+            true => Err(malformed("a certificate")),
+            false => Ok(Self(all)),
+        }
     }
 
-    /// Verifies that the leaf is of `key`, and that the chain holds at `now`, if there is one.
+    /// Verifies that one is of `key`, and that its chain holds at `now`, if there is one.
     pub(super) fn verify(
         &self,
         key: &AttestationKey,
         appraiser: &Appraiser,
         now: Timestamp,
     ) -> Result<AkProof, AzureVmAppraiseError> {
-        if rsa_key_of(&self.leaf).as_ref() != Some(key) {
-            return Err(AzureVmAppraiseError::AkCertificateKey);
-        }
+        let mut all = self.0.iter();
+        let leaf = all.find(|one| rsa_key_of(one).as_ref() == Some(key));
+        let leaf = leaf.ok_or(AzureVmAppraiseError::AkCertificateKey)?;
         let root = root_of(appraiser)?;
         let root = root.as_ref();
-        let is_alone = self.others.iter().all(|other| other == root);
-        if is_alone && self.leaf.issuer_name() != root.subject_name() {
+        let is_alone = self.0.iter().all(|one| one == leaf || one == root);
+        if is_alone && leaf.issuer_name() != root.subject_name() {
             return Ok(AkProof::NO_CERTIFICATE);
         }
-        let chain = x509::chain_to(&self.leaf, &self.others, root)
-            .map_err(AzureVmAppraiseError::of_chain)?;
+        let chain = x509::chain_to(leaf, &self.0, root).map_err(AzureVmAppraiseError::of_chain)?;
         let memory = &appraiser.certificates;
         let window = memory
             .chain(&chain, now)
@@ -88,10 +85,18 @@ impl AkChain {
         })
     }
 
-    /// One line for people.
+    /// One line for people, about the certificate that issued none of the others.
     pub(super) fn describe(&self) -> String {
-        let (subject, issuer) = (self.leaf.subject(), self.leaf.issuer());
-        match self.others.len() {
+        let is_issuer = |one: &Certificate| {
+            let mut others = self.0.iter().filter(|other| *other != one);
+            others.any(|other| other.issuer_name() == one.subject_name())
+        };
+        let leaf = self.0.iter().find(|one| !is_issuer(one));
+        let Some(leaf) = leaf.or_else(|| self.0.first()) else {
+            return String::new();
+        };
+        let (subject, issuer) = (leaf.subject(), leaf.issuer());
+        match self.0.iter().filter(|one| *one != leaf).count() {
             0 => format!(
                 "`{subject}`, issued by `{issuer}`; chain incomplete: no intermediates came"
             ),

@@ -39,6 +39,11 @@ impl Anchors {
         let mut all = self.0.iter();
         all.find(|one| one.product == product).map(Arc::as_ref)
     }
+
+    /// Whether it is the root of any generation.
+    pub(super) fn has_root(&self, certificate: &Certificate) -> bool {
+        self.0.iter().any(|one| one.ark == *certificate)
+    }
 }
 
 impl Anchor {
@@ -54,6 +59,12 @@ impl Anchor {
     /// The root.
     pub(crate) const fn ark(&self) -> &Certificate {
         &self.ark
+    }
+
+    /// The certificate of these bytes, if it is one of them.
+    pub(super) fn known(&self, der: &[u8]) -> Option<&Certificate> {
+        let mut all = [&self.ark, &self.ask, &self.asvk].into_iter();
+        all.find(|one| one.der() == der)
     }
 
     /// The authority over keys of this kind.

@@ -130,6 +130,14 @@ pub enum SnpAppraiseError {
         "the report's signature is not by the key of its certificate, or the report was changed"
     )]
     Signature,
+    /// The certificate's key signed the report, and its layout is not known, or no guest asked for it.
+    #[error(
+        "the report is signed by the key of its certificate, and is not of a kind that is known: {source}; update Casque if its firmware is newer"
+    )]
+    Layout {
+        /// What should have stood there.
+        source: EvidenceParseError,
+    },
 }
 
 impl SnpAppraiseError {
@@ -154,6 +162,7 @@ impl SnpAppraiseError {
         "snp-chip",
         "snp-key",
         "snp-signature",
+        "snp-layout",
     ];
 
     /// The stable code.
@@ -179,6 +188,7 @@ impl SnpAppraiseError {
             Self::Chip => "snp-chip",
             Self::Key(_) => "snp-key",
             Self::Signature => "snp-signature",
+            Self::Layout { .. } => "snp-layout",
         }
     }
 

@@ -12,14 +12,17 @@
 //! ```
 //! Integers are little endian, `r` and `s` too. The signature goes over the first 0x2A0 bytes as they came.
 //! Reserved bytes that are signed may be anything: newer firmware gives them a meaning. Those behind `r` and `s`
-//! and in their upper 24 bytes, which nobody signs, are zero.
+//! and in their upper 24 bytes, which nobody signs, are zero: anything else is no signature.
+//!
+//! Reading judges the length alone. Whether the layout is one that is known ([`SnpReport::layout`]) is told behind the
+//! signature: a report that somebody changed is not authentic, whichever field it was.
 
 use casque_types::{Digest, SnpIdentity, SnpProduct, SnpSigner, SnpTcb};
 
 use crate::EvidenceParseError;
 use crate::bytes::Reader;
 
-/// A report of version 2 to 5, parsed, not verified: whatever it says, anyone may have written.
+/// A report, parsed, not verified: whatever it says, anyone may have written, its version too.
 #[derive(Clone, Debug)]
 pub struct SnpReport {
     bytes: Vec<u8>,
@@ -31,15 +34,16 @@ pub struct SnpReport {
     report_data: [u8; 64],
     pub(super) report_id_ma: Digest<32>,
     pub(super) tcb: RawTcbs,
-    /// Family, model, stepping; from version 3 on.
+    signature_algorithm: u32,
+    /// Family, model, stepping; in versions 3 to 5.
     pub(super) cpuid: Option<[u8; 3]>,
     pub(super) chip_id: [u8; 64],
     pub(super) current_version: Firmware,
     pub(super) committed_version: Firmware,
-    /// At launch and now; from version 5 on.
+    /// At launch and now; in version 5.
     pub(super) mitigations: Option<[u64; 2]>,
-    /// `r || s`, big endian, 48 bytes each.
-    signature: [u8; 96],
+    /// `r || s`, big endian, 48 bytes each; `None`: a number is too large, or something is behind them.
+    signature: Option<[u8; 96]>,
 }
 
 /// The four levels, not read yet: their layout depends on the generation.
@@ -92,7 +96,7 @@ impl SnpReport {
     /// Reads exactly 1184 bytes.
     ///
     /// # Errors
-    /// [`EvidenceParseError`] says what should have stood at the first place that is not as it should be.
+    /// [`EvidenceParseError`]: there are more or fewer.
     pub fn parse(bytes: &[u8]) -> Result<Self, EvidenceParseError> {
         if bytes.len() > Self::BYTES {
             return Err(EvidenceParseError::TooLong {
@@ -101,32 +105,30 @@ impl SnpReport {
                 found_bytes: bytes.len(),
             });
         }
-        let mut layout = Layout::read(bytes).ok_or(malformed("1184 bytes"))?;
-        let report = &mut layout.report;
-        if !(2..=5).contains(&report.version) {
+        Self::read(bytes).ok_or(malformed("1184 bytes"))
+    }
+
+    /// Whether it is of a version that is known, and one that a guest asked for. The rest of this type is read as of
+    /// versions 2 to 5 in any case.
+    ///
+    /// # Errors
+    /// [`EvidenceParseError::Malformed`] says what should have stood at the first place that is not as it should be.
+    pub fn layout(&self) -> Result<(), EvidenceParseError> {
+        if !(2..=5).contains(&self.version) {
             return Err(malformed("version 2 to 5 in its header"));
         }
-        if layout.signature_algorithm != ECDSA_P384_SHA384 {
+        if self.signature_algorithm != ECDSA_P384_SHA384 {
             return Err(malformed(
                 "signature algorithm 1 (ECDSA P-384 with SHA-384)",
             ));
         }
-        if report.identity.vmpl > 3 {
+        if self.identity.vmpl > 3 {
             // 0xFFFFFFFF is a report that the hypervisor asked for.
             return Err(malformed(
                 "a privilege level (VMPL) of 0 to 3: a report that the guest asked for",
             ));
         }
-        report.signature = layout.signature.ok_or(malformed(
-            "`r` and `s` of the signature below 2 to the power of 384, and zeros behind them",
-        ))?;
-        if report.version < 3 {
-            report.cpuid = None;
-        }
-        if report.version < 5 {
-            report.mitigations = None;
-        }
-        Ok(layout.report)
+        Ok(())
     }
 
     /// The bytes as they came.
@@ -175,9 +177,9 @@ impl SnpReport {
         self.bytes.get(..SIGNATURE_AT).unwrap_or_default()
     }
 
-    /// `r || s`, big endian.
-    pub(super) const fn signature(&self) -> &[u8; 96] {
-        &self.signature
+    /// `r || s`, big endian; `None`: what stands in their place is none.
+    pub(super) const fn signature(&self) -> Option<&[u8; 96]> {
+        self.signature.as_ref()
     }
 
     /// Whether the chip's id is masked: all zeros.
@@ -203,19 +205,6 @@ impl SnpReport {
         !hwid.is_empty() && id == hwid && rest.iter().all(|byte| *byte == 0)
     }
 
-    /// The length of a report.
-    pub const BYTES: usize = 1184;
-}
-
-/// The fields before they are judged.
-struct Layout {
-    report: SnpReport,
-    signature_algorithm: u32,
-    /// `None`: a number is too large, or something is behind them.
-    signature: Option<[u8; 96]>,
-}
-
-impl Layout {
     /// `None`: too few bytes. That there are not too many, the caller has seen.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
@@ -235,7 +224,7 @@ impl Layout {
         let (r, s) = (reader.array()?, reader.array()?);
         let behind = reader.array::<368>()?;
         let signature = signature_of(r, s).filter(|_| *behind == [0; 368]);
-        let report = SnpReport {
+        Some(Self {
             bytes: bytes.to_vec(),
             version: head.version,
             policy: head.policy,
@@ -250,19 +239,18 @@ impl Layout {
                 committed,
                 launch,
             },
-            cpuid: Some(cpuid),
+            signature_algorithm: head.signature_algorithm,
+            cpuid: (3..=5).contains(&head.version).then_some(cpuid),
             chip_id,
             current_version,
             committed_version,
-            mitigations: Some(mitigations),
-            signature: [0; 96],
-        };
-        Some(Self {
-            report,
-            signature_algorithm: head.signature_algorithm,
+            mitigations: (head.version == 5).then_some(mitigations),
             signature,
         })
     }
+
+    /// The length of a report.
+    pub const BYTES: usize = 1184;
 }
 
 /// The first 0x50 bytes.

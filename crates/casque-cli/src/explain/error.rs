@@ -26,6 +26,8 @@ pub(crate) enum ExplainError {
         #[source]
         source: EvidenceParseError,
     },
+    #[error("the report is signed by the key of its certificate, and its layout is not known")]
+    Layout(#[source] EvidenceParseError),
     #[error(
         "--evidence is given {found} times: expected evidence, or evidence and a token of the attestation service about it"
     )]
@@ -56,9 +58,10 @@ impl ExplainError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
-            Self::EvidenceFile { .. } | Self::Evidence { .. } | Self::EvidenceCount { .. } => {
-                "evidence-unusable"
-            }
+            Self::EvidenceFile { .. }
+            | Self::Evidence { .. }
+            | Self::Layout(_)
+            | Self::EvidenceCount { .. } => "evidence-unusable",
             Self::Endorsements { .. } => "endorsements-unusable",
             Self::EndorsementsMissing { .. } => "endorsements-missing",
             Self::At { .. } | Self::ReportData => "usage",
@@ -72,6 +75,9 @@ impl ExplainError {
         Some(match self {
             Self::EvidenceFile { .. } | Self::EvidenceCount { .. } => {
                 "docs/explain.md shows the form; `casque-agent evidence --output json` writes it"
+            }
+            Self::Layout(_) => {
+                "ask for it inside the guest; if its firmware is newer, update Casque"
             }
             Self::Endorsements { .. } => {
                 "docs/explain.md shows the form; `casque endorsements fetch --form explain` writes it"

@@ -58,6 +58,9 @@ pub(super) fn run(
             let what = "the certificate of the key that signed the report, and AMD's authorities,";
             return Err(ExplainError::EndorsementsMissing { what }.into());
         }
+        Err(AppraiseError::Snp(SnpAppraiseError::Layout { source })) => {
+            return Err(ExplainError::Layout(source).into());
+        }
         Err(error) => Err(error),
     };
     let decision = decision(policy.as_ref(), demands.as_ref(), &verdict);
@@ -65,13 +68,13 @@ pub(super) fn run(
     let refused = verdict.as_ref().err().map(AppraiseError::code);
     let failure = refused.zip(message.as_deref()).or_else(|| {
         let verdict = verdict.as_ref().ok().filter(|_| demands.is_none())?;
-        proves_nothing_alone(verdict)
+        proves_nothing_alone(verdict, brought.main())
     });
     let failure = failure.map(|(code, message)| Failure {
         outcome: wire::Outcome::NotAuthentic,
         code,
         message,
-        hint: None,
+        hint: Some(hint(code)),
     });
     let explained = explanation(&Explained {
         evidence: brought.main().kind(),
@@ -212,8 +215,12 @@ fn expect_bound(verdict: &Verdict, expected: Option<&[u8]>) -> Result<(), Apprai
 }
 
 /// Why no more can be said without a policy. Nobody stands behind no evidence; and as Intel's own verifiers do, nothing
-/// but a policy that tolerates it makes anything of debugging. Where a policy is applied its rules say so.
-const fn proves_nothing_alone(verdict: &Verdict) -> Option<(&'static str, &'static str)> {
+/// but a policy that tolerates it makes anything of a quote in debug mode. Where a policy is applied its rules say so. A
+/// token alone is the attestation service's to judge: it says `debug`, and is authentic.
+const fn proves_nothing_alone(
+    verdict: &Verdict,
+    evidence: &Evidence,
+) -> Option<(&'static str, &'static str)> {
     let debug = match verdict.identity() {
         Identity::Unattested => return Some((ABSENT_CODE, ABSENT_MESSAGE)),
         Identity::Sgx(sgx) => sgx.debug,
@@ -221,9 +228,27 @@ const fn proves_nothing_alone(verdict: &Verdict) -> Option<(&'static str, &'stat
         Identity::AzureVm(vm) => matches!(&vm.tee, AzureVmTee::Tdx(tdx) if tdx.debug),
         Identity::Snp(_) | Identity::Aci(_) => false,
     };
-    match debug {
+    match debug && !matches!(evidence, Evidence::MaaToken(_)) {
         true => Some((DEBUG_CODE, DEBUG_MESSAGE)),
         false => None,
+    }
+}
+
+/// What to do next about evidence that is not authentic.
+fn hint(code: &str) -> &'static str {
+    match code {
+        "not-bound" => {
+            "compare --report-data with what is bound, which is shown without it; gather evidence anew for each challenge"
+        }
+        ABSENT_CODE => {
+            "run it in a TEE; `casque-agent evidence --explain` says what was looked for"
+        }
+        DEBUG_CODE => "apply a policy with --policy and --service",
+        code if code.ends_with("-expired") => {
+            "judge it at the time when it was gathered with --at, or bring what is in force now"
+        }
+        code if code.ends_with("-not-yet-valid") => "check --at, or the clock",
+        _ => "look the code up in docs/appraisal-codes.md: it says what to do",
     }
 }
 

@@ -1,7 +1,13 @@
 use assert_matches::assert_matches;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use casque_testkit::snp::SoftwareSnp;
+use casque_types::{SnpProduct, SnpSigner, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
+
+const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 
 fn intel() -> Value {
     json!({
@@ -58,14 +64,6 @@ fn endorsements_that_are_none_are_refused_by_their_member() {
             ..
         })
     );
-    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    assert_matches!(
-        read(&json!({"amd": {"chain": no_certificate}})),
-        Err(EndorsementsFileError::Member {
-            member: "amd.chain",
-            ..
-        })
-    );
     assert_matches!(
         read(&json!({"amd": {"crl": "*"}})),
         Err(EndorsementsFileError::Member {
@@ -85,4 +83,50 @@ fn endorsements_that_are_none_are_refused_by_their_member() {
         read_endorsements(&vec![b' '; MAX_BYTES + 1]),
         Err(EndorsementsFileError::TooLong { .. })
     );
+}
+
+/// What is left out is built in; what is stated is taken at its word.
+#[test]
+fn certificates_of_amd_are_there_where_they_are_stated() {
+    let amd = SoftwareSnp::generate(SnpProduct::Milan, NOW).unwrap();
+    let anchor = amd.anchor();
+    let vcek = amd.certificate(SnpSigner::Vcek);
+    let chain = amd.chain_pem(SnpSigner::Vcek);
+    let (_, authorities) = chain.split_once("-----END CERTIFICATE-----\n").unwrap();
+    let of = |amd: Value| {
+        let file = read(&json!({ "amd": amd })).unwrap();
+        AmdEndorsements::clone(&file.endorsements.amd.unwrap())
+    };
+    let found = of(json!({"chain": authorities, "vcek": STANDARD.encode(vcek)}));
+    assert_eq!(found.chain, [anchor.ask, anchor.ark]);
+    assert_eq!(found.vcek.as_deref(), Some(vcek));
+    // In one text with its authorities, whatever the order.
+    for vcek_of in [chain.clone(), format!("{authorities}{chain}")] {
+        assert_eq!(of(json!({"vcek": vcek_of})).vcek.as_deref(), Some(vcek));
+    }
+    assert_eq!(of(json!({})), AmdEndorsements::default());
+    assert_eq!(
+        of(json!({"chain": null, "vcek": null, "crl": null})),
+        AmdEndorsements::default()
+    );
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for text in ["", "\n", "garbage", "AAAA", no_certificate] {
+        for (name, path) in [("chain", "amd.chain"), ("vcek", "amd.vcek")] {
+            assert_matches!(
+                read(&json!({"amd": {name: text}})),
+                Err(EndorsementsFileError::Member { member, .. }) if member == path
+            );
+        }
+    }
+}
+
+#[test]
+fn white_space_in_digits_and_addresses_counts_nothing() {
+    let mut spread = intel();
+    spread["root_ca_crl"] = json!("0\n1\n");
+    let maa = json!({"issuer": "https://a.eus.attest.azure.net/\n", "jwks": {"keys": []}});
+    let file = read(&json!({"intel": spread, "maa": maa})).unwrap();
+    assert_eq!(file.endorsements.intel.unwrap().root_ca_crl, [1]);
+    let issuer = file.maa.unwrap().issuer;
+    assert_eq!(issuer.as_str(), "https://a.eus.attest.azure.net");
 }

@@ -161,6 +161,42 @@ fn certificate_is_pem_with_or_without_authorities_or_der_in_base64() {
     assert!(claims.iter().all(|one| *one == claims[0]), "{claims:?}");
 }
 
+/// As files and tools write it: lines of 76 columns, and an end of line behind it.
+#[test]
+fn white_space_in_any_member_counts_nothing() {
+    fn spread(file: &mut Value) {
+        match file {
+            Value::String(text) if text.starts_with("-----BEGIN") => *text = format!("\n{text}\n"),
+            Value::String(text) if text.contains('.') => *text = format!("\n{text}\r\n"),
+            Value::String(text) => {
+                let lines = text.as_bytes().chunks(76);
+                let lines = lines.map(|line| str::from_utf8(line).unwrap());
+                *text = lines.map(|line| format!("{line}\n")).collect();
+            }
+            Value::Array(all) => all.iter_mut().for_each(spread),
+            Value::Object(members) => {
+                let others = members.iter_mut().filter(|(name, _)| *name != "type");
+                others.for_each(|(_, value)| spread(value));
+            }
+            _ => {}
+        }
+    }
+    for file in [
+        json!({"type": "sgx", "quote": b64(&sgx())}),
+        json!({"type": "snp", "report": b64(&report()), "vek": chain()}),
+        machine(&snp_machine()),
+        machine(&tdx_machine()),
+        group(),
+        token(),
+    ] {
+        let mut lines = file.clone();
+        spread(&mut lines);
+        assert_ne!(lines, file);
+        let found = read(&lines).unwrap();
+        assert_eq!(found.claims(), read(&file).unwrap().claims());
+    }
+}
+
 #[test]
 fn certificate_may_be_left_out_and_be_among_the_endorsements() {
     let file = json!({"type": "snp", "report": b64(&report())});
