@@ -8,9 +8,9 @@ use casque_testkit::{Attempt, GroupSpec, MachineSpec, TestWorld};
 use casque_types::{AzureVmTee, Digest, SnpIdentity, SnpProduct, TdxIdentity, sha256};
 
 use super::{
-    Bend, FLOOR, LEVEL, OTHER, Outcome, Refusal, SNP_BENDS, TDX_BENDS, TDX_REFUSALS, assert_denied,
-    domain, each_bend, each_component, each_floor, each_refusal, guest, milan_world, outcome,
-    platform, snp_keys, tdx_keys, world_of,
+    Bend, FLOOR, Fields, LEVEL, OTHER, Outcome, Refusal, SNP_BENDS, TDX_BENDS, TDX_REFUSALS,
+    domain, each_bend, each_component, each_floor, each_refusal, guest, milan_world, platform,
+    snp_keys, tdx_keys,
 };
 use crate::policies::assert_nothing_released;
 
@@ -92,29 +92,30 @@ fn each_key_of_a_machine_is_denied_by_its_own_reason() {
 }
 
 /// Each register with another value, and each not quoted.
-fn each_register(world: &TestWorld, good: &MachineSpec) {
+fn each_register(world: &Fields, good: &MachineSpec) {
     for register in 0..24 {
         let key = format!("azure_vm.pcrs.{register}");
         let mut bent = good.clone();
         bent.quote.pcrs[register][0] ^= 0x80;
-        let found = outcome(world, |world, attempt| world.azure_vm_of(&bent, attempt));
-        assert_denied(&found, (&key, "pcr-mismatch"));
+        world.expect_denied((&key, "pcr-mismatch"), |world, attempt| {
+            world.azure_vm_of(&bent, attempt)
+        });
         let mut bent = good.clone();
         bent.quote.select[register / 8] ^= 1 << (register % 8);
-        let found = outcome(world, |world, attempt| world.azure_vm_of(&bent, attempt));
-        assert_denied(&found, (&key, "pcr-not-quoted"));
+        world.expect_denied((&key, "pcr-not-quoted"), |world, attempt| {
+            world.azure_vm_of(&bent, attempt)
+        });
     }
     assert_nothing_released(world);
 }
 
 /// The certificate without its authorities certifies nothing.
-fn certificate_alone(world: &TestWorld, good: &MachineSpec) {
+fn certificate_alone(world: &Fields, good: &MachineSpec) {
     for flaw in [AkChainFlaw::NoIntermediates, AkChainFlaw::RootAlone] {
         let mut bent = good.clone();
         bent.ak_chain = Some(world.vtpm.ak_chain_of(Some(flaw)).unwrap());
-        let found = outcome(world, |world, attempt| world.azure_vm_of(&bent, attempt));
         let expected = ("azure_vm.attestation_key", "attestation-key-not-certified");
-        assert_denied(&found, expected);
+        world.expect_denied(expected, |world, attempt| world.azure_vm_of(&bent, attempt));
     }
     assert_nothing_released(world);
 }
@@ -182,8 +183,9 @@ fn machine_on_the_other_tee_is_denied() {
     ] {
         let world = milan_world(&azure_entry(true, &keys));
         let spec = machine(&world, other);
-        let found = outcome(&world, |world, attempt| world.azure_vm_of(&spec, attempt));
-        assert_denied(&found, (key, "identity-mismatch"));
+        world.expect_denied((key, "identity-mismatch"), |world, attempt| {
+            world.azure_vm_of(&spec, attempt)
+        });
         assert_nothing_released(&world);
     }
 }
@@ -226,7 +228,7 @@ fn machine_that_proves_nothing_is_refused_by_its_own_code() {
         ] {
             let mut bent = good.clone();
             bent.ak_chain = Some(world.vtpm.ak_chain_of(Some(flaw)).unwrap());
-            let found = outcome(&world, |world, attempt| make(world, &bent, attempt));
+            let found = world.outcome(|world, attempt| make(world, &bent, attempt));
             assert_eq!(found, Outcome::Refused(code), "{flaw:?}");
         }
         assert_nothing_released(&world);
@@ -248,10 +250,10 @@ fn aci_entry(world: &TestWorld) -> String {
     )
 }
 
-fn aci_world() -> TestWorld {
+fn aci_world() -> Fields {
     let world = TestWorld::on(platform(SnpProduct::Milan, LEVEL));
     let entry = aci_entry(&world);
-    world_of(world, &entry)
+    Fields::new(world, &entry)
 }
 
 const ACI_BENDS: [Bend<GroupSpec>; 8] = [
@@ -299,15 +301,16 @@ fn group_that_another_issuer_endorses_is_denied_and_refused_where_the_policy_nam
     let group = GroupSpec::new(&TestWorld::containers());
     let mut world = aci_world();
     world.uvm = Arc::clone(&stranger);
-    let found = outcome(&world, |world, attempt| world.aci_of(&group, attempt));
-    assert_denied(&found, ("aci.issuer", "uvm-issuer-mismatch"));
+    world.expect_denied(("aci.issuer", "uvm-issuer-mismatch"), |world, attempt| {
+        world.aci_of(&group, attempt)
+    });
     assert_nothing_released(&world);
     let world = TestWorld::on(platform(SnpProduct::Milan, LEVEL));
     let did = format!("issuer: '{}', ", world.uvm.did());
     let entry = aci_entry(&world).replace(&did, "");
-    let mut world = world_of(world, &entry);
+    let mut world = Fields::new(world, &entry);
     world.uvm = stranger;
-    let found = outcome(&world, |world, attempt| world.aci_of(&group, attempt));
+    let found = world.outcome(|world, attempt| world.aci_of(&group, attempt));
     assert_eq!(found, Outcome::Refused("aci-issuer"));
     assert_nothing_released(&world);
 }
