@@ -10,7 +10,8 @@
 //!
 //! 1. the report, as of any guest ([`SnpEvidence`]);
 //! 2. the policy is the one in the report's host data;
-//! 3. the reference's issuer is believed and is who the chain says, the chain holds, and its leaf signed it;
+//! 3. the reference's issuer is believed and is who the chain says, the chain holds, and its leaf signed it; then that
+//!    what it states can be read;
 //! 4. the measurement is the reference's.
 //!
 //! Minimum version, debug, privilege level, and whether a policy that allows everything will do, are for the policy of
@@ -23,14 +24,14 @@ mod uvm;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use casque_types::{AciIdentity, Digest, Timestamp, sha256};
+use casque_types::{AciIdentity, Digest, Timestamp, UvmIdentity, sha256};
 
 use crate::{
     AppraiseError, Appraiser, Claim, Endorsements, EvidenceParseError, Identity, Scope,
     SnpEvidence, SnpReport, Verdict, snp,
 };
 pub use error::AciAppraiseError;
-use uvm::UvmReference;
+use uvm::{UvmReference, UvmStatement};
 
 /// A report with policy and reference; parsed, not verified.
 #[derive(Clone, Debug)]
@@ -48,8 +49,8 @@ impl AciEvidence {
     /// reference (`COSE_Sign1`, at most 64 KiB).
     ///
     /// # Errors
-    /// [`EvidenceParseError`]: a part is too long or has another layout. A policy of another digest is an error when it
-    /// is verified.
+    /// [`EvidenceParseError`]: a part is too long, or the report or the frame of the reference has another layout. A
+    /// policy of another digest, and whatever is wrong within what a reference signs, is an error when it is verified.
     pub fn parse(
         report: &[u8],
         vek: Option<&[u8]>,
@@ -93,30 +94,46 @@ impl AciEvidence {
         &self.uvm_bytes
     }
 
-    /// The group that it claims to be.
+    /// The group that it claims to be. A reference that cannot be read claims nothing: no issuer, no feed, and version
+    /// 0, which no entry takes.
     #[must_use]
     pub fn claimed_identity(&self) -> AciIdentity {
+        let nothing = || UvmIdentity {
+            issuer: String::new(),
+            feed: String::new(),
+            svn: 0,
+        };
+        let claimed = self.uvm.claimed();
+        let uvm = claimed.map_or_else(nothing, |claimed| claimed.identity.clone());
+        self.identity(uvm)
+    }
+
+    fn identity(&self, uvm: UvmIdentity) -> AciIdentity {
         AciIdentity {
             snp: self.report().claimed_identity().clone(),
-            uvm: self.uvm.identity.clone(),
+            uvm,
             allows_all: self.allows_all,
         }
     }
 
     /// Everything that it states: what the report does, and `policy_digest`, `policy_allows_all`, `uvm_issuer`,
-    /// `uvm_feed`, `uvm_svn`, `uvm_measurement`.
+    /// `uvm_feed`, `uvm_svn`, `uvm_measurement`; the last four where the reference can be read.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
         let mut claims = self.snp.claims();
-        let uvm = &self.uvm.identity;
         claims.extend([
             Claim::new("policy_digest", self.policy_digest),
             Claim::new("policy_allows_all", self.allows_all),
-            Claim::new("uvm_issuer", &uvm.issuer),
-            Claim::new("uvm_feed", &uvm.feed),
-            Claim::new("uvm_svn", uvm.svn),
-            Claim::new("uvm_measurement", self.uvm.measurement),
         ]);
+        claims.extend(self.uvm.claimed().into_iter().flat_map(|claimed| {
+            let uvm = &claimed.identity;
+            [
+                Claim::new("uvm_issuer", &uvm.issuer),
+                Claim::new("uvm_feed", &uvm.feed),
+                Claim::new("uvm_svn", uvm.svn),
+                Claim::new("uvm_measurement", claimed.measurement),
+            ]
+        }));
         claims
     }
 }
@@ -142,21 +159,22 @@ pub(crate) fn verify(
 ) -> Result<Verdict, AppraiseError> {
     // 1.
     let inner = snp::verify(appraiser, &evidence.snp, endorsements, now)?;
-    verify_beside_report(appraiser, evidence, now)?;
+    let identity = verify_beside_report(appraiser, evidence, now)?;
     Ok(Verdict {
-        identity: Identity::Aci(evidence.claimed_identity()),
+        identity: Identity::Aci(identity),
         scope: Scope::Pod,
         platform: None,
         ..inner
     })
 }
 
-/// Verifies what is beside the report alone (steps 2 to 4): for when somebody else vouches for the report (a token).
+/// Verifies what is beside the report alone (steps 2 to 4), and gives the group: for when somebody else vouches for the
+/// report (a token).
 pub(crate) fn verify_beside_report(
     appraiser: &Appraiser,
     evidence: &AciEvidence,
     now: Timestamp,
-) -> Result<(), AciAppraiseError> {
+) -> Result<AciIdentity, AciAppraiseError> {
     let snp = evidence.report().claimed_identity();
     // 2.
     if evidence.policy_digest != snp.host_data {
@@ -164,13 +182,23 @@ pub(crate) fn verify_beside_report(
         return Err(AciAppraiseError::PolicyDigest { host_data, found });
     }
     // 3.
-    evidence.uvm.verify(appraiser, now)?;
+    let statement = evidence.uvm.verify(appraiser, now)?;
     // 4.
-    if evidence.uvm.measurement != snp.measurement {
-        let (reference, found) = (evidence.uvm.measurement, snp.measurement);
-        return Err(AciAppraiseError::Measurement { reference, found });
+    expect_measurement(statement, &snp.measurement)?;
+    Ok(evidence.identity(statement.identity.clone()))
+}
+
+fn expect_measurement(
+    statement: &UvmStatement,
+    measurement: &Digest<48>,
+) -> Result<(), AciAppraiseError> {
+    if statement.measurement == *measurement {
+        return Ok(());
     }
-    Ok(())
+    Err(AciAppraiseError::Measurement {
+        reference: statement.measurement,
+        found: *measurement,
+    })
 }
 
 /// A reference of a utility virtual machine, for a report that is not of a policy's own containers: parses it.
@@ -188,14 +216,7 @@ pub(crate) fn verify_reference(
     measurement: &Digest<48>,
     now: Timestamp,
 ) -> Result<(), AciAppraiseError> {
-    reference.verify(appraiser, now)?;
-    if reference.measurement == *measurement {
-        return Ok(());
-    }
-    Err(AciAppraiseError::Measurement {
-        reference: reference.measurement,
-        found: *measurement,
-    })
+    expect_measurement(reference.verify(appraiser, now)?, measurement)
 }
 
 const MAX_POLICY_BYTES: usize = 1024 * 1024;

@@ -11,10 +11,13 @@
 //!
 //! 1. the report or quote of the TEE, as of any guest ([`SnpEvidence`], [`TdxQuote`]);
 //! 2. for TDX: the quote is over the TDREPORT in the blob;
-//! 3. its report data is the digest of the paravisor's data as they came, then zeros;
-//! 4. the attestation key, read from these data and from nowhere else, signed the statement;
+//! 3. its report data is the digest of the paravisor's data as they came, then zeros; then that they can be read;
+//! 4. the attestation key, read from these data and from nowhere else, signed the statement; then that it can be read;
 //! 5. the statement selects registers of the SHA-256 bank alone, as many came, and their digest is the signed one;
 //! 6. a certificate of the attestation key is of this key, and its chain holds.
+//!
+//! Data or a statement that cannot be read are therefore no error of [`AzureVmEvidence::parse`], but claim nothing:
+//! changed on the way, they are not authentic, and that is what is said of them.
 //!
 //! What the evidence speaks for is the whole machine: whoever may use its TPM can make such a quote. Registers that
 //! the quote does not select are not proved and are not in the identity. `user-data` binds nothing here: it is
@@ -42,7 +45,7 @@ use crate::{
 use ak::{AkChain, AkProof};
 pub use error::AzureVmAppraiseError;
 use hcl::{HclKind, HclReport};
-use paravisor::ParavisorData;
+use paravisor::{Configuration, ParavisorData};
 use tpm::{Mask, TpmStatement};
 
 /// The parts of the evidence as they come.
@@ -50,7 +53,7 @@ use tpm::{Mask, TpmStatement};
 pub struct AzureVmParts<'a> {
     /// The blob of NV index 0x01400001, at most 4 KiB.
     pub hcl: &'a [u8],
-    /// `TPMS_ATTEST` of the quote, at most 1 KiB.
+    /// `TPMS_ATTEST` of the quote, 45 bytes to 1 KiB.
     pub message: &'a [u8],
     /// Its signature, as long as the key: 256 to 512 bytes.
     pub signature: &'a [u8],
@@ -69,8 +72,11 @@ pub struct AzureVmParts<'a> {
 pub struct AzureVmEvidence {
     tee: Tee,
     paravisor_data: Vec<u8>,
-    paravisor: ParavisorData,
-    statement: TpmStatement,
+    /// As far as `paravisor_data` can be read; an error until their digest was compared is no more than a claim.
+    paravisor: Result<ParavisorData, EvidenceParseError>,
+    message: Vec<u8>,
+    /// As far as `message` can be read; an error until its signature was verified is no more than a claim.
+    statement: Result<TpmStatement, EvidenceParseError>,
     signature: Vec<u8>,
     pcrs: Vec<[u8; 32]>,
     ak_chain: Option<AkChain>,
@@ -91,11 +97,12 @@ enum Tee {
 }
 
 impl AzureVmEvidence {
-    /// Reads the parts.
+    /// Reads the parts. What the paravisor's data and the statement say is not an error here, whatever it is: that they
+    /// cannot be read means something only after it is known whose they are.
     ///
     /// # Errors
-    /// [`EvidenceParseError`]: a part is too long or has another layout, a TD quote lacks where the blob is of TDX, or
-    /// came where it is of SNP.
+    /// [`EvidenceParseError`]: a part has another length than it may have, the blob or the hardware's evidence has
+    /// another layout, a TD quote lacks where the blob is of TDX, or came where it is of SNP.
     pub fn parse(parts: &AzureVmParts<'_>) -> Result<Self, EvidenceParseError> {
         let hcl = HclReport::parse(parts.hcl)?;
         if !SIGNATURE_BYTES.contains(&parts.signature.len()) {
@@ -104,11 +111,13 @@ impl AzureVmEvidence {
         if parts.pcrs.len() > PCRS {
             return Err(malformed("at most 24 registers"));
         }
+        tpm::expect_length(parts.message)?;
         Ok(Self {
             tee: Tee::parse(&hcl, parts)?,
-            paravisor: ParavisorData::parse(hcl.data)?,
+            paravisor: ParavisorData::parse(hcl.data),
             paravisor_data: hcl.data.to_vec(),
-            statement: TpmStatement::parse(parts.message)?,
+            message: parts.message.to_vec(),
+            statement: TpmStatement::parse(parts.message),
             signature: parts.signature.to_vec(),
             pcrs: parts.pcrs.to_vec(),
             ak_chain: parts.ak_chain.map(AkChain::parse).transpose()?,
@@ -124,16 +133,22 @@ impl AzureVmEvidence {
         }
     }
 
-    /// What the TPM's quote says that it is for, at most 64 bytes.
+    /// What the TPM's quote says that it is for, at most 64 bytes; nothing where it cannot be read.
     #[must_use]
     pub fn extra_data(&self) -> &[u8] {
-        &self.statement.extra_data
+        let statement = self.statement.as_ref();
+        statement.map_or(&[], |statement| &statement.extra_data)
     }
 
-    /// The machine that it claims to be. Its registers are those that the quote selects.
+    /// The machine that it claims to be. Its registers are those that the quote selects. Data or a quote that cannot
+    /// be read claim nothing: no registers, and nothing of the configuration.
     #[must_use]
     pub fn claimed_identity(&self) -> AzureVmIdentity {
-        self.identity(AttestationKeyProof::Report)
+        let nothing = Configuration::default();
+        let paravisor = self.paravisor.as_ref();
+        let configuration = paravisor.map_or(&nothing, |paravisor| &paravisor.configuration);
+        let quoted = self.quoted_pcrs().unwrap_or_default();
+        self.identity(configuration, quoted, AttestationKeyProof::Report)
     }
 
     /// The hardware's report as the attestation service takes it (an SNP report of 1184 bytes; the TD quote).
@@ -183,45 +198,33 @@ impl AzureVmEvidence {
 
     /// Everything that it states: what the report inside does, and `secure_boot`, `vm_unique_id`, `console_enabled`,
     /// `tpm_enabled`, `tpm_persisted`, `user_data`, `extra_data`, `firmware_version`, `ak_certificate`, and `pcr0` to
-    /// `pcr23` as far as the quote selects them. What the paravisor does not say is left out.
+    /// `pcr23` as far as the quote selects them. What the paravisor does not say is left out, and so is all that stands
+    /// where nothing can be read.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
         let mut claims = match &self.tee {
             Tee::Snp { evidence, .. } => evidence.claims(),
             Tee::Tdx { quote, .. } => quote.claims(),
         };
-        let configuration = &self.paravisor.configuration;
-        let flags = [
-            ("secure_boot", configuration.secure_boot),
-            ("console_enabled", configuration.console_enabled),
-            ("tpm_enabled", configuration.tpm_enabled),
-            ("tpm_persisted", configuration.tpm_persisted),
-        ];
-        let said = |(name, flag): (_, Option<bool>)| Some(Claim::new(name, flag?));
-        claims.extend(flags.into_iter().filter_map(said));
-        let texts = [
-            ("vm_unique_id", &configuration.vm_unique_id),
-            ("user_data", &self.paravisor.user_data),
-        ];
-        let said = |(name, text): (_, &Option<String>)| Some(Claim::new(name, text.as_ref()?));
-        claims.extend(texts.into_iter().filter_map(said));
-        claims.push(Claim::new("extra_data", hex::encode(self.extra_data())));
-        claims.push(Claim::new(
-            "firmware_version",
-            self.statement.firmware_version,
-        ));
+        claims.extend(self.paravisor.iter().flat_map(ParavisorData::claims));
+        claims.extend(self.statement.iter().flat_map(TpmStatement::claims));
         let certificate =
             (self.ak_chain.as_ref()).map_or_else(|| "none".to_owned(), AkChain::describe);
         claims.push(Claim::new("ak_certificate", certificate));
-        let registers = self.quoted_pcrs().into_iter().map(|(number, value)| Claim {
+        let registers = self.quoted_pcrs().into_iter().flatten();
+        claims.extend(registers.map(|(number, value)| Claim {
             name: format!("pcr{number}").into(),
             value: value.to_string(),
-        });
-        claims.extend(registers);
+        }));
         claims
     }
 
-    fn identity(&self, attestation_key: AttestationKeyProof) -> AzureVmIdentity {
+    fn identity(
+        &self,
+        configuration: &Configuration,
+        pcrs: BTreeMap<u8, Digest<32>>,
+        attestation_key: AttestationKeyProof,
+    ) -> AzureVmIdentity {
         let tee = match &self.tee {
             Tee::Snp { evidence, .. } => {
                 let identity = evidence.report().claimed_identity();
@@ -229,21 +232,20 @@ impl AzureVmEvidence {
             }
             Tee::Tdx { quote, .. } => AzureVmTee::Tdx(Box::new(quote.claimed_identity().clone())),
         };
-        let configuration = &self.paravisor.configuration;
         AzureVmIdentity {
             tee,
-            pcrs: self.quoted_pcrs(),
+            pcrs,
             secure_boot: configuration.secure_boot,
             vm_unique_id: configuration.vm_unique_id.clone(),
             attestation_key,
         }
     }
 
-    /// The registers that the quote selects; none where it selects anything else, or another number came.
-    fn quoted_pcrs(&self) -> BTreeMap<u8, Digest<32>> {
-        let mask = self.statement.quoted();
-        mask.and_then(|mask| mask.of(&self.pcrs))
-            .unwrap_or_default()
+    /// The registers that the quote selects; `None` where it selects anything else, another number came, or it cannot
+    /// be read.
+    fn quoted_pcrs(&self) -> Option<BTreeMap<u8, Digest<32>>> {
+        let statement = self.statement.as_ref().ok()?;
+        statement.quoted()?.of(&self.pcrs)
     }
 }
 
@@ -292,17 +294,19 @@ pub(crate) fn verify(
         Tee::Snp { evidence, .. } => snp::verify(appraiser, evidence, endorsements, now)?,
         Tee::Tdx { quote, .. } => intel::verify_tdx(appraiser, quote, endorsements, now)?,
     };
-    verify_tpm_quote(evidence)?;
+    let proved = Proved::by(evidence)?;
+    let paravisor = proved.paravisor;
     let AkProof { proof, until } = match &evidence.ak_chain {
         // 6.
-        Some(chain) => chain.verify(&evidence.paravisor.attestation_key, appraiser, now)?,
+        Some(chain) => chain.verify(&paravisor.attestation_key, appraiser, now)?,
         None => AkProof::NO_CERTIFICATE,
     };
+    let identity = evidence.identity(&paravisor.configuration, proved.pcrs, proof);
     Ok(Verdict {
-        identity: Identity::AzureVm(evidence.identity(proof)),
+        identity: Identity::AzureVm(identity),
         scope: Scope::Vm,
         platform: None,
-        bound: Bound::ExtraData(evidence.extra_data().to_vec()),
+        bound: Bound::ExtraData(proved.statement.extra_data.clone()),
         valid_until: earlier(inner.valid_until, until),
         ..inner
     })
@@ -312,6 +316,45 @@ pub(crate) fn verify(
 /// carries the digest of these data (steps 2 to 5): for when somebody else vouches for the hardware's evidence (a
 /// token).
 pub(crate) fn verify_tpm_quote(evidence: &AzureVmEvidence) -> Result<(), AzureVmAppraiseError> {
+    Proved::by(evidence).map(|_| ())
+}
+
+/// What the hardware's evidence proves of the rest (steps 2 to 5), provided that somebody vouches for that evidence.
+struct Proved<'a> {
+    paravisor: &'a ParavisorData,
+    statement: &'a TpmStatement,
+    /// The registers that the quote selects.
+    pcrs: BTreeMap<u8, Digest<32>>,
+}
+
+impl<'a> Proved<'a> {
+    fn by(evidence: &'a AzureVmEvidence) -> Result<Self, AzureVmAppraiseError> {
+        expect_report_data(evidence)?;
+        let paravisor = evidence.paravisor.as_ref();
+        let paravisor = paravisor.map_err(|source| AzureVmAppraiseError::ParavisorData {
+            source: source.clone(),
+        })?;
+        // 4.
+        let key = &paravisor.attestation_key;
+        if !key.verifies(&evidence.message, &evidence.signature) {
+            return Err(AzureVmAppraiseError::Signature);
+        }
+        let statement = evidence.statement.as_ref();
+        let statement = statement.map_err(|source| AzureVmAppraiseError::Statement {
+            source: source.clone(),
+        })?;
+        // 5.
+        let mask = statement.quoted().ok_or_else(|| selection_of(statement))?;
+        Ok(Self {
+            paravisor,
+            statement,
+            pcrs: signed_registers(statement, mask, &evidence.pcrs)?,
+        })
+    }
+}
+
+/// Steps 2 and 3.
+fn expect_report_data(evidence: &AzureVmEvidence) -> Result<(), AzureVmAppraiseError> {
     // 2.
     let in_quote = evidence.tee.report_data();
     if let Tee::Tdx { report_data, .. } = &evidence.tee
@@ -325,25 +368,18 @@ pub(crate) fn verify_tpm_quote(evidence: &AzureVmEvidence) -> Result<(), AzureVm
     if let Some(start) = expected.first_chunk_mut() {
         *start = *digest.as_bytes();
     }
-    if !ct_eq(&expected, in_quote) {
-        return Err(AzureVmAppraiseError::ReportData);
+    match ct_eq(&expected, in_quote) {
+        true => Ok(()),
+        false => Err(AzureVmAppraiseError::ReportData),
     }
-    // 4.
-    let statement = &evidence.statement;
-    let key = &evidence.paravisor.attestation_key;
-    if !key.verifies(&statement.message, &evidence.signature) {
-        return Err(AzureVmAppraiseError::Signature);
-    }
-    // 5.
-    let mask = statement.quoted().ok_or_else(|| selection_of(statement))?;
-    expect_registers(statement, mask, &evidence.pcrs)
 }
 
-fn expect_registers(
+/// The selected registers, if the signed digest is over them.
+fn signed_registers(
     statement: &TpmStatement,
     mask: Mask,
     pcrs: &[[u8; 32]],
-) -> Result<(), AzureVmAppraiseError> {
+) -> Result<BTreeMap<u8, Digest<32>>, AzureVmAppraiseError> {
     let quoted = mask
         .of(pcrs)
         .ok_or_else(|| AzureVmAppraiseError::PcrCount {
@@ -354,10 +390,9 @@ fn expect_registers(
     for value in quoted.values() {
         context.update(value.as_bytes());
     }
-    if ct_eq(context.finish().as_ref(), &statement.pcr_digest) {
-        Ok(())
-    } else {
-        Err(AzureVmAppraiseError::PcrDigest)
+    match ct_eq(context.finish().as_ref(), &statement.pcr_digest) {
+        true => Ok(quoted),
+        false => Err(AzureVmAppraiseError::PcrDigest),
     }
 }
 

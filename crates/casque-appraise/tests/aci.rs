@@ -15,8 +15,13 @@ use casque_appraise::{
     Evidence, EvidenceParseError, Identity, Scope, SnpAppraiseError, TrustAnchors, Verdict,
 };
 use casque_testkit::aci::{SoftwareUvmIssuer, UvmFlaw, UvmForm, UvmSpec, software_policy};
-use casque_testkit::snp::{ReportFlaw, ReportSpec, SoftwareSnp, software_snp_identity};
-use casque_types::{AciIdentity, Digest, Seconds, SnpProduct, SnpSigner, Timestamp, sha256};
+use casque_testkit::snp::{
+    ReportFlaw, ReportSpec, SnpSoftwarePlatform, SoftwareSnp, software_snp_identity,
+};
+use casque_types::{
+    AciIdentity, Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, SnpProduct,
+    SnpSigner, Timestamp, sha256,
+};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 const A_YEAR: Seconds = Seconds(365 * 86_400);
@@ -75,6 +80,15 @@ impl World {
     }
 }
 
+fn runtime(nonce: u8) -> RuntimeData {
+    RuntimeData::new(
+        KeyHash::of_spki(b"server"),
+        "ns/app/web".parse().unwrap(),
+        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
+        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
+    )
+}
+
 fn refusal(bend: impl FnOnce(&mut World)) -> AciAppraiseError {
     let mut world = World::new();
     bend(&mut world);
@@ -88,11 +102,15 @@ fn refusal_of(flaw: UvmFlaw) -> AciAppraiseError {
     refusal(|world| world.uvm = world.uvm.clone().with_flaw(flaw))
 }
 
-fn malformation_of(flaw: UvmFlaw, form: UvmForm) -> &'static str {
+/// Why a reference is none.
+fn malformation_of(flaw: UvmFlaw) -> &'static str {
     let mut world = World::new();
-    world.uvm.form = form;
     world.uvm = world.uvm.clone().with_flaw(flaw);
-    match world.evidence().unwrap_err() {
+    expected_in(&world.evidence().unwrap_err())
+}
+
+fn expected_in(malformation: &EvidenceParseError) -> &'static str {
+    match malformation {
         EvidenceParseError::Malformed {
             kind: "UVM reference",
             expected,
@@ -304,26 +322,174 @@ fn reference_from_the_future_is_refused() {
 }
 
 #[test]
-fn reference_of_another_layout_is_none() {
+fn reference_in_another_frame_is_none() {
+    for flaw in [UvmFlaw::NoTag, UvmFlaw::TrailingByte] {
+        let found = malformation_of(flaw);
+        assert!(found.starts_with("one `COSE_Sign1`"), "{flaw:?}: {found}");
+    }
+}
+
+#[test]
+fn reference_that_does_not_say_who_signed_it_is_refused() {
     let certificates = "2 to 5 certificates";
     let rows = [
-        (UvmFlaw::NoTag, UvmForm::Named, "one `COSE_Sign1`"),
-        (UvmFlaw::TrailingByte, UvmForm::Named, "one `COSE_Sign1`"),
         (UvmFlaw::Critical, UvmForm::Named, "no critical"),
         (UvmFlaw::Algorithm, UvmForm::Named, "the algorithm PS384"),
         (UvmFlaw::LeafAlone, UvmForm::Named, certificates),
         (UvmFlaw::TooMany, UvmForm::Named, certificates),
         (UvmFlaw::NoIssuer, UvmForm::Named, "an issuer"),
         (UvmFlaw::NoIssuer, UvmForm::Claims, "an issuer"),
+    ];
+    for (flaw, form, expected) in rows {
+        let refused = refusal(|world| {
+            world.uvm.form = form;
+            world.uvm = world.uvm.clone().with_flaw(flaw);
+        });
+        let AciAppraiseError::Header { source } = refused else {
+            panic!("{flaw:?}: expected a header that cannot be read, found {refused}");
+        };
+        let found = expected_in(&source);
+        assert!(found.starts_with(expected), "{flaw:?}: {found}");
+    }
+}
+
+#[test]
+fn reference_that_states_something_else_is_refused_after_its_signature() {
+    let rows = [
         (UvmFlaw::NoSvn, UvmForm::Named, "JSON with"),
         (UvmFlaw::MemberTwice, UvmForm::Named, "JSON with"),
         (UvmFlaw::SvnText, UvmForm::Named, "a version that is"),
         (UvmFlaw::TwoSvns, UvmForm::Claims, "one version"),
     ];
     for (flaw, form, expected) in rows {
-        let found = malformation_of(flaw, form);
+        let refused = refusal(|world| {
+            world.uvm.form = form;
+            world.uvm = world.uvm.clone().with_flaw(flaw);
+        });
+        let AciAppraiseError::Payload { source } = refused else {
+            panic!("{flaw:?}: expected a statement that cannot be read, found {refused}");
+        };
+        let found = expected_in(&source);
         assert!(found.starts_with(expected), "{flaw:?}: {found}");
     }
+}
+
+#[test]
+fn reference_that_cannot_be_read_claims_nothing() {
+    for flaw in [UvmFlaw::NoIssuer, UvmFlaw::NoSvn] {
+        let mut world = World::new();
+        world.uvm = world.uvm.clone().with_flaw(flaw);
+        let evidence = world.evidence().unwrap();
+        let uvm = evidence.claimed_identity().uvm;
+        assert_eq!(
+            (uvm.issuer.as_str(), uvm.feed.as_str(), uvm.svn),
+            ("", "", 0)
+        );
+        let claims = evidence.claims();
+        assert!(!claims.iter().any(|claim| claim.name.starts_with("uvm_")));
+        assert!(claims.iter().any(|claim| claim.name == "policy_digest"));
+    }
+}
+
+// ---- every byte ----
+
+/// What comes of a group with one bit turned in a part.
+fn code_of(appraiser: &Appraiser, parts: (&[u8], &[u8], &[u8]), now: Timestamp) -> &'static str {
+    let (report, policy, uvm) = parts;
+    let chain = MILAN.chain_pem(SnpSigner::Vcek);
+    let evidence = match AciEvidence::parse(report, Some(chain.as_bytes()), policy, uvm) {
+        Ok(evidence) => Evidence::Aci(evidence),
+        Err(
+            EvidenceParseError::Malformed { kind, .. } | EvidenceParseError::TooLong { kind, .. },
+        ) => return kind,
+    };
+    drop((evidence.claims(), evidence.claimed_identity()));
+    let verdict = appraiser.verify(&evidence, &Endorsements::default(), now);
+    verdict.map_or_else(|refused| refused.code(), |_| "verified")
+}
+
+#[test]
+fn every_byte_of_a_group_counts() {
+    let world = World::new();
+    let appraiser = world.appraiser();
+    let report = MILAN.report(&world.report).unwrap();
+    let uvm = ISSUER.reference(&world.uvm).unwrap();
+    let policy = world.policy.clone();
+    let base64 = STANDARD.encode(&policy).into_bytes();
+    let code =
+        |report: &[u8], policy: &[u8], uvm: &[u8]| code_of(&appraiser, (report, policy, uvm), NOW);
+    for policy in [&policy, &base64] {
+        assert_eq!(code(&report, policy, &uvm), "verified");
+        for at in 0..policy.len() {
+            let mut bent = policy.clone();
+            bent[at] ^= 1 << (at % 8);
+            let found = code(&report, &bent, &uvm);
+            assert_eq!(found, "aci-policy-digest", "policy, byte {at}");
+        }
+    }
+    for at in 0..report.len() {
+        let mut bent = report.clone();
+        bent[at] ^= 1 << (at % 8);
+        let found = code(&bent, &policy, &uvm);
+        // The last: what its signature is found by, and the zeros behind it.
+        let refused = found.starts_with("snp-") || found == "SNP report";
+        assert!(refused, "report, byte {at}: {found}");
+    }
+    let mut unreadable = 0;
+    for at in 0..uvm.len() {
+        let mut bent = uvm.clone();
+        bent[at] ^= 1 << (at % 8);
+        let found = code(&report, &policy, &bent);
+        unreadable += usize::from(found == "UVM reference");
+        let refused = found.starts_with("aci-") || found == "UVM reference";
+        assert!(refused, "reference, byte {at}: {found}");
+    }
+    // Tag, array, and the heads of its four members.
+    assert!(unreadable <= FRAME_BYTES, "{unreadable} bytes of a frame");
+}
+
+/// One byte of tag and of array; three of each text of bytes, and one of the empty map.
+const FRAME_BYTES: usize = 2 + 3 * 3 + 1;
+
+#[test]
+fn group_of_another_chip_than_its_certificate_is_refused() {
+    let mut world = World::new();
+    world.report = world.report.clone().with_flaw(ReportFlaw::OtherChip);
+    let refused = world.verify();
+    assert_matches!(refused, Err(AppraiseError::Snp(SnpAppraiseError::Chip)));
+}
+
+#[test]
+fn group_with_the_certificate_of_another_chip_is_refused() {
+    let world = World::new();
+    let platform = SnpSoftwarePlatform::numbered(SnpProduct::Milan, 2);
+    let other = SoftwareSnp::generate_platform(platform, NOW).unwrap();
+    let report = MILAN.report(&world.report).unwrap();
+    let chain = other.chain_pem(SnpSigner::Vcek);
+    let uvm = ISSUER.reference(&world.uvm).unwrap();
+    let evidence = AciEvidence::parse(&report, Some(chain.as_bytes()), &world.policy, &uvm);
+    let evidence = Evidence::Aci(evidence.unwrap());
+    let refused = world
+        .appraiser()
+        .verify(&evidence, &Endorsements::default(), NOW);
+    assert_matches!(refused, Err(AppraiseError::Snp(SnpAppraiseError::Chip)));
+}
+
+#[test]
+fn group_bound_to_the_request_is_appraised_and_to_another_is_not() {
+    let mut world = World::new();
+    world.report.report_data = *runtime(1).report_data().as_bytes();
+    let evidence = Evidence::Aci(world.evidence().unwrap());
+    let appraiser = world.appraiser();
+    let appraise = |runtime| appraiser.appraise(&evidence, runtime, &Endorsements::default(), NOW);
+    let appraisal = appraise(runtime(1)).unwrap();
+    assert_matches!(appraisal.identity(), Identity::Aci(_));
+    assert_matches!(appraise(runtime(2)), Err(AppraiseError::NotBound));
+    // The digest and something behind it.
+    world.report.report_data[63] = 1;
+    let evidence = Evidence::Aci(world.evidence().unwrap());
+    let refused = appraiser.appraise(&evidence, runtime(1), &Endorsements::default(), NOW);
+    assert_matches!(refused, Err(AppraiseError::NotBound));
 }
 
 #[test]

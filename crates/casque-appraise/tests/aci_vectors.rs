@@ -170,21 +170,25 @@ fn group_with_a_reference_of_a_feed_that_its_issuer_is_not_believed_for_is_refus
         if found == "ContainerPlat-AMD-UVX");
 }
 
+/// What comes of bent evidence: a code, the kind that it is none of, or `verified`.
+fn code_of(appraiser: &Appraiser, bent: &Parts) -> &'static str {
+    let evidence = match bent.parse() {
+        Ok(evidence) => Evidence::Aci(evidence),
+        Err(
+            EvidenceParseError::Malformed { kind, .. } | EvidenceParseError::TooLong { kind, .. },
+        ) => return kind,
+    };
+    let verdict = appraiser.verify(&evidence, &Endorsements::default(), NOW);
+    verdict.map_or_else(|refused| refused.code(), |_| "verified")
+}
+
 #[test]
 fn every_byte_of_the_signed_reference_counts() {
     let Some(good) = parts() else {
         return;
     };
     let appraiser = Appraiser::new(TrustAnchors::vendors());
-    let refused = |parts: &Parts| match parts.parse() {
-        Err(_) => true,
-        Ok(evidence) => {
-            let evidence = Evidence::Aci(evidence);
-            let verdict = appraiser.verify(&evidence, &Endorsements::default(), NOW);
-            verdict.is_err()
-        }
-    };
-    assert!(!refused(&good));
+    assert_eq!(code_of(&appraiser, &good), "verified");
     // The time stamp is in the unprotected header, which nothing covers: 5213 bytes.
     let stamp = good
         .uvm
@@ -192,14 +196,41 @@ fn every_byte_of_the_signed_reference_counts() {
         .position(|window| window == b"itimestamp");
     let stamp = stamp.unwrap();
     let covered = (0..stamp).chain(stamp + 10 + 5213 + 3..good.uvm.len());
-    for at in covered.step_by(17) {
+    let mut unreadable = 0;
+    for at in covered {
         let mut bent = good.clone();
-        bent.uvm[at] ^= 1;
-        assert!(refused(&bent), "uvm {at}");
+        bent.uvm[at] ^= 1 << (at % 8);
+        let found = code_of(&appraiser, &bent);
+        unreadable += usize::from(found == "UVM reference");
+        let refused = found.starts_with("aci-") || found == "UVM reference";
+        assert!(refused, "uvm {at}: {found}");
     }
+    // What frames the parts: nothing of what is signed.
+    assert!(unreadable <= 16, "{unreadable}");
     let mut bent = good;
     *bent.uvm.last_mut().unwrap() ^= 1;
     assert_matches!(bent.refusal(), AciAppraiseError::Signature);
+}
+
+#[test]
+fn every_byte_of_the_policy_and_of_the_signed_report_counts() {
+    let Some(good) = parts() else {
+        return;
+    };
+    let appraiser = Appraiser::new(TrustAnchors::vendors());
+    for at in 0..good.policy.trim_ascii().len() {
+        let mut bent = good.clone();
+        bent.policy[at] ^= 1 << (at % 8);
+        let found = code_of(&appraiser, &bent);
+        assert_eq!(found, "aci-policy-digest", "policy {at}");
+    }
+    for at in 0..0x2A0 {
+        let mut bent = good.clone();
+        bent.report[at] ^= 1 << (at % 8);
+        let found = code_of(&appraiser, &bent);
+        let refused = found.starts_with("snp-") || found == "SNP report";
+        assert!(refused, "report {at}: {found}");
+    }
 }
 
 #[test]

@@ -127,8 +127,14 @@ fn malformation(bend: impl FnOnce(&mut World)) -> (&'static str, &'static str) {
     }
 }
 
-fn malformation_of_quote(flaw: TpmQuoteFlaw) -> &'static str {
-    let (kind, expected) = malformation(|world| world.quote = world.quote.clone().with_flaw(flaw));
+/// What the attestation key signed instead of a quote.
+fn malformation_of_quote(bend: impl FnOnce(&mut World)) -> &'static str {
+    let AzureVmAppraiseError::Statement { source } = refusal(bend) else {
+        panic!("expected a statement that is no quote");
+    };
+    let EvidenceParseError::Malformed { kind, expected } = source else {
+        panic!("expected another layout, found {source}");
+    };
     assert_eq!(kind, "TPM quote");
     expected
 }
@@ -139,8 +145,15 @@ fn malformation_of_hcl(flaw: HclFlaw) -> &'static str {
     expected
 }
 
+/// What the TEE vouches for instead of the paravisor's data.
 fn malformation_of_data(flaw: HclFlaw) -> &'static str {
-    let (kind, expected) = malformation(|world| world.hcl = world.hcl.clone().with_flaw(flaw));
+    let refused = refusal(|world| world.hcl = world.hcl.clone().with_flaw(flaw));
+    let AzureVmAppraiseError::ParavisorData { source } = refused else {
+        panic!("expected data that cannot be read, found {refused}");
+    };
+    let EvidenceParseError::Malformed { kind, expected } = source else {
+        panic!("expected another layout, found {source}");
+    };
     assert_eq!(kind, "paravisor's data");
     expected
 }
@@ -365,7 +378,7 @@ fn quote_over_other_registers_is_refused() {
 }
 
 #[test]
-fn quote_of_another_layout_is_none() {
+fn quote_of_another_layout_is_refused_after_its_signature() {
     let rows = [
         (TpmQuoteFlaw::Magic, "`FF544347`"),
         (TpmQuoteFlaw::Type(0x8017), "type 8018"),
@@ -381,11 +394,73 @@ fn quote_of_another_layout_is_none() {
         (TpmQuoteFlaw::CutOff, "a digest of at most 64"),
     ];
     for (flaw, expected) in rows {
-        let found = malformation_of_quote(flaw);
+        let found = malformation_of_quote(|world| {
+            world.quote = world.quote.clone().with_flaw(flaw);
+        });
         assert!(found.starts_with(expected), "{flaw:?}: {found}");
     }
-    let (_, expected) = malformation(|world| world.quote = TpmQuoteSpec::new(&[0; 65]));
-    assert_eq!(expected, "extra data of at most 64 bytes");
+    let long = |world: &mut World| world.quote = TpmQuoteSpec::new(&[0; 65]);
+    let expected = "extra data of at most 64 bytes";
+    assert_eq!(malformation_of_quote(long), expected);
+}
+
+#[test]
+fn quote_of_another_length_than_any_quote_is_none() {
+    let world = World::new();
+    let identity = software_tdx_identity([0x7D; 48]);
+    let machine = world.vtpm.on_tdx(&world.tee, &identity, b"").unwrap();
+    let parse = |message: &[u8]| {
+        let parts = AzureVmParts {
+            message,
+            ..machine.parts()
+        };
+        AzureVmEvidence::parse(&parts).map(|_| ())
+    };
+    let mut message = machine.quote.message.clone();
+    assert_eq!(parse(&message[..45]), Ok(()));
+    let malformed = |expected| EvidenceParseError::Malformed {
+        kind: "TPM quote",
+        expected,
+    };
+    for length in [0, 1, 44] {
+        let found = parse(&message[..length]);
+        assert_eq!(found, Err(malformed("at least 45 bytes")), "{length}");
+    }
+    message.resize(1024, 0);
+    assert_eq!(parse(&message), Ok(()));
+    message.push(0);
+    let (limit_bytes, found_bytes) = (1024, 1025);
+    let kind = "TPM quote";
+    let too_long = EvidenceParseError::TooLong {
+        kind,
+        limit_bytes,
+        found_bytes,
+    };
+    assert_eq!(parse(&message), Err(too_long));
+}
+
+#[test]
+fn quote_that_cannot_be_read_claims_nothing_and_is_bound_to_nothing() {
+    let mut world = World::new();
+    world.quote = world.quote.clone().with_flaw(TpmQuoteFlaw::Magic);
+    let vm = world.evidence().unwrap();
+    assert!(vm.extra_data().is_empty());
+    assert!(vm.claimed_identity().pcrs.is_empty());
+    let claims = vm.claims();
+    let of_quote = |name: &str| {
+        let registers = name
+            .strip_prefix("pcr")
+            .is_some_and(|it| it.parse::<u8>().is_ok());
+        registers || name == "extra_data" || name == "firmware_version"
+    };
+    assert!(!claims.iter().any(|claim| of_quote(&claim.name)));
+    assert!(claims.iter().any(|claim| claim.name == "mrtd"));
+    assert!(claims.iter().any(|claim| claim.name == "secure_boot"));
+    let evidence = Evidence::AzureVm(vm);
+    assert!(!evidence.claims_binding(&runtime(1)));
+    let appraiser = world.appraiser();
+    let refused = appraiser.appraise(&evidence, runtime(1), &world.endorsements(), NOW);
+    assert_matches!(refused, Err(AppraiseError::NotBound));
 }
 
 // ---- the blob ----
@@ -415,7 +490,7 @@ fn blob_of_another_layout_is_none() {
 }
 
 #[test]
-fn paravisors_data_of_another_layout_are_none() {
+fn paravisors_data_of_another_layout_are_refused_after_their_digest() {
     let rows = [
         (HclFlaw::NotJson, "JSON with `keys`"),
         (HclFlaw::MemberTwice, "JSON with `keys`"),
@@ -429,6 +504,23 @@ fn paravisors_data_of_another_layout_are_none() {
         let found = malformation_of_data(flaw);
         assert!(found.starts_with(expected), "{flaw:?}: {found}");
     }
+}
+
+#[test]
+fn paravisors_data_that_cannot_be_read_claim_nothing() {
+    let mut world = World::new();
+    world.hcl = world.hcl.clone().with_flaw(HclFlaw::NotJson);
+    let vm = world.evidence().unwrap();
+    let identity = vm.claimed_identity();
+    assert_eq!((identity.secure_boot, identity.vm_unique_id), (None, None));
+    // The TEE and the TPM do.
+    assert_eq!(identity.pcrs.len(), 24);
+    let claims = vm.claims();
+    let names: Vec<&str> = claims.iter().map(|claim| claim.name.as_ref()).collect();
+    for name in ["secure_boot", "vm_unique_id", "user_data", "tpm_enabled"] {
+        assert!(!names.contains(&name), "{name}");
+    }
+    assert!(names.contains(&"mrtd") && names.contains(&"extra_data"));
 }
 
 // ---- the certificate of the attestation key ----

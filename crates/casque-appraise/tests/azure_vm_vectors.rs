@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::print_stdout,
     reason = "the functions that tests call are tests"
 )]
@@ -259,44 +260,79 @@ fn snp_machine_with_the_certificate_of_another_chip_is_refused() {
 }
 
 #[test]
-fn every_byte_of_quote_signature_registers_and_data_counts() {
+fn every_byte_of_quote_signature_registers_report_and_data_counts() {
     let Some(good) = snp_parts(0, "vcek.pem") else {
         return;
     };
-    let appraiser = Appraiser::new(TrustAnchors::vendors());
-    let refused = |parts: &Parts| match parts.parse() {
-        Err(_) => true,
-        Ok(evidence) => {
-            let evidence = Evidence::AzureVm(evidence);
-            let verdict = appraiser.verify(&evidence, &Endorsements::default(), SNP_NOW);
-            verdict.is_err()
+    let bent = Bent::new(good, Endorsements::default(), SNP_NOW);
+    bent.every_byte_around_the_tee();
+    // The signed part of the report; the data behind it.
+    for at in 0..0x2A0 {
+        let code = bent.code(|parts| &mut parts.hcl, 0x20 + at);
+        let unreadable = code == "unreadable SNP report";
+        assert!(code.starts_with("snp-") || unreadable, "hcl {at}: {code}");
+    }
+}
+
+/// Real evidence with one bit turned.
+struct Bent {
+    good: Parts,
+    endorsements: Endorsements,
+    appraiser: Appraiser,
+    now: Timestamp,
+}
+
+impl Bent {
+    fn new(good: Parts, endorsements: Endorsements, now: Timestamp) -> Self {
+        assert!(good.verify(&endorsements, now).is_ok());
+        Self {
+            good,
+            endorsements,
+            appraiser: Appraiser::new(TrustAnchors::vendors()),
+            now,
         }
-    };
-    assert!(!refused(&good));
-    let each = |length: usize, step: usize| (0..length).step_by(step);
-    for at in each(good.message.len(), 1) {
-        let mut bent = good.clone();
-        bent.message[at] ^= 1;
-        assert!(refused(&bent), "message {at}");
     }
-    for at in each(good.signature.len(), 5) {
-        let mut bent = good.clone();
-        bent.signature[at] ^= 1;
-        assert!(refused(&bent), "signature {at}");
+
+    /// What is said when a bit of this byte is turned.
+    fn code(&self, part: impl Fn(&mut Parts) -> &mut Vec<u8>, at: usize) -> String {
+        let mut bent = self.good.clone();
+        part(&mut bent)[at] ^= 1 << (at % 8);
+        self.code_of(&bent)
     }
-    for at in 0..24 {
-        let mut bent = good.clone();
-        bent.pcrs[at][31] ^= 1;
-        assert!(refused(&bent), "pcr{at}");
+
+    fn code_of(&self, bent: &Parts) -> String {
+        let evidence = match bent.parse() {
+            Ok(evidence) => Evidence::AzureVm(evidence),
+            Err(
+                EvidenceParseError::Malformed { kind, .. }
+                | EvidenceParseError::TooLong { kind, .. },
+            ) => return format!("unreadable {kind}"),
+        };
+        let verdict = (self.appraiser).verify(&evidence, &self.endorsements, self.now);
+        verdict.map_or_else(|refused| refused.code().to_owned(), |_| "none".to_owned())
     }
-    // The signed part of the report, and the paravisor's data.
-    let in_hcl = each(0x2A0, 7)
-        .map(|at| at + 0x20)
-        .chain(each(1110, 11).map(|at| at + 0x4D4));
-    for at in in_hcl {
-        let mut bent = good.clone();
-        bent.hcl[at] ^= 1;
-        assert!(refused(&bent), "hcl {at}");
+
+    /// The quote, its signature, the registers, and the paravisor's data.
+    fn every_byte_around_the_tee(&self) {
+        for at in 0..self.good.message.len() {
+            let code = self.code(|parts| &mut parts.message, at);
+            assert_eq!(code, "azure-vm-signature", "message {at}");
+        }
+        for at in 0..self.good.signature.len() {
+            let code = self.code(|parts| &mut parts.signature, at);
+            assert_eq!(code, "azure-vm-signature", "signature {at}");
+        }
+        for (register, at) in (0..24).flat_map(|pcr| (0..32).map(move |at| (pcr, at))) {
+            let mut bent = self.good.clone();
+            bent.pcrs[register][at] ^= 1 << (at % 8);
+            let code = self.code_of(&bent);
+            assert_eq!(code, "azure-vm-pcr-digest", "pcr{register}, byte {at}");
+        }
+        let data = self.good.parse().unwrap().paravisor_data().len();
+        for at in 0x4D4..0x4D4 + data {
+            let code = self.code(|parts| &mut parts.hcl, at);
+            assert_eq!(code, "azure-vm-report-data", "hcl {at}");
+        }
     }
 }
 
@@ -308,10 +344,20 @@ fn truncated_and_padded_evidence_is_refused_and_never_a_panic() {
     for length in 0..good.message.len() {
         let mut bent = good.clone();
         bent.message.truncate(length);
-        assert!(bent.parse().is_err(), "message {length}");
+        let refused = bent.verify(&Endorsements::default(), SNP_NOW);
+        let code = match bent.parse() {
+            Err(EvidenceParseError::Malformed { expected, .. }) => expected,
+            Err(other) => panic!("{other}"),
+            Ok(_) => refused.unwrap_err().code(),
+        };
+        let expected = match length {
+            ..45 => "at least 45 bytes",
+            _ => "azure-vm-signature",
+        };
+        assert_eq!(code, expected, "message {length}");
     }
     // The zeros at the end are padding.
-    for length in (0..0x4D4 + 1110).step_by(13) {
+    for length in 0..0x4D4 + 1110 {
         let mut bent = good.clone();
         bent.hcl.truncate(length);
         assert!(bent.parse().is_err(), "hcl {length}");
@@ -354,6 +400,25 @@ fn tdx_machine_is_verified_and_its_lone_certificate_proves_nothing_more() {
     let value = &certificate.unwrap().value;
     assert!(value.contains("Global Virtual TPM CA - 03"), "{value}");
     assert!(value.contains("chain incomplete"), "{value}");
+}
+
+#[test]
+fn every_byte_of_quote_signature_registers_data_and_td_quote_counts() {
+    let (Some(good), Some(endorsements)) = (tdx_parts(), intel(TDX_ENDORSEMENTS)) else {
+        return;
+    };
+    let bent = Bent::new(good, endorsements, TDX_NOW);
+    bent.every_byte_around_the_tee();
+    for at in 0x80..0xC0 {
+        let code = bent.code(|parts| &mut parts.hcl, 0x20 + at);
+        assert_eq!(code, "azure-vm-td-report-data", "report data {at}");
+    }
+    // Header and body of the TD quote.
+    for at in 0..48 + 584 {
+        let code = bent.code(|parts| parts.td_quote.as_mut().unwrap(), at);
+        let of_header = at < 28 && code == "unreadable TDX quote";
+        assert!(code.starts_with("quote-") || of_header, "{at}: {code}");
+    }
 }
 
 #[test]

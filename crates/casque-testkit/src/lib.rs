@@ -14,4 +14,4 @@ pub mod store_contract;
 pub mod tdx;
 mod world;
 
-pub use world::{Attempt, TestWorld};
+pub use world::{Attempt, GroupSpec, MachineSpec, TestWorld};

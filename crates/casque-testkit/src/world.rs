@@ -10,6 +10,8 @@
 
 mod evidence;
 
+pub use evidence::{GroupSpec, MachineSpec};
+
 use std::sync::{Arc, OnceLock};
 
 use casque_appraise::{EndorsementsId, Evidence, MaaToken, SgxQuote, TrustAnchors};
@@ -40,7 +42,7 @@ pub struct TestWorld {
     pub ports: TestPorts,
     /// The TEE whose root they trust; the same in all worlds of a process.
     pub tee: Arc<SoftwareTee>,
-    /// The platform of SNP whose root they trust; the same in all worlds of a process.
+    /// The platform of SNP whose root they trust; the same in all worlds of a process, but for [`TestWorld::on`].
     pub snp: Arc<SoftwareSnp>,
     /// The paravisor of Azure whose root they trust; the same in all worlds of a process.
     pub vtpm: Arc<SoftwareVtpm>,
@@ -80,8 +82,14 @@ impl TestWorld {
     /// An empty world.
     #[must_use]
     pub fn new() -> Self {
+        Self::on(shared_snp())
+    }
+
+    /// An empty world with this platform of SNP, whose generation's root it trusts, and no other's.
+    #[must_use]
+    pub fn on(snp: Arc<SoftwareSnp>) -> Self {
         let (tee, maa) = (shared_tee(), shared_maa());
-        let (snp, vtpm, uvm) = (shared_snp(), shared_vtpm(), shared_uvm());
+        let (vtpm, uvm) = (shared_vtpm(), shared_uvm());
         let anchors = TrustAnchors::vendors()
             .dangerous_with_sgx_root(tee.root_der().to_vec())
             .dangerous_with_amd(vec![snp.anchor()])
@@ -109,6 +117,12 @@ impl TestWorld {
             author: KeyHash::of_spki(b"the author's key"),
             identity,
         }
+    }
+
+    /// Guests are from here on from another platform of the same generation, which the endorser knows.
+    pub fn move_to(&mut self, snp: Arc<SoftwareSnp>) {
+        self.ports.endorsements.endorse(Arc::clone(&snp));
+        self.snp = snp;
     }
 
     /// The process ends, and another one begins with the same identity, store, clock and sources: what it

@@ -3,7 +3,7 @@
 use casque_types::{Digest, Timestamp};
 use thiserror::Error;
 
-use crate::CertificateError;
+use crate::{CertificateError, EvidenceParseError};
 
 /// Why policy or reference prove nothing. What is wrong with the report is said by
 /// [`SnpAppraiseError`](crate::SnpAppraiseError).
@@ -18,6 +18,15 @@ pub enum AciAppraiseError {
         host_data: Digest<32>,
         /// Of the policy as it came.
         found: Digest<32>,
+    },
+    /// What says who signed the reference cannot be read.
+    #[error(
+        "the reference of the utility virtual machine does not say who signed it: {source}; bring the file `reference-info-base64` unchanged"
+    )]
+    Header {
+        /// What should have stood in its protected header.
+        #[source]
+        source: EvidenceParseError,
     },
     /// The reference is issued by nobody who is believed.
     #[error(
@@ -71,6 +80,15 @@ pub enum AciAppraiseError {
     /// The leaf's key did not sign the reference.
     #[error("the reference is not signed by the first certificate of its chain")]
     Signature,
+    /// What the issuer signed is no reference.
+    #[error(
+        "what the issuer signed is no reference of a utility virtual machine: {source}; bring another one, or have this program updated"
+    )]
+    Payload {
+        /// What should have stood there.
+        #[source]
+        source: EvidenceParseError,
+    },
     /// The utility virtual machine is another than the reference's.
     #[error(
         "the utility virtual machine is not the reference's: its measurement is {found}, the reference's is {reference}"
@@ -89,6 +107,7 @@ impl AciAppraiseError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::PolicyDigest { .. } => "aci-policy-digest",
+            Self::Header { .. } => "aci-header",
             Self::Issuer { .. } => "aci-issuer",
             Self::Feed { .. } => "aci-feed",
             Self::Fingerprint { .. } => "aci-fingerprint",
@@ -96,6 +115,7 @@ impl AciAppraiseError {
             Self::Chain { .. } => "aci-chain",
             Self::SignedLater { .. } => "aci-signed-later",
             Self::Signature => "aci-signature",
+            Self::Payload { .. } => "aci-payload",
             Self::Measurement { .. } => "aci-measurement",
         }
     }
@@ -103,6 +123,7 @@ impl AciAppraiseError {
     /// Every code.
     pub const CODES: &'static [&'static str] = &[
         "aci-policy-digest",
+        "aci-header",
         "aci-issuer",
         "aci-feed",
         "aci-fingerprint",
@@ -110,6 +131,7 @@ impl AciAppraiseError {
         "aci-chain",
         "aci-signed-later",
         "aci-signature",
+        "aci-payload",
         "aci-measurement",
     ];
 }

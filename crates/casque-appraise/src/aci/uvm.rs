@@ -22,7 +22,8 @@ use aws_lc_rs::signature::{
 use casque_types::{Digest, Timestamp, UvmIdentity};
 use coset::cbor::value::Value;
 use coset::{
-    CoseSign1, Header, Label, RegisteredLabelWithPrivate, TaggedCborSerializable as _, iana,
+    AsCborValue as _, CborSerializable as _, CoseSign1, Header, Label, ProtectedHeader,
+    RegisteredLabelWithPrivate, SignatureContext, TaggedCborSerializable, iana, sig_structure_data,
 };
 use serde::Deserialize;
 
@@ -30,22 +31,40 @@ use super::issuer::expect_issuer;
 use crate::x509::Certificate;
 use crate::{AciAppraiseError, Appraiser, EvidenceParseError, strict_json};
 
-/// A reference, parsed, not verified.
+/// A reference, parsed, not verified. What is signed may be anything until its signature was verified: that it cannot
+/// be read is kept, and said after that.
 #[derive(Clone, Debug)]
 pub(crate) struct UvmReference {
-    pub(super) identity: UvmIdentity,
-    pub(super) measurement: Digest<48>,
-    signed: Option<Timestamp>,
-    /// Leaf first.
-    chain: Vec<Certificate>,
-    algorithm: SignatureAlgorithm,
+    signer: Result<Signer, EvidenceParseError>,
+    statement: Result<UvmStatement, EvidenceParseError>,
     /// What the signature goes over (`Sig_structure`).
     message: Vec<u8>,
     signature: Vec<u8>,
 }
 
+/// Who signed, as the protected header says.
+#[derive(Clone, Debug)]
+struct Signer {
+    issuer: String,
+    feed: String,
+    signed: Option<Timestamp>,
+    /// Leaf first.
+    chain: Vec<Certificate>,
+    algorithm: SignatureAlgorithm,
+}
+
+/// What a reference states.
+#[derive(Clone, Debug)]
+pub(super) struct UvmStatement {
+    pub(super) identity: UvmIdentity,
+    pub(super) measurement: Digest<48>,
+}
+
 impl UvmReference {
     /// Reads a reference of at most 64 KiB, with 2 to 5 certificates of at most 8 KiB each.
+    ///
+    /// # Errors
+    /// [`EvidenceParseError`]: it is longer, or no `COSE_Sign1` with a payload.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, EvidenceParseError> {
         if bytes.len() > MAX_BYTES {
             return Err(EvidenceParseError::TooLong {
@@ -54,33 +73,108 @@ impl UvmReference {
                 found_bytes: bytes.len(),
             });
         }
-        let cose = CoseSign1::from_tagged_slice(bytes)
-            .map_err(|_| malformed("one `COSE_Sign1` with its tag 18"))?;
-        let header = &cose.protected.header;
-        if !header.crit.is_empty() {
-            return Err(malformed("no critical header parameters"));
-        }
-        let claims = HeaderClaims::of(header)?;
-        let payload = cose.payload.as_deref().ok_or(malformed("a payload"))?;
-        let (measurement, svn) = read_payload(payload, header, claims.svn)?;
+        let Frame {
+            protected,
+            payload,
+            signature,
+        } = Frame::parse(bytes).ok_or(malformed("one `COSE_Sign1` with its tag 18"))?;
+        let payload = payload.ok_or(malformed("a payload"))?;
+        let header = Header::from_slice(&protected)
+            .map_err(|_| malformed("a protected header, each parameter once"));
+        let (signer, statement) = match &header {
+            Ok(header) => (Signer::of(header), UvmStatement::of(header, &payload)),
+            Err(error) => (Err(error.clone()), Err(error.clone())),
+        };
+        let protected = ProtectedHeader {
+            original_data: Some(protected),
+            header: Header::default(),
+        };
+        let context = SignatureContext::CoseSign1;
         Ok(Self {
-            measurement,
-            signed: claims.signed,
-            chain: chain_of(header)?,
-            algorithm: SignatureAlgorithm::of(header)?,
-            message: cose.tbs_data(&[]),
-            signature: cose.signature,
-            identity: UvmIdentity {
-                issuer: claims.issuer,
-                feed: claims.feed,
-                svn,
-            },
+            signer,
+            statement,
+            message: sig_structure_data(context, protected, None, &[], &payload),
+            signature,
         })
     }
 
-    /// Verifies that somebody who is believed issued it.
+    /// What it claims; `None` where it cannot be read.
+    pub(super) fn claimed(&self) -> Option<&UvmStatement> {
+        self.statement.as_ref().ok()
+    }
+
+    /// Verifies that somebody who is believed issued it, and gives what it states.
     pub(super) fn verify(
         &self,
+        appraiser: &Appraiser,
+        now: Timestamp,
+    ) -> Result<&UvmStatement, AciAppraiseError> {
+        let signer = self.signer.as_ref();
+        let signer = signer.map_err(|source| AciAppraiseError::Header {
+            source: source.clone(),
+        })?;
+        signer.verify(&self.message, &self.signature, appraiser, now)?;
+        let statement = self.statement.as_ref();
+        statement.map_err(|source| AciAppraiseError::Payload {
+            source: source.clone(),
+        })
+    }
+}
+
+/// The parts of a `COSE_Sign1`, nothing in them read.
+struct Frame {
+    protected: Vec<u8>,
+    payload: Option<Vec<u8>>,
+    signature: Vec<u8>,
+}
+
+impl Frame {
+    /// `None`: it is none. The unprotected header, which nobody signs, must be one.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let Value::Tag(<CoseSign1 as TaggedCborSerializable>::TAG, inner) =
+            Value::from_slice(bytes).ok()?
+        else {
+            return None;
+        };
+        let parts: [Value; 4] = inner.into_array().ok()?.try_into().ok()?;
+        let [protected, unprotected, payload, signature] = parts;
+        Header::from_cbor_value(unprotected).ok()?;
+        Some(Self {
+            protected: protected.into_bytes().ok()?,
+            payload: match payload {
+                Value::Null => None,
+                payload => Some(payload.into_bytes().ok()?),
+            },
+            signature: signature.into_bytes().ok()?,
+        })
+    }
+}
+
+impl Signer {
+    fn of(header: &Header) -> Result<Self, EvidenceParseError> {
+        if !header.crit.is_empty() {
+            return Err(malformed("no critical header parameters"));
+        }
+        let HeaderClaims {
+            issuer,
+            feed,
+            signed,
+            ..
+        } = HeaderClaims::of(header)?;
+        Ok(Self {
+            issuer,
+            feed,
+            signed,
+            chain: chain_of(header)?,
+            algorithm: SignatureAlgorithm::of(header)?,
+        })
+    }
+
+    /// Verifies that it is believed, and that it signed.
+    fn verify(
+        &self,
+        message: &[u8],
+        signature: &[u8],
         appraiser: &Appraiser,
         now: Timestamp,
     ) -> Result<(), AciAppraiseError> {
@@ -89,8 +183,7 @@ impl UvmReference {
         let ([leaf, ..], [.., root]) = (chain.as_slice(), chain.as_slice()) else {
             return Err(AciAppraiseError::Signature);
         };
-        let UvmIdentity { issuer, feed, .. } = &self.identity;
-        expect_issuer(issuer, feed, &self.chain, &appraiser.anchors)?;
+        expect_issuer(&self.issuer, &self.feed, &self.chain, &appraiser.anchors)?;
         let memory = &appraiser.certificates;
         let at = self.signed.unwrap_or(leaf.not_before());
         memory.chain(&chain, at).map_err(broken)?;
@@ -98,12 +191,25 @@ impl UvmReference {
         memory.chain(&[root, root], at).map_err(broken)?;
         let (name, algorithm) = self.algorithm.verification();
         let key = memory.key(leaf, name, algorithm).map_err(broken)?;
-        key.verify_sig(&self.message, &self.signature)
+        key.verify_sig(message, signature)
             .map_err(|_| AciAppraiseError::Signature)?;
         match self.signed {
             Some(signed) if signed > now => Err(AciAppraiseError::SignedLater { signed, now }),
             _ => Ok(()),
         }
+    }
+}
+
+impl UvmStatement {
+    fn of(header: &Header, payload: &[u8]) -> Result<Self, EvidenceParseError> {
+        let HeaderClaims {
+            issuer, feed, svn, ..
+        } = HeaderClaims::of(header)?;
+        let (measurement, svn) = read_payload(payload, header, svn)?;
+        Ok(Self {
+            identity: UvmIdentity { issuer, feed, svn },
+            measurement,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::CertificateError;
+use crate::{CertificateError, EvidenceParseError};
 
 /// Why a TPM quote, or what vouches for its key, proves nothing. What is wrong with the report or the quote of the
 /// TEE inside is said by [`SnpAppraiseError`](crate::SnpAppraiseError) or
@@ -19,11 +19,29 @@ pub enum AzureVmAppraiseError {
         "the TD quote is not over the TDREPORT in the HCL report: their report data differ; ask for the quote with the TDREPORT of this very blob"
     )]
     TdReportData,
+    /// The hardware vouches for the paravisor's data, and they cannot be read.
+    #[error(
+        "the report of the TEE vouches for the paravisor's data, and they cannot be read: {source}; the paravisor is another than Azure's, or newer than this program"
+    )]
+    ParavisorData {
+        /// What should have stood there.
+        #[source]
+        source: EvidenceParseError,
+    },
     /// The attestation key did not sign the quote.
     #[error(
         "the TPM quote is not signed by the attestation key `HCLAkPub` of the paravisor's data (RSASSA-PKCS1 with SHA-256); quote with the key 0x81000003"
     )]
     Signature,
+    /// The attestation key signed something else than a quote.
+    #[error(
+        "what the attestation key signed is no quote of registers: {source}; sign with `TPM2_Quote` alone"
+    )]
+    Statement {
+        /// What should have stood there.
+        #[source]
+        source: EvidenceParseError,
+    },
     /// The quote is over something else than registers of the SHA-256 bank.
     #[error(
         "the TPM quote selects {found}, expected registers of the SHA-256 bank alone, in one selection of 3 bytes; quote `sha256:0,1,...`"
@@ -91,7 +109,9 @@ impl AzureVmAppraiseError {
         match self {
             Self::ReportData => "azure-vm-report-data",
             Self::TdReportData => "azure-vm-td-report-data",
+            Self::ParavisorData { .. } => "azure-vm-paravisor-data",
             Self::Signature => "azure-vm-signature",
+            Self::Statement { .. } => "azure-vm-statement",
             Self::PcrSelection { .. } => "azure-vm-pcr-selection",
             Self::PcrCount { .. } => "azure-vm-pcr-count",
             Self::PcrDigest => "azure-vm-pcr-digest",
@@ -107,7 +127,9 @@ impl AzureVmAppraiseError {
     pub const CODES: &'static [&'static str] = &[
         "azure-vm-report-data",
         "azure-vm-td-report-data",
+        "azure-vm-paravisor-data",
         "azure-vm-signature",
+        "azure-vm-statement",
         "azure-vm-pcr-selection",
         "azure-vm-pcr-count",
         "azure-vm-pcr-digest",

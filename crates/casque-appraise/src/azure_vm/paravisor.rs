@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{EvidenceParseError, strict_json};
+use crate::{Claim, EvidenceParseError, strict_json};
 
 /// What the paravisor says.
 #[derive(Clone, Debug)]
@@ -87,6 +87,29 @@ impl ParavisorData {
                 .map_or(Ok(Configuration::default()), read)?,
             user_data: raw.user_data.as_deref().map(user_data).transpose()?,
         })
+    }
+
+    /// `secure_boot`, `console_enabled`, `tpm_enabled`, `tpm_persisted`, `vm_unique_id`, `user_data`; what is not said
+    /// is left out.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        let of = &self.configuration;
+        let flags = [
+            ("secure_boot", of.secure_boot),
+            ("console_enabled", of.console_enabled),
+            ("tpm_enabled", of.tpm_enabled),
+            ("tpm_persisted", of.tpm_persisted),
+        ];
+        let texts = [
+            ("vm_unique_id", &of.vm_unique_id),
+            ("user_data", &self.user_data),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(name, flag)| Some(Claim::new(name, flag?)));
+        let texts = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some(Claim::new(name, text.as_ref()?)));
+        flags.chain(texts).collect()
     }
 }
 

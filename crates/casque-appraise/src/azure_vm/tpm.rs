@@ -13,14 +13,12 @@ use std::collections::BTreeMap;
 
 use casque_types::Digest;
 
-use crate::EvidenceParseError;
 use crate::bytes::Reader;
+use crate::{Claim, EvidenceParseError};
 
 /// A statement with its parts; nothing is verified.
 #[derive(Clone, Debug)]
 pub(super) struct TpmStatement {
-    /// The signed bytes.
-    pub(super) message: Vec<u8>,
     /// What the caller of the TPM chose, at most 64 bytes.
     pub(super) extra_data: Vec<u8>,
     /// `firmwareVersion`.
@@ -41,15 +39,8 @@ pub(super) struct PcrSelection {
 }
 
 impl TpmStatement {
-    /// Reads a statement of at most 1 KiB, to its last byte.
+    /// Reads a statement whose length fits ([`expect_length`]), to its last byte.
     pub(super) fn parse(message: &[u8]) -> Result<Self, EvidenceParseError> {
-        if message.len() > MAX_BYTES {
-            return Err(EvidenceParseError::TooLong {
-                kind: KIND,
-                limit_bytes: MAX_BYTES,
-                found_bytes: message.len(),
-            });
-        }
         let mut reader = Reader::new(message);
         if reader.array() != Some(&[0xFF, b'T', b'C', b'G']) {
             return Err(malformed("`FF544347`, as the TPM itself writes"));
@@ -71,12 +62,19 @@ impl TpmStatement {
             return Err(malformed("nothing behind the digest"));
         }
         Ok(Self {
-            message: message.to_vec(),
             extra_data: extra_data.to_vec(),
             firmware_version,
             selections,
             pcr_digest: pcr_digest.to_vec(),
         })
+    }
+
+    /// `extra_data` and `firmware_version`.
+    pub(super) fn claims(&self) -> [Claim; 2] {
+        [
+            Claim::new("extra_data", hex::encode(&self.extra_data)),
+            Claim::new("firmware_version", self.firmware_version),
+        ]
     }
 
     /// The registers of the SHA-256 bank that are quoted, if nothing else is: one selection of three bytes, with at
@@ -94,6 +92,22 @@ impl TpmStatement {
         let select: [u8; 3] = select.as_slice().try_into().ok()?;
         let mask = Mask(select);
         (mask.registers().next().is_some()).then_some(mask)
+    }
+}
+
+/// Whether a quote can be as long as this.
+///
+/// # Errors
+/// [`EvidenceParseError`]: shorter than one without signer, extra data and digest, or longer than 1 KiB.
+pub(super) fn expect_length(message: &[u8]) -> Result<(), EvidenceParseError> {
+    match message.len() {
+        ..MIN_BYTES => Err(malformed("at least 45 bytes")),
+        MIN_BYTES..=MAX_BYTES => Ok(()),
+        found_bytes => Err(EvidenceParseError::TooLong {
+            kind: KIND,
+            limit_bytes: MAX_BYTES,
+            found_bytes,
+        }),
     }
 }
 
@@ -170,6 +184,8 @@ const fn malformed(expected: &'static str) -> EvidenceParseError {
 }
 
 const KIND: &str = "TPM quote";
+/// Magic, type, two empty lengths, clock, firmware version, one selection of one byte, and an empty length.
+const MIN_BYTES: usize = 4 + 2 + 2 + 2 + 17 + 8 + 4 + 4 + 2;
 const MAX_BYTES: usize = 1024;
 const ATTEST_QUOTE: u16 = 0x8018;
 /// `TPM2B_NAME`: an algorithm and a digest of at most 64 bytes.

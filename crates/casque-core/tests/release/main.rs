@@ -15,6 +15,7 @@
 mod attempts;
 mod clauses;
 mod factors;
+mod fields;
 mod guest;
 mod hardware;
 mod kept_outside;
