@@ -554,3 +554,60 @@ fn arguments_that_do_not_go_together_are_unusable() {
     assert_eq!(exit, 0);
     assert!(stdout.contains("--report-data"));
 }
+
+/// Whoever changes a token in whatever place has it refused as what it is: not the instance's.
+#[test]
+fn token_with_any_character_changed_is_not_authentic() {
+    let files = Files::new();
+    let arguments = ["--evidence", "%token", "--endorsements", "%endorsements"];
+    let token = &WORLD.token;
+    let (mut unread, mut read) = (0, 0);
+    for at in (0..token.len()).step_by(7) {
+        let mut changed = token.clone().into_bytes();
+        if changed[at] == b'.' {
+            continue;
+        }
+        changed[at] = match changed[at] {
+            b'A' => b'B',
+            _ => b'A',
+        };
+        let changed = String::from_utf8(changed).unwrap();
+        if changed == *token {
+            continue;
+        }
+        files.write("token", &token_file(&changed));
+        let (code, found) = files.explained(&arguments);
+        assert_eq!(
+            (code, &found["outcome"]),
+            (5, &json!("not-authentic")),
+            "{at}"
+        );
+        let message = found["message"].as_str().unwrap();
+        match message.contains("it cannot be read: ") {
+            true => {
+                assert_eq!(found["code"], "token-signature");
+                unread += 1;
+            }
+            false => read += 1,
+        }
+    }
+    assert!(unread > 10 && read > 10, "{unread} {read}");
+    // What is no token at all, or was signed as it stands and cannot be read, is unusable.
+    let maa = SoftwareMaa::generate(INSTANCE.parse().unwrap(), NOW).unwrap();
+    let identity = software_identity(MEASUREMENT.into());
+    let mut spec = TokenSpec::sgx(identity, [0; 64], NOW);
+    spec.further = vec![("x-ms-runtime".to_owned(), json!(7))];
+    let jwks: Value = serde_json::from_str(&maa.jwks(JwksShape::WithNumbers)).unwrap();
+    let endorsements = json!({"maa": {"issuer": INSTANCE, "jwks": jwks}});
+    files.write("endorsements", &endorsements.to_string());
+    for unusable in [
+        maa.token(&spec).unwrap(),
+        "a.b".to_owned(),
+        "a.b!.c".to_owned(),
+    ] {
+        files.write("token", &token_file(&unusable));
+        let (code, stdout, stderr) = files.explain(&arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("\"evidence-unusable\""), "{stderr}");
+    }
+}

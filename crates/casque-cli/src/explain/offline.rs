@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use casque_appraise::{
-    AppraiseError, Appraiser, Bound, Evidence, Identity, MaaToken, MaaTrust, SignerDemand,
-    SnpAppraiseError, Submitted, Verdict,
+    AppraiseError, Appraiser, Bound, Evidence, EvidenceKind, EvidenceParseError, Identity,
+    MaaAppraiseError, MaaToken, MaaTrust, SignerDemand, SnpAppraiseError, Submitted, Verdict,
 };
 use casque_explain::{
     EndorsementsFile, Explained, Failure, MaaEndorsement, evidence_of, explanation,
@@ -30,10 +30,14 @@ pub(super) fn run(
     invocation: &Invocation,
     console: &mut Console<'_>,
 ) -> Result<u8, CliError> {
-    let brought = Brought::load(&args.evidence, console)?;
     let endorsements = match &args.endorsements {
         Some(path) => load_endorsements(path, console)?,
         None => EndorsementsFile::default(),
+    };
+    let brought = match Brought::load(&args.evidence, &endorsements, console) {
+        Err(Unread::Changed(source)) => return changed_token(&source, console),
+        Err(Unread::Unusable(error)) => return Err(error),
+        Ok(brought) => brought,
     };
     let now = match &args.at {
         Some(text) => time_of(text)?,
@@ -87,6 +91,43 @@ pub(super) fn run(
     Ok(exit_code(explained.outcome))
 }
 
+/// Why a file holds no evidence.
+enum Unread {
+    /// It is none.
+    Unusable(CliError),
+    /// It is a token that the instance did not sign as it stands, and so cannot be read.
+    Changed(EvidenceParseError),
+}
+
+impl<E: Into<CliError>> From<E> for Unread {
+    fn from(error: E) -> Self {
+        Self::Unusable(error.into())
+    }
+}
+
+/// Says of a token that cannot be read why: somebody changed it.
+fn changed_token(source: &EvidenceParseError, console: &mut Console<'_>) -> Result<u8, CliError> {
+    let error = AppraiseError::Maa(MaaAppraiseError::Signature);
+    let (code, message) = (
+        error.code(),
+        format!("{error}; it cannot be read: {source}"),
+    );
+    let explained = explanation(&Explained {
+        evidence: EvidenceKind::MaaToken,
+        claims: &[],
+        verdict: None,
+        failure: Some(Failure {
+            outcome: wire::Outcome::NotAuthentic,
+            code,
+            message: &message,
+            hint: Some(hint(code)),
+        }),
+        decision: None,
+    });
+    console.result(&text::of(&explained, false), &explained)?;
+    Ok(exit_code(explained.outcome))
+}
+
 /// The evidence, and a token about it.
 struct Brought {
     evidence: Option<Evidence>,
@@ -96,7 +137,11 @@ struct Brought {
 }
 
 impl Brought {
-    fn load(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Self, CliError> {
+    fn load(
+        paths: &[PathBuf],
+        endorsements: &EndorsementsFile,
+        console: &mut Console<'_>,
+    ) -> Result<Self, Unread> {
         let mut brought = Self {
             evidence: None,
             token: None,
@@ -108,10 +153,16 @@ impl Brought {
                 let path = path.clone();
                 ExplainError::EvidenceFile { path, source }
             })?;
-            let evidence = evidence_of(&raw).map_err(|source| {
-                let path = path.clone();
-                ExplainError::Evidence { path, source }
-            })?;
+            let evidence = match (evidence_of(&raw), &raw) {
+                (Ok(evidence), _) => evidence,
+                (Err(source), wire::Evidence::Maa { token }) if is_changed(token, endorsements) => {
+                    return Err(Unread::Changed(source));
+                }
+                (Err(source), _) => {
+                    let path = path.clone();
+                    return Err(ExplainError::Evidence { path, source }.into());
+                }
+            };
             let is_second = match evidence {
                 Evidence::MaaToken(token) => brought.token.replace(token).is_some(),
                 evidence => brought.evidence.replace(evidence).is_some(),
@@ -132,6 +183,18 @@ impl Brought {
     fn main(&self) -> &Evidence {
         self.evidence.as_ref().unwrap_or(&self.alone)
     }
+}
+
+/// Whether a text has the form of a token, and none of the instance's keys signed it.
+fn is_changed(text: &str, endorsements: &EndorsementsFile) -> bool {
+    let text = text.trim();
+    let is_part = |part: &str| {
+        let mut bytes = part.bytes();
+        !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let is_token = text.split('.').count() == 3 && text.split('.').all(is_part);
+    let instance = endorsements.maa.as_ref();
+    is_token && instance.is_some_and(|maa| !MaaToken::is_signed_by(text, &maa.keys))
 }
 
 /// What evidence is judged with.
