@@ -18,6 +18,7 @@
 //! Casque to judge: all four are in the identity.
 
 mod error;
+mod frame;
 mod issuer;
 mod policy;
 mod uvm;

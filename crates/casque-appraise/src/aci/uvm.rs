@@ -22,11 +22,12 @@ use aws_lc_rs::signature::{
 use casque_types::{Digest, Timestamp, UvmIdentity};
 use coset::cbor::value::Value;
 use coset::{
-    AsCborValue as _, CborSerializable as _, CoseSign1, Header, Label, ProtectedHeader,
-    RegisteredLabelWithPrivate, SignatureContext, TaggedCborSerializable, iana, sig_structure_data,
+    CborSerializable as _, Header, Label, ProtectedHeader, RegisteredLabelWithPrivate,
+    SignatureContext, iana, sig_structure_data,
 };
 use serde::Deserialize;
 
+use super::frame::Frame;
 use super::issuer::expect_issuer;
 use crate::x509::Certificate;
 use crate::{AciAppraiseError, Appraiser, EvidenceParseError, strict_json};
@@ -117,35 +118,6 @@ impl UvmReference {
         let statement = self.statement.as_ref();
         statement.map_err(|source| AciAppraiseError::Payload {
             source: source.clone(),
-        })
-    }
-}
-
-/// The parts of a `COSE_Sign1`, nothing in them read.
-struct Frame {
-    protected: Vec<u8>,
-    payload: Option<Vec<u8>>,
-    signature: Vec<u8>,
-}
-
-impl Frame {
-    /// `None`: it is none. The unprotected header, which nobody signs, must be one.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let Value::Tag(<CoseSign1 as TaggedCborSerializable>::TAG, inner) =
-            Value::from_slice(bytes).ok()?
-        else {
-            return None;
-        };
-        let parts: [Value; 4] = inner.into_array().ok()?.try_into().ok()?;
-        let [protected, unprotected, payload, signature] = parts;
-        Header::from_cbor_value(unprotected).ok()?;
-        Some(Self {
-            protected: protected.into_bytes().ok()?,
-            payload: match payload {
-                Value::Null => None,
-                payload => Some(payload.into_bytes().ok()?),
-            },
-            signature: signature.into_bytes().ok()?,
         })
     }
 }
