@@ -62,7 +62,7 @@ pub struct AzureVmParts<'a> {
     pub vek: Option<&'a [u8]>,
     /// TDX: the quote over the report in the blob.
     pub td_quote: Option<&'a [u8]>,
-    /// The attestation key's certificate and its authorities, PEM or DER, the key's first, if there is one.
+    /// The attestation key's certificate and its authorities, PEM or DER, the key's among them, if there is one.
     pub ak_chain: Option<&'a [u8]>,
 }
 
