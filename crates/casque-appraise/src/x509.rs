@@ -118,6 +118,11 @@ impl Certificate {
         &self.spki_der
     }
 
+    /// Whether both certify the same key of the same owner, when ever they were issued.
+    pub(crate) fn is_for_key_of(&self, other: &Self) -> bool {
+        self.subject_name() == other.subject_name() && self.spki_der() == other.spki_der()
+    }
+
     /// The subject's common name, or its whole name; for people: at most 64 characters, printable ASCII.
     pub(crate) fn subject(&self) -> String {
         printable_name(self.subject_name())

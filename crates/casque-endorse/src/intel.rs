@@ -44,12 +44,14 @@ pub(crate) async fn fetch(
         let answer = asker.get(&tcb_url).await;
         answer.map_err(|error| error.of_platform(format!("FMSPC {fmspc}")))
     };
-    let (tcb, qe, crl, root) = tokio::try_join!(
+    // All are awaited, so that of several failures always the same one is told.
+    let (tcb, qe, crl, root) = tokio::join!(
         tcb,
         asker.get(&qe_url),
         asker.get(&crl_url),
         asker.get(root_crl)
-    )?;
+    );
+    let (tcb, qe, crl, root) = (tcb?, qe?, crl?, root?);
     let (tcb_info, tcb_info_signature) = signed_member::<raw::TcbInfo<'_>>(&tcb_url, &tcb.body)?;
     let (qe_identity, qe_identity_signature) =
         signed_member::<raw::QeIdentity<'_>>(&qe_url, &qe.body)?;

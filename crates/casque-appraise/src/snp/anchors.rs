@@ -42,7 +42,7 @@ impl Anchors {
 
     /// Whether it is the root of any generation.
     pub(super) fn has_root(&self, certificate: &Certificate) -> bool {
-        self.0.iter().any(|one| one.ark == *certificate)
+        self.0.iter().any(|one| one.ark.is_for_key_of(certificate))
     }
 }
 

@@ -41,7 +41,7 @@ impl SnpAppraisal<'_> {
         );
         let foreign = others
             .iter()
-            .find(|one| one.is_self_issued() && **one != &anchor.ark);
+            .find(|one| one.is_self_issued() && !anchor.ark.is_for_key_of(one));
         match foreign {
             Some(root) if of_another => Err(self.foreign_root(root)),
             _ => Err(SnpAppraiseError::of_chain(first_error)),
@@ -77,7 +77,7 @@ impl SnpAppraisal<'_> {
         }
         let of_another = stated
             .iter()
-            .find(|one| one.is_self_issued() && one.as_ref() != &anchor.ark);
+            .find(|one| one.is_self_issued() && !anchor.ark.is_for_key_of(one));
         Err(match (error, of_another) {
             (Some(error), _) => SnpAppraiseError::of_chain(error),
             (None, Some(root)) => self.foreign_root(root),

@@ -296,8 +296,9 @@ async fn service_that_throttles_is_left_alone_by_all() {
         other.what.contains("asked for fewer requests before"),
         "{other}"
     );
-    // Chain and list, which are asked for at the same time.
-    assert_eq!(world.service.asked("/"), 2);
+    // Chain and list are asked for at the same time; the answer to one may come before the other was sent.
+    let asked = world.service.asked("/");
+    assert!((1..=2).contains(&asked), "{asked}");
     assert_matches!(
         world.source.amd(&id_of(1), NOW.plus(Seconds(100))).await,
         Ok(_)
