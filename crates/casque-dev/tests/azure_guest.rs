@@ -123,6 +123,8 @@ fn machine_is_judged_with_its_tpm_by_the_service_and_by_both() {
             // Without it the service judges the TEE alone, whose token says nothing of the system.
             let told = world.refused(tee, &name, &[], 103);
             assert!(told.contains("maa-claim-missing"), "{told}");
+            let hint = "start the agent with `--azure-guest`";
+            assert_eq!(told.matches(hint).count(), 1, "{told}");
             assert!(told.contains("maa-claim-mismatch"), "{told}");
             let attempts = world.attempts(&name);
             let [without, granted] = attempts.as_slice() else {

@@ -87,9 +87,18 @@ fn judge_claim(
         found: found
             .as_ref()
             .map_or_else(|| "no such claim".to_owned(), shown),
-        hint: "compare the claims of the token with the policy; types count: `1` is no text"
-            .to_owned(),
+        hint: claim_hint(&condition.name, found.as_ref()).to_owned(),
     })
+}
+
+/// A token about a TEE alone lacks what only one about the machine with its TPM says.
+fn claim_hint(name: &str, found: Option<&ClaimValue>) -> &'static str {
+    match found {
+        None if name.starts_with("x-ms-azurevm-") => {
+            "start the agent with `--azure-guest`: only tokens about a virtual machine with its TPM say this"
+        }
+        _ => "compare the claims of the token with the policy; types count: `1` is no text",
+    }
 }
 
 /// Types count: a text is no number, and a list equals nothing.
