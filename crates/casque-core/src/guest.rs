@@ -12,15 +12,13 @@
 use std::fmt;
 
 use casque_appraise::Evidence;
-use casque_policy::{Mode, screen};
-use casque_types::{ConfigId, RuntimeData, Timestamp};
+use casque_policy::{Mode, Service};
+use casque_types::{RuntimeData, Timestamp};
 use thiserror::Error;
 
 use crate::attempts::Told;
 use crate::attest::service_of;
 use crate::casque::LoadedPolicy;
-use crate::judge::{demands, mode_before_others};
-use crate::resolve::Context;
 use crate::{AttestError, Casque, Clock as _, MaaSource as _, Ports};
 
 /// A guest's request to be judged by `attest/AzureGuest`.
@@ -186,10 +184,11 @@ impl<P: Ports> Casque<P> {
         let runtime = self.redeemed(&request.runtime_data, now)?;
         let config = runtime.config();
         let loaded = self.policy_of(config).await?;
-        let outcome = self.hand_on(&request, &loaded, &runtime, now).await;
-        if let Err(error) = &outcome
-            && service_of(&loaded, config).is_ok()
-        {
+        let service = service_of(&loaded, config)?;
+        let outcome = self
+            .hand_on(&request, &loaded, service, &runtime, now)
+            .await;
+        if let Err(error) = &outcome {
             let told = Told::default();
             let failed = Err::<&SealedToken, _>(error);
             let attempt = told.attempt(&request.evidence, loaded.hash, failed, now);
@@ -202,25 +201,18 @@ impl<P: Ports> Casque<P> {
         &self,
         request: &GuestRequest,
         loaded: &LoadedPolicy,
+        service: &Service,
         runtime: &RuntimeData,
         now: Timestamp,
     ) -> Result<SealedToken, AttestError> {
-        let config: &ConfigId = runtime.config();
-        let service = service_of(loaded, config)?;
+        let config = runtime.config();
         if !request.evidence.claims_binding(runtime) {
             return Err(AttestError::NotBound);
         }
-        let asks = loaded.policy.asks_of_demands(service);
-        let (fills, faults) = (self.fills(loaded, asks, Context::of_stranger(now))).await?;
-        let mode = if faults.is_empty() {
-            let demands = demands(loaded, service, config, &fills)?;
-            if let Err(denial) = screen(&demands, &request.evidence) {
-                return Err(self.denied(loaded, config, denial, now).await);
-            }
-            demands.security().mode.clone()
-        } else {
-            mode_before_others(loaded, config, &fills, faults)?
-        };
+        let screened = self
+            .screened(loaded, service, config, &request.evidence, now)
+            .await?;
+        let mode = screened.mode();
         let maa = mode.maa().ok_or_else(|| AttestError::NoGuestJudge {
             config: config.clone(),
         })?;

@@ -23,6 +23,24 @@ use crate::casque::LoadedPolicy;
 use crate::resolve::{Context, SecretFault};
 use crate::{AttestError, Casque, EndorsementSource as _, MaaSource as _, Ports, ResolveError};
 
+/// What is demanded of evidence whose claims are not sure to be denied.
+pub(crate) enum Screened<'p> {
+    /// Everything.
+    Closed(Box<Demands<'p>>),
+    /// Others would have to be asked for the rest; how evidence is judged before that. Nothing was screened.
+    Open(Mode),
+}
+
+impl Screened<'_> {
+    /// How the evidence is judged.
+    pub(crate) fn mode(&self) -> &Mode {
+        match self {
+            Self::Closed(demands) => &demands.security().mode,
+            Self::Open(mode) => mode,
+        }
+    }
+}
+
 impl<P: Ports> Casque<P> {
     /// What the service demands, and what the evidence proves.
     pub(crate) async fn judge<'p>(
@@ -38,27 +56,45 @@ impl<P: Ports> Casque<P> {
             request,
             now,
         } = trial;
-        let evidence = &request.evidence;
-        // 1.
+        match self
+            .screened(loaded, service, config, &request.evidence, now)
+            .await?
+        {
+            Screened::Open(mode) => {
+                let appraisal = self.appraise(&mode, request, runtime, now).await?;
+                told.appraised(&appraisal);
+                let demands = self.far_demands(loaded, service, config, &appraisal, now);
+                Ok((demands.await?, appraisal))
+            }
+            Screened::Closed(demands) => {
+                let mode = &demands.security().mode;
+                let appraisal = self.appraise(mode, request, runtime, now).await?;
+                told.appraised(&appraisal);
+                Ok((*demands, appraisal))
+            }
+        }
+    }
+
+    /// 1. and, where nothing is open, the first half of 2.: evidence that anybody may have sent.
+    pub(crate) async fn screened<'p>(
+        &self,
+        loaded: &'p LoadedPolicy,
+        service: &'p Service,
+        config: &ConfigId,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Screened<'p>, AttestError> {
         let asks = loaded.policy.asks_of_demands(service);
         let stranger = Context::of_stranger(now);
         let (fills, faults) = self.fills(loaded, asks, stranger).await?;
         if !faults.is_empty() {
-            let mode = mode_before_others(loaded, config, &fills, faults)?;
-            let appraisal = self.appraise(&mode, request, runtime, now).await?;
-            told.appraised(&appraisal);
-            let demands = self.far_demands(loaded, service, config, &appraisal, now);
-            return Ok((demands.await?, appraisal));
+            return mode_before_others(loaded, config, &fills, faults).map(Screened::Open);
         }
-        // 2.
         let demands = demands(loaded, service, config, &fills)?;
-        if let Err(denial) = screen(&demands, evidence) {
-            return Err(self.denied(loaded, config, denial, now).await);
+        match screen(&demands, evidence) {
+            Ok(()) => Ok(Screened::Closed(Box::new(demands))),
+            Err(denial) => Err(self.denied(loaded, config, denial, now).await),
         }
-        let mode = &demands.security().mode;
-        let appraisal = self.appraise(mode, request, runtime, now).await?;
-        told.appraised(&appraisal);
-        Ok((demands, appraisal))
     }
 
     /// 3.
@@ -194,7 +230,7 @@ impl<P: Ports> Casque<P> {
     }
 }
 
-pub(crate) fn demands<'p>(
+fn demands<'p>(
     loaded: &'p LoadedPolicy,
     service: &'p Service,
     config: &ConfigId,
@@ -208,7 +244,7 @@ pub(crate) fn demands<'p>(
 }
 
 /// How evidence is judged before others are asked; a fault of another kind, or of `security` itself, ends it.
-pub(crate) fn mode_before_others(
+fn mode_before_others(
     loaded: &LoadedPolicy,
     config: &ConfigId,
     fills: &Fills,
