@@ -8,10 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casque_attester::{
     AttesterError, AzureVm, AzureVtpm, Collected, EvidenceSource, GuestPlaces, TeeKind,
-    is_compact_jws,
 };
 use casque_client::{Challenge, Client, ClientError, EvidenceKind, Gathered};
-use casque_types::RuntimeData;
+use casque_types::{RuntimeData, is_compact_jws};
 use casque_wire::{AnyB64, Evidence, TpmQuote};
 use thiserror::Error;
 

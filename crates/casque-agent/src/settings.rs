@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use casque_attester::{ImdsError, TctiParseError, is_compact_jws};
+use casque_attester::{ImdsError, TctiParseError};
 use casque_client::{
     AddressParseError, Client, ClientError, SecondFactors, ServerAddress, ServerTrust, Timeouts,
 };
 use casque_secrets::{OtpCode, OtpCodeParseError};
-use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError, Secret};
+use casque_types::{ConfigId, KeyHash, KeyHashParseError, NameParseError, Secret, is_compact_jws};
 use thiserror::Error;
 use zeroize::Zeroizing;
 

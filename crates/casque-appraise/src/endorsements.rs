@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use casque_types::{SnpProduct, SnpSigner, SnpTcb, Timestamp};
+use casque_types::{SnpProduct, SnpSigner, SnpTcb, Timestamp, strict_json};
 use der::{DateTime, Decode as _};
 use thiserror::Error;
 use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 
-use crate::{IntelEndorsement, strict_json};
+use crate::IntelEndorsement;
 
 /// Which of Intel's certification authorities issued a PCK certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

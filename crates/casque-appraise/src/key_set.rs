@@ -6,7 +6,9 @@ use der::asn1::UintRef;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EndorsementsParseError, strict_json};
+use casque_types::strict_json;
+
+use crate::EndorsementsParseError;
 
 /// A key with its id.
 pub(crate) type Entry<K> = (String, K);

@@ -19,7 +19,6 @@ mod key_set;
 mod kubernetes;
 mod maa;
 mod snp;
-mod strict_json;
 mod verdict;
 mod x509;
 

@@ -36,7 +36,7 @@ use boot_log::is_boot_log;
 use os_release::OsRelease;
 
 pub use claims::require_nonce;
-pub use sealed_token::{SealedToken, SealedTokenError, is_compact_jws};
+pub use sealed_token::{SealedToken, SealedTokenError};
 
 /// Where a guest says what it booted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,9 +44,7 @@ pub use devices::{SevGuest, TdxGuest};
 pub use error::AttesterError;
 pub use gramine::GramineFiles;
 pub use guest_data::GuestData;
-pub use guest_request::{
-    GuestPlaces, GuestRequest, SealedToken, SealedTokenError, is_compact_jws, require_nonce,
-};
+pub use guest_request::{GuestPlaces, GuestRequest, SealedToken, SealedTokenError, require_nonce};
 pub use imds::{Imds, ImdsError};
 pub use probe::snp_reports;
 pub use tpm::{ResponseCode, Tcti, TctiParseError, TpmError};

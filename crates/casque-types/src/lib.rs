@@ -3,12 +3,14 @@
 //! Names, digests, key hashes, times, the runtime data that binds one piece of evidence to one
 //! request, and [`Secret`], the only owner of plaintext secret bytes. It is deliberately not a place
 //! for wire formats (see `casque-wire`) nor for policy (see `casque-policy`): its types are neither
-//! `Serialize` nor `Deserialize`.
+//! `Serialize` nor `Deserialize`. What every reader of outside text must agree on is here, too: JSON has
+//! each member once ([`strict_json`]), and what has the form of a token.
 
 mod azure;
 mod azure_vm;
 mod configuration;
 mod digest;
+mod jws;
 mod key_hash;
 mod name;
 mod placeholder;
@@ -17,6 +19,7 @@ mod runtime_data;
 mod secret;
 mod sgx;
 mod snp;
+pub mod strict_json;
 mod tdx;
 mod timestamp;
 
@@ -30,6 +33,7 @@ pub use configuration::{
     FileMode, FileSystemProtection, UpdatePolicy, VariableValue, VolumeFiles,
 };
 pub use digest::{Digest, DigestParseError, PolicyHash};
+pub use jws::is_compact_jws;
 pub use key_hash::{KeyHash, KeyHashParseError};
 pub use name::{ConfigId, NameParseError, PolicyName, SecretName, ServiceName, VolumeName};
 pub use placeholder::{Encoding, Format, SecretKind};

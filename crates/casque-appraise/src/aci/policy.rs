@@ -19,7 +19,7 @@
 use casque_types::{Digest, sha256};
 use serde::Deserialize;
 
-use crate::strict_json;
+use casque_types::strict_json;
 
 /// Whether the text plainly allows everything.
 pub(super) fn allows_all(text: &[u8]) -> bool {

@@ -19,7 +19,7 @@ use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
     VerificationAlgorithm,
 };
-use casque_types::{Digest, Timestamp, UvmIdentity};
+use casque_types::{Digest, Timestamp, UvmIdentity, strict_json};
 use coset::cbor::value::Value;
 use coset::{
     CborSerializable as _, Header, Label, ProtectedHeader, RegisteredLabelWithPrivate,
@@ -30,7 +30,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::issuer::expect_issuer;
 use crate::x509::Certificate;
-use crate::{AciAppraiseError, Appraiser, EvidenceParseError, strict_json};
+use crate::{AciAppraiseError, Appraiser, EvidenceParseError};
 
 /// A reference, parsed, not verified. What is signed may be anything until its signature was verified: that it cannot
 /// be read is kept, and said after that.

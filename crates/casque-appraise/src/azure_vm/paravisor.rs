@@ -11,7 +11,9 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{Claim, EvidenceParseError, strict_json};
+use casque_types::strict_json;
+
+use crate::{Claim, EvidenceParseError};
 
 /// What the paravisor says.
 #[derive(Clone, Debug)]

@@ -4,14 +4,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_types::{Seconds, Timestamp};
+use casque_types::{Seconds, Timestamp, strict_json};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
     ServiceAccount, ServiceAccountKeys, ServiceAccountTokenError as Error, ServiceAccountTrust,
 };
-use crate::{EvidenceParseError, strict_json};
+use crate::EvidenceParseError;
 
 /// A token, parsed, not verified. It is a bearer token: not printed, not copied.
 pub struct ServiceAccountToken {

@@ -12,7 +12,7 @@
 //! not whose request the token answers: that is looked for inside ([`super::claims`]).
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use casque_types::Secret;
+use casque_types::{Secret, is_compact_jws};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -199,16 +199,6 @@ fn decoded(text: &str, expected: &'static str) -> Result<Vec<u8>, SealedTokenErr
 
 const fn malformed(expected: &'static str) -> SealedTokenError {
     SealedTokenError::Malformed { expected }
-}
-
-/// Whether a text has the form of a compact JWS: three parts of base64url (RFC 7515, section 7.1).
-#[must_use]
-pub fn is_compact_jws(token: &str) -> bool {
-    let is_part = |part: &str| {
-        let mut bytes = part.bytes();
-        !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    token.split('.').count() == 3 && token.split('.').all(is_part)
 }
 
 const ADDITIONAL: &[u8] = b"Transport Key";

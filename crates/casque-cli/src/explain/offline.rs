@@ -13,7 +13,7 @@ use casque_explain::{
     read_endorsements,
 };
 use casque_policy::{Decision, Demands, Fills, Policy, explain};
-use casque_types::{AzureVmTee, ConfigId, Seconds, Timestamp};
+use casque_types::{AzureVmTee, ConfigId, Seconds, Timestamp, is_compact_jws};
 use casque_wire as wire;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -188,13 +188,8 @@ impl Brought {
 /// Whether a text has the form of a token, and none of the instance's keys signed it.
 fn is_changed(text: &str, endorsements: &EndorsementsFile) -> bool {
     let text = text.trim();
-    let is_part = |part: &str| {
-        let mut bytes = part.bytes();
-        !part.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    let is_token = text.split('.').count() == 3 && text.split('.').all(is_part);
     let instance = endorsements.maa.as_ref();
-    is_token && instance.is_some_and(|maa| !MaaToken::is_signed_by(text, &maa.keys))
+    is_compact_jws(text) && instance.is_some_and(|maa| !MaaToken::is_signed_by(text, &maa.keys))
 }
 
 /// What evidence is judged with.
