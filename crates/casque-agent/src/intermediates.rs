@@ -9,8 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use casque_attester::certificate_pem;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use crate::SettingsError;
@@ -26,7 +25,10 @@ pub(crate) fn read_intermediates(path: &Path) -> Result<Vec<u8>, SettingsError> 
         path: path(),
         found,
     })?;
-    Ok(certificates.iter().flat_map(|der| pem_of(der)).collect())
+    Ok(certificates
+        .iter()
+        .flat_map(|der| certificate_pem(der))
+        .collect())
 }
 
 /// One byte more than there may be.
@@ -96,18 +98,6 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     rest.split_at_checked(length)
-}
-
-/// RFC 7468.
-fn pem_of(der: &[u8]) -> Vec<u8> {
-    let text = STANDARD.encode(der);
-    let lines = text.as_bytes().chunks(64);
-    let lines: Vec<u8> = lines.flat_map(|line| [line, b"\n"].concat()).collect();
-    let (begin, end) = (
-        b"-----BEGIN CERTIFICATE-----\n",
-        b"-----END CERTIFICATE-----\n",
-    );
-    [&begin[..], &lines, end].concat()
 }
 
 const SEQUENCE: u8 = 0x30;

@@ -74,17 +74,25 @@ impl AzureVm {
         if self.ak_certificate.is_empty() || self.ak_intermediates.is_empty() {
             return self.ak_certificate.clone();
         }
-        let leaf = STANDARD.encode(&self.ak_certificate);
-        let lines = leaf.as_bytes().chunks(PEM_LINE_BYTES);
-        let lines = lines.map(|line| [line, b"\n"].concat()).collect::<Vec<_>>();
         [
-            &b"-----BEGIN CERTIFICATE-----\n"[..],
-            &lines.concat(),
-            b"-----END CERTIFICATE-----\n",
-            &self.ak_intermediates,
+            certificate_pem(&self.ak_certificate),
+            self.ak_intermediates.clone(),
         ]
         .concat()
     }
+}
+
+/// A certificate in PEM (RFC 7468).
+#[must_use]
+pub fn certificate_pem(der: &[u8]) -> Vec<u8> {
+    let text = STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(PEM_LINE_BYTES);
+    let lines: Vec<u8> = lines.flat_map(|line| [line, b"\n"].concat()).collect();
+    let (begin, end) = (
+        &b"-----BEGIN CERTIFICATE-----\n"[..],
+        &b"-----END CERTIFICATE-----\n"[..],
+    );
+    [begin, &lines, end].concat()
 }
 
 /// A quote over all registers of the SHA-256 bank.

@@ -37,7 +37,7 @@ mod tsm;
 mod waiter;
 
 pub use azure_vm::AzureVtpm;
-pub use collected::{AzureVm, Collected, TeeKind, TpmQuote};
+pub use collected::{AzureVm, Collected, TeeKind, TpmQuote, certificate_pem};
 pub use context::{ConfidentialContainer, ContextError, ContextPlaces, SecurityContext};
 pub use detect::{Detection, Finding, Look, Outcome, SourceRoots, detect};
 pub use devices::{SevGuest, TdxGuest};

@@ -1,4 +1,7 @@
 use assert_matches::assert_matches;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use casque_attester::certificate_pem as pem_of;
 
 use super::*;
 
