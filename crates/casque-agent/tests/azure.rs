@@ -8,12 +8,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod exchange;
+
 use std::cell::RefCell;
 
 use casque_agent::{
-    AgentExit, AgentSettings, AttesterError, Challenge, Collected, EvidenceError, EvidenceKind,
-    EvidencePlan, EvidenceSource, Gathered, GuestData, HostEnvironment, ReleaseError, Released,
-    Releases, SecondFactors, Timeouts, run_with,
+    AgentExit, AttesterError, Challenge, Collected, EvidenceError, EvidenceKind, EvidencePlan,
+    EvidenceSource, Gathered, GuestData, ReleaseError, Released, Releases, SecondFactors, run_with,
 };
 use casque_appraise::{
     Appraiser, AzureVmEvidence, AzureVmParts, Endorsements, Evidence, Identity, Scope, TrustAnchors,
@@ -21,10 +22,9 @@ use casque_appraise::{
 use casque_attester::{AzureVm, TpmQuote};
 use casque_testkit::azure_vm::SoftwareVtpm;
 use casque_testkit::snp::{SoftwareSnp, software_snp_identity};
-use casque_types::{
-    ConfigId, Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, SnpProduct, Timestamp,
-};
+use casque_types::{ConfigId, Digest, RuntimeData, SnpProduct, Timestamp};
 use casque_wire as wire;
+use exchange::{challenge, settings};
 
 /// Keeps what it is shown, and releases nothing.
 struct Witness(RefCell<Option<(RuntimeData, Gathered)>>);
@@ -36,18 +36,7 @@ impl Releases for Witness {
         _factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
-        let (server, nonce) = (
-            KeyHash::from([0; 32]),
-            Nonce::from_bytes(vec![7; 32]).unwrap(),
-        );
-        let key = KemPublicKey::from_bytes(Kem::XWing, vec![0; 1216]).unwrap();
-        let runtime = RuntimeData::new(server, config, nonce.clone(), key);
-        let challenge = Challenge {
-            nonce,
-            expires: NOW,
-            server,
-            evidence: vec![EvidenceKind::AzureSnpVtpm],
-        };
+        let (runtime, challenge) = challenge(config, &[EvidenceKind::AzureSnpVtpm]);
         let gathered = gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
         self.0.replace(Some((runtime, gathered)));
         Err(ReleaseError::Open(casque_secrets::OpenError::Signature))
@@ -83,22 +72,6 @@ impl EvidenceSource for Machine {
             },
             vek: machine.vek,
         })
-    }
-}
-
-fn settings() -> AgentSettings {
-    AgentSettings {
-        address: "localhost".parse().unwrap(),
-        config: "app/web".parse().unwrap(),
-        server_key: KeyHash::from([0; 32]),
-        authorities_pem: None,
-        program: None,
-        arguments: Vec::new(),
-        search_path: "/usr/bin:/bin".into(),
-        host: HostEnvironment::default(),
-        factors: SecondFactors::default(),
-        volumes: None,
-        timeouts: Timeouts::default(),
     }
 }
 

@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod exchange;
+
 #[path = "../../casque-attester/tests/support/mod.rs"]
 mod support;
 
@@ -17,16 +19,17 @@ use std::cell::RefCell;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casque_agent::{
-    AgentExit, AgentSettings, AzureGuest, AzureVtpm, Challenge, ClientError, EvidenceError,
-    EvidenceKind, EvidencePlan, Gathered, GuestJudge, GuestPlaces, HostEnvironment, ReleaseError,
-    Released, Releases, SecondFactors, Timeouts, run_with,
+    AgentExit, AzureGuest, AzureVtpm, Challenge, ClientError, EvidenceError, EvidenceKind,
+    EvidencePlan, Gathered, GuestJudge, GuestPlaces, ReleaseError, Released, Releases,
+    SecondFactors, run_with,
 };
 use casque_attester::Imds;
-use casque_types::{ConfigId, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData};
+use casque_types::{ConfigId, RuntimeData};
 use casque_wire::Evidence;
+use exchange::{challenge, settings};
 use serde_json::{Value, json};
 use support::sealing::{claims, info_of, member, seal, text_of, token};
-use support::{HCL_REPORT, NOW, Service, Swtpm, THIM, hcl};
+use support::{HCL_REPORT, Service, Swtpm, THIM, hcl};
 
 /// Makes a token with the claims that `bend` leaves of the right ones, and seals it to the TPM's key.
 struct Judge<'a> {
@@ -62,18 +65,8 @@ impl Releases for Witness {
         _factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
-        let (server, nonce) = (
-            KeyHash::from([0; 32]),
-            Nonce::from_bytes(vec![7; 32]).unwrap(),
-        );
-        let key = KemPublicKey::from_bytes(Kem::XWing, vec![0; 1216]).unwrap();
-        let runtime = RuntimeData::new(server, config, nonce.clone(), key);
-        let challenge = Challenge {
-            nonce,
-            expires: NOW,
-            server,
-            evidence: vec![EvidenceKind::AzureSnpVtpm, EvidenceKind::Maa],
-        };
+        let (runtime, challenge) =
+            challenge(config, &[EvidenceKind::AzureSnpVtpm, EvidenceKind::Maa]);
         let gathered = gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
         self.0.replace(Some(gathered));
         Err(ReleaseError::Open(casque_secrets::OpenError::Signature))
@@ -106,22 +99,6 @@ fn judged(bend: &dyn Fn(&mut Value)) -> Option<(AgentExit, Option<Gathered>, Str
     let exit = run_with(&witness, &settings(), &plan, &mut notes);
     let notes = String::from_utf8(notes).unwrap();
     Some((exit, witness.0.take(), judge.token.take(), notes))
-}
-
-fn settings() -> AgentSettings {
-    AgentSettings {
-        address: "localhost".parse().unwrap(),
-        config: "app/web".parse().unwrap(),
-        server_key: KeyHash::from([0; 32]),
-        authorities_pem: None,
-        program: None,
-        arguments: Vec::new(),
-        search_path: "/usr/bin:/bin".into(),
-        host: HostEnvironment::default(),
-        factors: SecondFactors::default(),
-        volumes: None,
-        timeouts: Timeouts::default(),
-    }
 }
 
 #[test]

@@ -6,11 +6,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod exchange;
+
 use casque_agent::{
-    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, Gathered, HostEnvironment,
-    ReleaseError, Released, Releases, SecondFactors, Timeouts, run_with,
+    AgentExit, Challenge, EvidenceError, EvidencePlan, Gathered, ReleaseError, Released, Releases,
+    SecondFactors, run_with,
 };
-use casque_types::{ConfigId, Configuration, KeyHash, RuntimeData, Seconds, Secret};
+use casque_types::{ConfigId, Configuration, RuntimeData, Seconds, Secret};
+use exchange::settings;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
 struct StandIn(String);
@@ -46,19 +49,7 @@ fn orphans_of_the_program_are_reaped() {
          read pid < {pipe}; while kill -0 $pid 2>/dev/null; do :; done; exit 5",
         pipe = pipe.display()
     );
-    let settings = AgentSettings {
-        address: "localhost".parse().unwrap(),
-        config: "app/web".parse().unwrap(),
-        server_key: KeyHash::from([0; 32]),
-        authorities_pem: None,
-        program: None,
-        arguments: Vec::new(),
-        search_path: "/usr/bin:/bin".into(),
-        host: HostEnvironment::default(),
-        factors: SecondFactors::default(),
-        volumes: None,
-        timeouts: Timeouts::default(),
-    };
+    let settings = settings();
     let mut notes = Vec::new();
     let exit = run_with(
         &StandIn(script),

@@ -6,21 +6,23 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod exchange;
+
 use std::fs;
 use std::path::Path;
 
 use casque_agent::{
     AgentExit, AgentSettings, AttesterError, Challenge, ClientError, Collected, EvidenceError,
-    EvidenceKind, EvidencePlan, EvidenceSource, FactorError, Gathered, GuestData, HostEnvironment,
-    ReleaseError, Released, Releases, SecondFactors, Timeouts, run_with,
+    EvidenceKind, EvidencePlan, EvidenceSource, FactorError, Gathered, GuestData, ReleaseError,
+    Released, Releases, SecondFactors, run_with,
 };
 use casque_secrets::{OpenError, SecretValue};
 use casque_types::{
     Argument, ArgumentPart, ConfigId, Configuration, ConfigurationFile, FileContent, FileMode,
-    FileSystemProtection, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, Secret,
-    Timestamp, VariableValue,
+    FileSystemProtection, RuntimeData, Seconds, Secret, VariableValue,
 };
 use casque_wire::Failure;
+use exchange::{challenge, settings};
 
 /// Answers as it is told, after it has seen the evidence.
 struct StandIn(
@@ -35,16 +37,7 @@ impl Releases for StandIn {
         _factors: &SecondFactors,
         gather: &mut dyn FnMut(&RuntimeData, &Challenge) -> Result<Gathered, EvidenceError>,
     ) -> Result<Released, ReleaseError<EvidenceError>> {
-        let server = KeyHash::from([0; 32]);
-        let nonce = Nonce::from_bytes(vec![7; 32]).unwrap();
-        let key = KemPublicKey::from_bytes(Kem::XWing, vec![0; 1216]).unwrap();
-        let runtime = RuntimeData::new(server, config, nonce.clone(), key);
-        let challenge = Challenge {
-            nonce,
-            expires: Timestamp::from_unix_s(0),
-            server,
-            evidence: vec![EvidenceKind::Sgx],
-        };
+        let (runtime, challenge) = challenge(config, &[EvidenceKind::Sgx]);
         gather(&runtime, &challenge).map_err(ReleaseError::Evidence)?;
         Ok(Released {
             configuration: self.0(self.1.path())?,
@@ -90,22 +83,6 @@ fn script(directory: &Path) -> Configuration {
             content: secret("t0ken").into(),
         }],
         ..Configuration::default()
-    }
-}
-
-fn settings() -> AgentSettings {
-    AgentSettings {
-        address: "localhost".parse().unwrap(),
-        config: "app/web".parse().unwrap(),
-        server_key: KeyHash::from([0; 32]),
-        authorities_pem: None,
-        program: None,
-        arguments: Vec::new(),
-        search_path: "/usr/bin:/bin".into(),
-        host: HostEnvironment::default(),
-        factors: SecondFactors::default(),
-        volumes: None,
-        timeouts: Timeouts::default(),
     }
 }
 

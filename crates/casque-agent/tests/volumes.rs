@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails, or says that it is skipped"
 )]
 
+mod exchange;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use casque_agent::{
-    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, Gathered, HostEnvironment,
-    ReleaseError, Released, Releases, SecondFactors, Timeouts, find_program, run_with,
+    AgentExit, AgentSettings, Challenge, EvidenceError, EvidencePlan, Gathered, ReleaseError,
+    Released, Releases, SecondFactors, find_program, run_with,
 };
 use casque_types::{
-    ConfigId, Configuration, ConfigurationFile, ConfigurationVolume, FileMode, KeyHash,
-    RuntimeData, Seconds, Secret, UpdatePolicy, VolumeFiles,
+    ConfigId, Configuration, ConfigurationFile, ConfigurationVolume, FileMode, RuntimeData,
+    Seconds, Secret, UpdatePolicy, VolumeFiles,
 };
+use exchange::settings;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 
@@ -133,17 +136,9 @@ impl World {
 
     fn run_configuration(&self, configuration: Configuration) -> (AgentExit, String) {
         let settings = AgentSettings {
-            address: "localhost".parse().unwrap(),
-            config: "app/web".parse().unwrap(),
-            server_key: KeyHash::from([0; 32]),
-            authorities_pem: None,
-            program: None,
-            arguments: Vec::new(),
             search_path: self.search_path.clone().into(),
-            host: HostEnvironment::default(),
-            factors: SecondFactors::default(),
             volumes: Some(self.at("volumes")),
-            timeouts: Timeouts::default(),
+            ..settings()
         };
         let server = StandIn(Mutex::new(Some(configuration)));
         let mut notes = Vec::new();

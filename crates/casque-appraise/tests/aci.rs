@@ -15,13 +15,11 @@ use casque_appraise::{
     Evidence, EvidenceParseError, Identity, Scope, SnpAppraiseError, TrustAnchors, Verdict,
 };
 use casque_testkit::aci::{SoftwareUvmIssuer, UvmFlaw, UvmForm, UvmSpec, software_policy};
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::snp::{
     ReportFlaw, ReportSpec, SnpSoftwarePlatform, SoftwareSnp, software_snp_identity,
 };
-use casque_types::{
-    AciIdentity, Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, SnpProduct,
-    SnpSigner, Timestamp, sha256,
-};
+use casque_types::{AciIdentity, Digest, Seconds, SnpProduct, SnpSigner, Timestamp, sha256};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 const A_YEAR: Seconds = Seconds(365 * 86_400);
@@ -78,15 +76,6 @@ impl World {
         self.appraiser()
             .verify(&evidence, &Endorsements::default(), self.now)
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn refusal(bend: impl FnOnce(&mut World)) -> AciAppraiseError {

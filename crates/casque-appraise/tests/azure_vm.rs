@@ -17,12 +17,10 @@ use casque_appraise::{
 use casque_testkit::azure_vm::{
     AkChainFlaw, HclFlaw, HclSpec, HclTee, SoftwareVtpm, TpmQuoteFlaw, TpmQuoteSpec, td_report,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::sgx::SoftwareTee;
 use casque_testkit::tdx::software_tdx_identity;
-use casque_types::{
-    AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest, Kem, KemPublicKey, KeyHash, Nonce,
-    RuntimeData, Seconds, Timestamp,
-};
+use casque_types::{AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest, Seconds, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
 const A_YEAR: Seconds = Seconds(365 * 86_400);
@@ -167,15 +165,6 @@ fn vm(verdict: &Verdict) -> &AzureVmIdentity {
         Identity::AzureVm(vm) => vm,
         other => panic!("expected an Azure VM, found {other}"),
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 // ---- what is appraised ----

@@ -17,10 +17,8 @@ use casque_appraise::{
 use casque_testkit::maa::{
     JwksShape, RuntimeClaim, SoftwareMaa, TokenAlgorithm, TokenSpec, default_policy_hash,
 };
-use casque_types::{
-    Kem, KemPublicKey, KeyHash, MaaUrl, MrEnclave, MrSigner, Nonce, RuntimeData, Seconds,
-    SgxIdentity, Timestamp,
-};
+use casque_testkit::runtime_data as runtime;
+use casque_types::{MaaUrl, MrEnclave, MrSigner, Seconds, SgxIdentity, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -70,15 +68,6 @@ fn identity() -> SgxIdentity {
         svn: 0x0304,
         debug: false,
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn spec() -> TokenSpec {

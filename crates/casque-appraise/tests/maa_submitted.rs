@@ -22,12 +22,12 @@ use casque_testkit::azure_vm::{HclSpec, HclTee, SoftwareVtpm, TpmQuoteFlaw, TpmQ
 use casque_testkit::maa::{
     JwksShape, RuntimeClaim, SoftwareMaa, TokenSpec, TokenSubject, submission,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::sgx::{SoftwareTee, software_identity};
 use casque_testkit::snp::{ReportFlaw, ReportSpec, SoftwareSnp, software_snp_identity};
 use casque_testkit::tdx::software_tdx_identity;
 use casque_types::{
-    AttestationKeyProof, Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds,
-    SnpProduct, SnpSigner, Timestamp, sha256,
+    AttestationKeyProof, Digest, Seconds, SnpProduct, SnpSigner, Timestamp, sha256,
 };
 use serde_json::json;
 
@@ -81,15 +81,6 @@ fn trust() -> MaaTrust {
         max_age: Seconds(600),
         signer: SignerDemand::Any,
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn report_data() -> [u8; 64] {

@@ -19,9 +19,10 @@ use casque_appraise::{
 use casque_testkit::maa::{
     AzureVmToken, JwksShape, RuntimeClaim, SnpToken, SoftwareMaa, TdxToken, TokenSpec, TokenSubject,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_types::{
-    AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest, Kem, KemPublicKey, KeyHash, Nonce,
-    RuntimeData, Seconds, SnpIdentity, SnpPlatform, SnpProduct, SnpTcb, TdxIdentity, Timestamp,
+    AttestationKeyProof, AzureVmIdentity, AzureVmTee, Digest, Seconds, SnpIdentity, SnpPlatform,
+    SnpProduct, SnpTcb, TdxIdentity, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -40,15 +41,6 @@ fn trust() -> MaaTrust {
         max_age: Seconds(600),
         signer: SignerDemand::Any,
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn guest() -> SnpIdentity {

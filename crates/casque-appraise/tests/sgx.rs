@@ -13,13 +13,11 @@ use casque_appraise::{
     Identity, IntelEndorsement, IntelEndorsements, IntelTee, PckAuthority, QuoteAppraiseError,
     RevokedThing, Scope, SgxQuote, TcbStatus, TrustAnchors, Verdict, Verifier,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::sgx::{
     EndorsementSpec, QuoteFlaw, QuoteSpec, SgxPlatform, SoftwareTee, Standing,
 };
-use casque_types::{
-    Kem, KemPublicKey, KeyHash, MrEnclave, MrSigner, Nonce, RuntimeData, Seconds, SgxIdentity,
-    Timestamp,
-};
+use casque_types::{MrEnclave, MrSigner, Seconds, SgxIdentity, Timestamp};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
@@ -138,15 +136,6 @@ fn identity() -> SgxIdentity {
         svn: 0x0304,
         debug: false,
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn advisory(number: u32) -> AdvisoryId {

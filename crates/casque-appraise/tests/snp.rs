@@ -13,14 +13,12 @@ use casque_appraise::{
     EvidenceParseError, Identity, Scope, SnpAppraiseError as Error, SnpEvidence, SnpReport,
     TcbStatus, TrustAnchors, VcekId, Verdict, Verifier,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::snp::{
     Authority, ReportFlaw, ReportSpec, RevocationSpec, SnpSoftwarePlatform, SoftwareSnp, VekFlaw,
     VekHolder, VekSpec, software_snp_identity,
 };
-use casque_types::{
-    Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, SnpIdentity, SnpProduct,
-    SnpSigner, SnpTcb, Timestamp,
-};
+use casque_types::{Digest, Seconds, SnpIdentity, SnpProduct, SnpSigner, SnpTcb, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_790_000_000);
 const A_DAY: Seconds = Seconds(86_400);
@@ -429,15 +427,6 @@ fn report_with_any_byte_flipped_is_refused() {
             assert_matches!(refused, Err(_), "{product} byte {at:#x}");
         }
     }
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 #[test]

@@ -14,11 +14,10 @@ use casque_appraise::{
     Identity, IntelEndorsement, IntelEndorsements, IntelTee, PckAuthority, QuoteAppraiseError,
     RevokedThing, Scope, TcbStatus, TdxQuote, TrustAnchors, Verdict, Verifier,
 };
+use casque_testkit::runtime_data as runtime;
 use casque_testkit::sgx::{EndorsementSpec, QuoteFlaw, SgxPlatform, SoftwareTee, Standing};
 use casque_testkit::tdx::{TEE_TCB_SVN, TdxFormat, TdxQuoteSpec, software_tdx_identity};
-use casque_types::{
-    Digest, Kem, KemPublicKey, KeyHash, Nonce, RuntimeData, Seconds, TdxIdentity, Timestamp,
-};
+use casque_types::{Digest, Seconds, TdxIdentity, Timestamp};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_unix_s(1_795_500_000);
@@ -127,15 +126,6 @@ fn with_tcb_svn(world: &mut World, at: usize, svn: u8) {
     let mut versions = *world.quote.identity.tee_tcb_svn.as_bytes();
     versions[at] = svn;
     world.quote.identity.tee_tcb_svn = Digest::from(versions);
-}
-
-fn runtime(nonce: u8) -> RuntimeData {
-    RuntimeData::new(
-        KeyHash::of_spki(b"server"),
-        "ns/app/web".parse().unwrap(),
-        Nonce::from_bytes(vec![nonce; 32]).unwrap(),
-        KemPublicKey::from_bytes(Kem::XWing, vec![9; 1216]).unwrap(),
-    )
 }
 
 fn advisory(number: u32) -> AdvisoryId {

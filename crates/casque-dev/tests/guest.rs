@@ -9,14 +9,12 @@
 
 mod support;
 
-use casque_appraise::{
-    Appraiser, Identity, MaaKeys, MaaToken, MaaTrust, SignerDemand, TrustAnchors,
-};
+use casque_appraise::Identity;
 use casque_dev::azure::{FaultPlan, Service};
 use casque_testkit::azure_vm::{GuestRequest, GuestSpec, GuestTee, TpmEncryptionKey};
 use casque_testkit::snp::software_snp_identity;
 use casque_testkit::tdx::software_tdx_identity;
-use casque_types::{AzureVmTee, Seconds};
+use casque_types::AzureVmTee;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Local, json as read};
@@ -45,26 +43,10 @@ fn on_tdx(local: &Local, key: &TpmEncryptionKey) -> GuestRequest {
     request.unwrap()
 }
 
-/// The machine that a token speaks of, once it is verified with the keys that the instance serves.
+/// The machine that a token speaks of, once it is verified.
 async fn verified(local: &Local, token: &str) -> AzureVmTee {
-    let maa = &local.at().maa;
-    let keys = local
-        .ask(Method::GET, &format!("{maa}/certs"), &[], "")
-        .await;
-    let keys = MaaKeys::parse(&keys.body).unwrap();
-    let trust = MaaTrust {
-        issuer: maa.parse().unwrap(),
-        min_rsa_bits: 2048,
-        clock_skew: Seconds(60),
-        max_age: Seconds(600),
-        signer: SignerDemand::Any,
-    };
-    let now = local.azure.faults(Service::Maa).unwrap().now();
-    let token = MaaToken::parse(token).unwrap();
-    let appraiser = Appraiser::new(TrustAnchors::vendors());
-    let verdict = appraiser.verify_token(&token, &keys, &trust, now).unwrap();
-    match verdict.identity() {
-        Identity::AzureVm(machine) => machine.tee.clone(),
+    match local.verified(token).await {
+        Identity::AzureVm(machine) => machine.tee,
         other => panic!("expected a virtual machine, found {other:?}"),
     }
 }

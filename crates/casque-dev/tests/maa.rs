@@ -14,14 +14,12 @@ mod support;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use casque_appraise::{
-    Appraiser, Identity, MaaKeys, MaaToken, MaaTrust, SignerDemand, TrustAnchors,
-};
+use casque_appraise::Identity;
 use casque_dev::azure::{FaultPlan, Service};
 use casque_dev::measure::Measurements;
 use casque_dev::tees::TeeKind;
 use casque_testkit::sgx::{QuoteFlaw, QuoteSpec, software_identity};
-use casque_types::{Seconds, SgxIdentity, sha256};
+use casque_types::{SgxIdentity, sha256};
 use casque_wire::Evidence;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -61,27 +59,6 @@ fn code(body: &Value) -> &str {
     body["error"]["code"].as_str().unwrap_or_default()
 }
 
-/// Verifies a token with the keys that the instance serves.
-async fn verified(local: &Local, token: &str) -> Identity {
-    let maa = &local.at().maa;
-    let keys = local
-        .ask(Method::GET, &format!("{maa}/certs"), &[], "")
-        .await;
-    let keys = MaaKeys::parse(&keys.body).unwrap();
-    let trust = MaaTrust {
-        issuer: maa.parse().unwrap(),
-        min_rsa_bits: 2048,
-        clock_skew: Seconds(60),
-        max_age: Seconds(600),
-        signer: SignerDemand::Any,
-    };
-    let now = local.azure.faults(Service::Maa).unwrap().now();
-    let token = MaaToken::parse(token).unwrap();
-    let appraiser = Appraiser::new(TrustAnchors::vendors());
-    let verdict = appraiser.verify_token(&token, &keys, &trust, now).unwrap();
-    verdict.identity().clone()
-}
-
 #[tokio::test]
 async fn attest_good_quote_is_answered_with_a_token_that_verifies() {
     let local = Local::start().await;
@@ -89,7 +66,7 @@ async fn attest_good_quote_is_answered_with_a_token_that_verifies() {
     let (status, answer) = attest(&local, "SgxEnclave", &body(&quote, RUNTIME)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let token = answer["token"].as_str().unwrap();
-    assert_eq!(verified(&local, token).await, Identity::Sgx(identity()));
+    assert_eq!(local.verified(token).await, Identity::Sgx(identity()));
 }
 
 #[tokio::test]
@@ -102,7 +79,7 @@ async fn attest_after_rotation_old_and_new_tokens_verify() {
     local.ask(Method::POST, &url, &[], "").await;
     let (_, after) = attest(&local, "SgxEnclave", &request).await;
     for answer in [before, after] {
-        verified(&local, answer["token"].as_str().unwrap()).await;
+        local.verified(answer["token"].as_str().unwrap()).await;
     }
 }
 
@@ -196,7 +173,7 @@ async fn attest_report_of_snp_is_answered_with_a_token_that_verifies() {
     let (status, answer) = attest(&local, "SevSnpVm", &request).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let token = answer["token"].as_str().unwrap();
-    let Identity::Snp(found) = verified(&local, token).await else {
+    let Identity::Snp(found) = local.verified(token).await else {
         panic!("{answer}");
     };
     assert_eq!(found.measurement, program().sha384);
@@ -220,7 +197,7 @@ async fn attest_quote_of_tdx_is_answered_with_a_token_that_verifies() {
     let (status, answer) = attest(&local, "TdxVm", &body(&quote.0, RUNTIME)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let token = answer["token"].as_str().unwrap();
-    let Identity::Tdx(found) = verified(&local, token).await else {
+    let Identity::Tdx(found) = local.verified(token).await else {
         panic!("{answer}");
     };
     assert_eq!(found.mr_td, program().sha384);

@@ -8,10 +8,12 @@ pub mod cluster;
 pub mod fakes;
 pub mod maa;
 mod pem;
+mod request;
 pub mod sgx;
 pub mod snp;
 pub mod store_contract;
 pub mod tdx;
 mod world;
 
+pub use request::runtime_data;
 pub use world::{Attempt, GroupSpec, MachineSpec, TestWorld};

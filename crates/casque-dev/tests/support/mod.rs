@@ -10,14 +10,17 @@
 
 use std::sync::Arc;
 
+use casque_appraise::{
+    Appraiser, Identity, MaaKeys, MaaToken, MaaTrust, SignerDemand, TrustAnchors,
+};
 use casque_dev::ask::{Answered, Asker};
-use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports};
+use casque_dev::azure::{Commands, Endpoints, LocalAzure, Ports, Service};
 use casque_dev::machine::{Machine, MachineError, MachineTee};
 use casque_dev::seed::Seed;
 use casque_dev::state::StateDirectory;
 use casque_dev::tees::SoftwareTees;
 use casque_testkit::sgx::SoftwareTee;
-use casque_types::Digest;
+use casque_types::{Digest, Seconds};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -121,6 +124,27 @@ impl Local {
         let url = format!("{}{path}", self.at().vault);
         let bearer = format!("Bearer {token}");
         self.get(&url, &[("Authorization", &bearer)]).await
+    }
+
+    /// Whom a token speaks of, once it is verified with the keys that the instance serves.
+    pub async fn verified(&self, token: &str) -> Identity {
+        let maa = &self.at().maa;
+        let keys = self
+            .ask(Method::GET, &format!("{maa}/certs"), &[], "")
+            .await;
+        let keys = MaaKeys::parse(&keys.body).unwrap();
+        let trust = MaaTrust {
+            issuer: maa.parse().unwrap(),
+            min_rsa_bits: 2048,
+            clock_skew: Seconds(60),
+            max_age: Seconds(600),
+            signer: SignerDemand::Any,
+        };
+        let now = self.azure.faults(Service::Maa).unwrap().now();
+        let token = MaaToken::parse(token).unwrap();
+        let appraiser = Appraiser::new(TrustAnchors::vendors());
+        let verdict = appraiser.verify_token(&token, &keys, &trust, now).unwrap();
+        verdict.identity().clone()
     }
 }
 
